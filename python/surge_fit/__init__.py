@@ -1,0 +1,1 @@
+"""Which learning rate for which batch size, and how sure are we?"""

@@ -1,0 +1,21 @@
+"""Every way surge_fit refuses, as one small family of exceptions.
+
+A message says what must hold, what was found and where, and what to do. This module imports
+nothing: the Rust core raises these very classes.
+"""
+
+
+class SurgeFitError(Exception):
+    """The root of all exceptions that surge_fit raises on purpose."""
+
+
+class InputError(SurgeFitError, ValueError):
+    """An argument, option or value cannot be used as it was given."""
+
+
+class SweepError(InputError):
+    """A table of runs cannot be read or does not hold what a sweep must hold."""
+
+
+class FitError(SurgeFitError, RuntimeError):
+    """A fit could not be carried out."""

@@ -1,0 +1,25 @@
+"""Type aliases shared by every stage; imports nothing of the package."""
+
+from os import PathLike
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray: TypeAlias = NDArray[np.float64]
+"""A float64 array of any shape."""
+
+BatchUnit: TypeAlias = Literal["examples", "sequences", "tokens"]
+"""What one element of a batch is; never guessed."""
+
+Protocol: TypeAlias = Literal["one_step", "fixed_steps", "fixed_tokens", "to_target"]
+"""What was held fixed between the runs of a sweep."""
+
+RunStatus: TypeAlias = Literal["finished", "diverged", "crashed", "stopped"]
+"""How a run ended."""
+
+Path: TypeAlias = str | PathLike[str]
+"""Anything that names a file."""
+
+Namespace: TypeAlias = Any
+"""An array namespace that writes a formula once: ``numpy`` or ``pytensor.tensor``."""
