@@ -1,1 +1,1 @@
-"""Which learning rate for which batch size, and how sure are we?"""
+"""surge_fit: the learning rate for a batch size, and how sure we are."""
