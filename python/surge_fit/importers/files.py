@@ -1,0 +1,182 @@
+"""From a file to a frame of cells: CSV, TSV, JSONL and Parquet, with the line every run came from.
+
+The cells of a text file stay text here, so that a message can quote what the file says. A text file is
+streamed in blocks: rows of a wrong length and broken lines are found while they can still be named.
+"""
+
+import csv
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+import surge_fit.typing as typing
+from surge_fit.errors import SweepError
+from surge_fit.importers.wording import Source, listing, plural
+
+if TYPE_CHECKING:
+    import polars as pl
+
+_BLOCK = 50_000
+_SEPARATORS = {".csv": ",", ".tsv": "\t"}
+_JSON_LINES = (".jsonl", ".ndjson")
+_KINDS = (*_SEPARATORS, *_JSON_LINES, ".parquet")
+
+
+def read_frame(path: typing.Path) -> "tuple[pl.DataFrame, Source]":
+    """Read a table of runs from a file, by the ending of its name.
+
+    Parameters
+    ----------
+    path : path-like
+        A ``.csv``, ``.tsv``, ``.jsonl``, ``.ndjson`` or ``.parquet`` file. Text is UTF-8, with or without
+        a byte-order mark.
+
+    Returns
+    -------
+    frame : polars.DataFrame
+        One row per run; text files give text cells, null where blank.
+    source : Source
+        The file's name and the line of every run.
+
+    Raises
+    ------
+    SweepError
+        If the file is missing, of an unknown type, empty, not UTF-8, or not the table it should be.
+    """
+    file = Path(path)
+    kind = file.suffix.lower()
+    if not file.is_file():
+        what = "is a folder" if file.is_dir() else "does not exist"
+        raise SweepError(f"A table of runs must be a file; '{file}' {what}. Check the path.")
+    if kind not in _KINDS:
+        raise SweepError(
+            f"A table of runs must be one of {listing(_KINDS)}; {file.name} is {kind or 'without an ending'}. "
+            "Save the table as one of these."
+        )
+    if file.stat().st_size == 0:
+        raise SweepError(f"{file.name} is empty. A table of runs has a header and one line per run.")
+    if kind == ".parquet":
+        return _read_parquet(file)
+    try:
+        with file.open(encoding="utf-8-sig", newline="") as text:
+            blocks = _json_blocks(text, file.name) if kind in _JSON_LINES else _csv_blocks(text, file)
+            return _collect(blocks, file.name)
+    except UnicodeDecodeError as error:
+        raise _wrong_encoding(file, error) from None
+
+
+def _read_parquet(file: Path) -> "tuple[pl.DataFrame, Source]":
+    import polars as pl
+
+    try:
+        frame = pl.read_parquet(file)
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise SweepError(f"{file.name} cannot be read as Parquet: {error}. Write the table again.") from error
+    return frame, Source(file.name, is_file=True)
+
+
+def _collect(blocks: "Iterable[tuple[pl.DataFrame, list[int]]]", name: str) -> "tuple[pl.DataFrame, Source]":
+    import polars as pl
+
+    frames: list[pl.DataFrame] = []
+    lines: list[int] = []
+    for frame, starts in blocks:
+        frames.append(frame)
+        lines.extend(starts)
+    if not lines:
+        raise SweepError(f"{name} has a header and no runs. A table of runs has one line per run.")
+    return pl.concat(frames, how="diagonal"), Source(name, np.array(lines, dtype=np.int64), is_file=True)
+
+
+def _csv_blocks(text: Iterable[str], file: Path) -> "Iterator[tuple[pl.DataFrame, list[int]]]":
+    import polars as pl
+
+    reader = csv.reader(text, delimiter=_SEPARATORS[file.suffix.lower()], strict=True)
+    try:
+        header = [cell.strip() for cell in next(reader, [])]
+        _require_header(header, file.name)
+        rows = _full_rows(reader, len(header), file.name)
+        while block := list(islice(rows, _BLOCK)):
+            cells = zip(*(row for _, row in block), strict=True)
+            frame = pl.DataFrame(
+                dict(zip(header, cells, strict=True)), schema=dict.fromkeys(header, pl.String)
+            )
+            yield frame, [line for line, _ in block]
+    except csv.Error as error:
+        raise SweepError(
+            f"Line {reader.line_num} of {file.name} is not valid CSV: {error}. "
+            "Check the quotes of that line and of the lines above it."
+        ) from None
+
+
+def _require_header(header: Sequence[str], name: str) -> None:
+    if not any(header):
+        raise SweepError(f"Line 1 of {name} must be the header; it is blank. Put the column names there.")
+    twice = sorted({cell for cell in header if header.count(cell) > 1})
+    if twice:
+        raise SweepError(
+            f"The columns of {name} must have different names; {listing([repr(cell) for cell in twice])} "
+            f"{'is' if len(twice) == 1 else 'are'} there more than once. Rename or drop the copies."
+        )
+
+
+def _full_rows(reader: "Any", width: int, name: str) -> Iterator[tuple[int, list[str]]]:
+    """Yield the first line and the cells of every row that is not blank; a row of another width is refused."""
+    line = reader.line_num + 1
+    for row in reader:
+        if len(row) == width:
+            yield line, row
+        elif row:
+            raise SweepError(
+                f"Every row of {name} must have {plural(width, 'cell')}, like the header; line {line} has "
+                f"{len(row)}. Look for a missing, surplus or unquoted separator there."
+            )
+        line = reader.line_num + 1
+
+
+def _json_blocks(text: Iterable[str], name: str) -> "Iterator[tuple[pl.DataFrame, list[int]]]":
+    import polars as pl
+
+    records = _json_records(text, name)
+    while block := list(islice(records, _BLOCK)):
+        headers = dict.fromkeys(key for _, record in block for key in record)
+        columns = {key: [_as_text(record.get(key)) for _, record in block] for key in headers}
+        yield pl.DataFrame(columns, schema=dict.fromkeys(headers, pl.String)), [line for line, _ in block]
+
+
+def _json_records(text: Iterable[str], name: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    decoder = json.JSONDecoder(parse_float=str, parse_int=str, parse_constant=str)
+    for line, content in enumerate(text, start=1):
+        if not content.strip():
+            continue
+        try:
+            record = decoder.decode(content)
+        except json.JSONDecodeError as error:
+            raise SweepError(
+                f"Every line of {name} must be a JSON object; line {line} is not JSON ({error.msg}, character "
+                f"{error.pos + 1}). Correct or drop that line."
+            ) from None
+        if not isinstance(record, dict):
+            raise SweepError(
+                f"Every line of {name} must be a JSON object, one per run; line {line} is {content.strip()[:40]!r}. "
+                'Write each run as {"batch_size": …, "learning_rate": …, "loss": …}.'
+            )
+        yield line, record
+
+
+def _as_text(cell: object) -> str | None:
+    return None if cell is None else str(cell)
+
+
+def _wrong_encoding(file: Path, error: UnicodeDecodeError) -> SweepError:
+    with file.open("rb") as data:
+        start = data.read(2)
+    guess = "it looks like UTF-16" if start in (b"\xff\xfe", b"\xfe\xff") else "it may be Latin-1"
+    return SweepError(
+        f"{file.name} must be UTF-8 text; byte 0x{error.object[error.start]:02x} cannot be decoded, {guess}. "
+        "Save the file as UTF-8."
+    )

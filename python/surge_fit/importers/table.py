@@ -1,0 +1,248 @@
+"""From a frame of cells to the validated columns of a sweep.
+
+Every source takes this road: a file becomes a frame first, arrays become a frame, and a frame of any
+library that narwhals knows is read as it is.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from surge_fit.errors import SweepError
+from surge_fit.importers.aliases import (
+    ALL_COLUMNS,
+    BATCH_UNITS,
+    OPTIMUM_COLUMN,
+    PROTOCOLS,
+    RUN_COLUMNS,
+    STATUS_WORDS,
+    STATUSES,
+    unit_in_header,
+)
+from surge_fit.importers.cells import Numbers, numbers, words
+from surge_fit.importers.headers import find_columns, find_group_columns, missing
+from surge_fit.importers.wording import Source, listing
+
+if TYPE_CHECKING:
+    import narwhals as nw
+
+_COLUMNS = {column.name: column for column in ALL_COLUMNS}
+
+
+def read_table(
+    native: Any,
+    source: Source,
+    *,
+    columns: Mapping[str, str] | None,
+    batch_unit: str | None,
+    protocol: str | None,
+    group_by: str | Sequence[str] | None,
+) -> dict[str, Any]:
+    """Validate a frame of runs and return the fields of a `Sweep`.
+
+    Parameters
+    ----------
+    native : DataFrame
+        An eager frame of any library that narwhals supports.
+    source : Source
+        Where the frame came from, for the messages.
+    columns, batch_unit, protocol, group_by
+        As for `surge_fit.read_sweep`.
+
+    Returns
+    -------
+    dict
+        Field → value, ready for ``Sweep(**fields)``.
+
+    Raises
+    ------
+    SweepError
+        If the frame does not hold what a sweep must hold.
+    """
+    frame = _eager_frame(native, source)
+    headers = [str(header) for header in frame.columns]
+    found = find_columns(headers, columns, source)
+    if "batch_size" not in found:
+        raise missing(_COLUMNS["batch_size"], headers, source)
+    kind = "runs"
+    if "learning_rate" not in found and "optimal_learning_rate" in found:
+        kind = "optimum_points"
+    else:
+        found.pop("optimal_learning_rate", None)
+        if "learning_rate" not in found:
+            raise missing(_COLUMNS["learning_rate"], headers, source)
+        if "loss" not in found and "steps_to_target" not in found:
+            raise missing(_COLUMNS["loss"], headers, source)
+    group_by = [group_by] if isinstance(group_by, str) else list(group_by or ())
+    group_headers = find_group_columns(headers, group_by, found, source)
+
+    cells = {name: frame[header] for name, header in found.items()}
+    run_ids = _run_ids(cells.get("run_id"), len(frame), source)
+    named = list(run_ids) if "run_id" in found else None
+    values: dict[str, Numbers] = {
+        name: numbers(
+            series,
+            _COLUMNS[name],
+            source,
+            named,
+            required=name in ("batch_size", "learning_rate", "optimal_learning_rate"),
+        )
+        for name, series in cells.items()
+        if not _COLUMNS[name].is_text
+    }
+    if kind == "optimum_points":
+        values["learning_rate"] = values.pop(OPTIMUM_COLUMN.name)
+    fields: dict[str, Any] = {column.name: None for column in RUN_COLUMNS}
+    fields |= {name: column.values for name, column in values.items()}
+    fields |= {name: tuple(words(cells[name])) for name in ("optimizer", "schedule") if name in cells}
+    if "loss" not in values:
+        fields["loss"] = np.full(len(frame), np.nan)
+    fields["run_id"] = run_ids
+    fields["status"] = _statuses(cells.get("status"), values, kind, len(frame), source)
+    fields["batch_unit"] = _batch_unit(batch_unit, cells.get("batch_unit"), found["batch_size"], source)
+    fields["protocol"] = _protocol(protocol, cells.get("protocol"), source)
+    fields["kind"] = kind
+    fields |= _groups(frame, group_headers, source)
+    used = {*found.values(), *group_headers.values()}
+    fields["ignored_columns"] = tuple(header for header in headers if header not in used)
+    fields["source"] = source.name
+    return fields
+
+
+def _eager_frame(native: Any, source: Source) -> "nw.DataFrame[Any]":
+    import narwhals as nw
+
+    try:
+        frame = nw.from_native(native, eager_only=True)
+    except TypeError:
+        raise SweepError(
+            "A frame of runs must be an eager frame of pandas, polars, pyarrow or another library that narwhals "
+            f"knows; got {type(native).__name__}. Collect a lazy frame first; for arrays use Sweep.from_columns."
+        ) from None
+    if len(frame) == 0:
+        raise SweepError(f"{source.name} holds no runs. A table of runs has one row per run.")
+    return frame
+
+
+def _run_ids(series: "nw.Series[Any] | None", count: int, source: Source) -> tuple[str, ...]:
+    if series is None:
+        return tuple(f"run-{index + 1}" for index in range(count))
+    run_ids = words(series)
+    if len(set(run_ids)) < count:
+        name, _ = next(item for item in Counter(run_ids).items() if item[1] > 1)
+        places = source.places(np.flatnonzero([run_id == name for run_id in run_ids]))
+        found = f"'{name}' names the runs" if name else "it is blank"
+        raise SweepError(
+            f"'run_id' (column '{series.name}') must name every run differently; {found} in {places}. "
+            f"Rename them, or name another column with {source.column_remedy('run_id', '<header>')}."
+        )
+    return tuple(run_ids)
+
+
+def _statuses(
+    series: "nw.Series[Any] | None", values: Mapping[str, Numbers], kind: str, count: int, source: Source
+) -> tuple[str, ...]:
+    """Return how every run ended.
+
+    A word of the table counts, except that a finished run whose loss is NaN or infinite has diverged. Where
+    the table has no word: a loss that is not finite means diverged, a loss or steps to the target mean
+    finished, and neither means stopped.
+    """
+    blank: NDArray[np.bool_] = np.ones(count, dtype=bool)
+    not_finite = np.zeros(count, dtype=bool)
+    if "loss" in values:
+        blank &= values["loss"].blank
+        not_finite = ~np.isfinite(values["loss"].values) & ~values["loss"].blank
+    if "steps_to_target" in values:
+        blank &= values["steps_to_target"].blank
+    if kind == "optimum_points":
+        blank[:] = False
+    derived = np.where(not_finite, "diverged", np.where(blank, "stopped", "finished"))
+    if series is None:
+        return tuple(derived.tolist())
+    stated = words(series)
+    known: dict[str, str] = {word: STATUS_WORDS.get(word.lower(), "") for word in set(stated) if word}
+    unknown = [word for word, status in known.items() if not status]
+    if unknown:
+        index = min(stated.index(word) for word in unknown)
+        raise SweepError(
+            f"'status' (column '{series.name}') must be one of {listing(STATUSES)}, or a word that means one of "
+            f"them ({listing(word for word in STATUS_WORDS if word not in STATUSES)}); got {stated[index]!r} in "
+            f"{source.place(index)}. Correct the column."
+        )
+    known[""] = ""
+    told = np.array([known[word] for word in stated])
+    told = np.where((told == "finished") & not_finite, "diverged", told)
+    return tuple(np.where(told == "", derived, told).tolist())
+
+
+def _batch_unit(argument: str | None, series: "nw.Series[Any] | None", header: str, source: Source) -> str:
+    if argument is not None and argument not in BATCH_UNITS:
+        raise SweepError(f"'batch_unit' must be one of {listing(BATCH_UNITS)}; got {argument!r}.")
+    stated = _one_word("batch_unit", series, BATCH_UNITS, source) or unit_in_header(header)
+    if argument and stated and argument != stated:
+        where = f"column '{series.name}'" if series is not None else f"header '{header}'"
+        raise SweepError(
+            f"batch_unit={argument!r} contradicts the {where} of {source.name}, which says {stated}. "
+            "Drop the argument or correct the table."
+        )
+    unit = argument or stated
+    if unit is None:
+        raise SweepError(
+            f"Is the batch size of {source.name} (column '{header}') counted in examples, sequences or tokens? "
+            f"The table does not say, and it is never guessed. Say it with "
+            f"{source.option_remedy('batch_unit', 'sequences')}, or add a column 'batch_unit'."
+        )
+    return unit
+
+
+def _protocol(argument: str | None, series: "nw.Series[Any] | None", source: Source) -> str | None:
+    if argument is not None and argument not in PROTOCOLS:
+        raise SweepError(f"'protocol' must be one of {listing(PROTOCOLS)}; got {argument!r}.")
+    return argument or _one_word("protocol", series, PROTOCOLS, source)
+
+
+def _one_word(
+    name: str, series: "nw.Series[Any] | None", allowed: Sequence[str], source: Source
+) -> str | None:
+    """Return the one word that a column holds in every row, or None without the column or any word."""
+    if series is None:
+        return None
+    column = words(series)
+    first = column[0]
+    other = next((index for index, word in enumerate(column) if word != first), None)
+    if other is not None:
+        raise SweepError(
+            f"'{name}' must be the same for all runs of a sweep; it is {first!r} in {source.place(0)} and "
+            f"{column[other]!r} in {source.place(other)}. Convert the runs to one, or read them as two sweeps."
+        )
+    if first and first.lower() not in allowed:
+        raise SweepError(f"'{name}' must be one of {listing(allowed)}; got {first!r} in {source.place(0)}.")
+    return first.lower() or None
+
+
+def _groups(frame: "nw.DataFrame[Any]", group_headers: Mapping[str, str], source: Source) -> dict[str, Any]:
+    """Return the label of every run's group, and what the group columns hold in each group."""
+    if not group_headers:
+        return {"group_labels": None, "group_values": {}}
+    columns = [words(frame[header]) for header in group_headers.values()]
+    for header, column in zip(group_headers.values(), columns, strict=True):
+        if "" in column:
+            raise SweepError(
+                f"Every run must belong to a group, but the column '{header}' is blank in "
+                f"{source.place(column.index(''))}. Fill it in, or drop it from 'group_by'."
+            )
+    joint = list(zip(*columns, strict=True))
+    labels = {
+        values: ", ".join(f"{name}={value}" for name, value in zip(group_headers, values, strict=True))
+        for values in dict.fromkeys(joint)
+    }
+    return {
+        "group_labels": tuple(labels[values] for values in joint),
+        "group_values": {
+            label: dict(zip(group_headers, values, strict=True)) for values, label in labels.items()
+        },
+    }
