@@ -1,0 +1,64 @@
+//! Every way a kernel can refuse its input, one message each.
+
+use thiserror::Error;
+
+/// Why a kernel refused.
+#[derive(Debug, Clone, PartialEq, Error)]
+pub enum Error {
+    /// No law has this name.
+    #[error("no law is named '{found}'; the built-in laws are: {known}. Use one of these names.")]
+    UnknownLaw {
+        /// The name that was asked for.
+        found: String,
+        /// All names, separated by commas.
+        known: String,
+    },
+    /// An array does not have the shape that the other arguments ask for.
+    #[error("'{argument}' must have shape {expected}; got {found}. Pass an array of that shape.")]
+    Shape {
+        /// The argument.
+        argument: &'static str,
+        /// The shape it must have, with the meaning of its axes.
+        expected: String,
+        /// The shape it has.
+        found: String,
+    },
+    /// An array holds a number that has no meaning there.
+    #[error("'{argument}' must be {requirement}; got {found} at index {index}. Correct or drop that entry.")]
+    Value {
+        /// The argument.
+        argument: &'static str,
+        /// What every entry must be.
+        requirement: &'static str,
+        /// The first entry that is not.
+        found: f64,
+        /// Its position in the flattened array.
+        index: usize,
+    },
+}
+
+/// Refuse the first entry that does not satisfy `holds`.
+pub(crate) fn require<'a>(
+    argument: &'static str,
+    requirement: &'static str,
+    values: impl IntoIterator<Item = &'a f64>,
+    holds: impl Fn(f64) -> bool,
+) -> Result<(), Error> {
+    match values.into_iter().enumerate().find(|(_, value)| !holds(**value)) {
+        None => Ok(()),
+        Some((index, &found)) => Err(Error::Value { argument, requirement, found, index }),
+    }
+}
+
+/// Refuse an array of another shape than `expected`, whose axes `axes` names.
+pub(crate) fn require_shape(
+    argument: &'static str,
+    axes: &str,
+    expected: &[usize],
+    found: &[usize],
+) -> Result<(), Error> {
+    if expected == found {
+        return Ok(());
+    }
+    Err(Error::Shape { argument, expected: format!("{axes} = {expected:?}"), found: format!("{found:?}") })
+}

@@ -1,0 +1,88 @@
+//! The laws: the best log learning rate as a function of the log batch size.
+//!
+//! Every law has the anatomy `log ε(B) = log_scale + shape(log B; θ)`. Its first parameter is the additive scale, a
+//! natural logarithm of a learning rate. Values are finite for any finite arguments: everything is computed in log
+//! space.
+
+mod arithmetic;
+mod batch;
+mod broken_power;
+mod columns;
+mod constant;
+mod large_batch;
+mod math;
+mod power;
+mod reduce;
+mod saturating_surge;
+mod surge;
+
+use std::fmt::Debug;
+
+pub use batch::{evaluate, gradient, per_draw};
+pub(crate) use arithmetic::{Arithmetic, Kernel, Plain, dispatch};
+pub(crate) use columns::Columns;
+pub(crate) use math::{exp, log, logistic};
+pub use reduce::{Landscape, expected_regret, quantiles};
+
+use crate::error::Error;
+
+/// A law, with its parameters given as a slice in the order of [`Law::parameters`].
+pub trait Law: Debug + Sync {
+    /// The public name.
+    fn name(&self) -> &'static str;
+
+    /// Names of the parameters, the additive scale first.
+    fn parameters(&self) -> &'static [&'static str];
+
+    /// log ε at one log batch size.
+    fn value(&self, parameters: &[f64], log_batch_size: f64) -> f64;
+
+    /// Derivatives of [`Law::value`] with respect to the parameters.
+    fn gradient(&self, parameters: &[f64], log_batch_size: f64, out: &mut [f64]);
+
+    /// log B where the curve is highest: `+inf` if it never stops rising (or rises to its limit), `-inf` if it
+    /// only falls, NaN if it is flat.
+    fn peak(&self, parameters: &[f64]) -> f64;
+
+    /// The least upper bound of log ε over all batch sizes; `+inf` if there is none.
+    fn supremum(&self, parameters: &[f64]) -> f64;
+
+    /// d log ε / d log B in the limits of small and of large batch sizes.
+    fn limits(&self, parameters: &[f64]) -> (f64, f64);
+
+    /// [`Law::value`] at many batch sizes, to the last few units of log ε.
+    fn row(&self, parameters: &[f64], columns: Columns<'_>, out: &mut [f64]);
+}
+
+/// All built-in laws.
+pub static LAWS: [&dyn Law; 10] = [
+    &constant::Constant,
+    &power::Power,
+    &power::LINEAR,
+    &power::SQUARE_ROOT,
+    &large_batch::SGD,
+    &large_batch::LARGE_BATCH_HALF,
+    &surge::Surge,
+    &surge::SurgeFreeExponent,
+    &saturating_surge::SaturatingSurge,
+    &broken_power::BrokenPower,
+];
+
+/// The built-in law of this name.
+///
+/// # Errors
+/// [`Error::UnknownLaw`] if there is none.
+pub fn by_name(name: &str) -> Result<&'static dyn Law, Error> {
+    LAWS.iter().copied().find(|law| law.name() == name).ok_or_else(|| Error::UnknownLaw {
+        found: name.to_owned(),
+        known: LAWS.map(Law::name).join(", "),
+    })
+}
+
+/// The additive scale, alone or first of all parameters.
+const LOG_MAX_LEARNING_RATE: &str = "log_max_learning_rate";
+const LOG_LEARNING_RATE_SCALE: &str = "log_learning_rate_scale";
+const LOG_NOISE_SCALE: &str = "log_noise_scale";
+
+#[cfg(test)]
+mod tests;

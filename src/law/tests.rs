@@ -1,0 +1,4 @@
+//! What all laws have in common, and where they meet.
+
+use super::*;
+use proptest::prelude::*;
