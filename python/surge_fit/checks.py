@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from surge_fit.importers.aliases import STATUSES
 from surge_fit.importers.wording import listing, number, plural
 from surge_fit.typing import FloatArray
 
@@ -97,28 +98,13 @@ def _one_batch_size(sweep: "Sweep") -> Check | None:
 def _no_usable_run(sweep: "Sweep") -> Check | None:
     if np.isfinite(sweep.outcome).any():
         return None
-    counts = [
-        f"{sweep.status.count(status)} {words}"
-        for status, words in (
-            ("finished", "finished without a loss"),
-            ("diverged", "diverged"),
-            ("crashed", "crashed"),
-            ("stopped", "stopped"),
-        )
-        if status in sweep.status
-    ]
-    what = (
-        "all diverged"
-        if sweep.is_diverged.all()
-        else f"none has: {listing(counts)}"
-        if counts
-        else "none is there"
-    )
+    counts = [f"{sweep.status.count(status)} {status}" for status in STATUSES if status in sweep.status]
+    found = "all diverged" if sweep.is_diverged.all() else f"none did ({listing(counts)})"
     return Check(
         "no_usable_run",
         "error",
-        f"A sweep needs runs that finished with a finite loss; of the {plural(len(sweep), 'run')} of {sweep.source} "
-        f"{what}.",
+        f"A sweep needs runs that finished with a finite loss; of the {plural(len(sweep), 'run')} of "
+        f"{sweep.source} {found if counts else 'none is left'}.",
         "Add runs at smaller learning rates, or correct the columns 'loss' and 'status'.",
     )
 
@@ -157,45 +143,44 @@ def _winner_on_edge(valleys: Sequence[_Valley]) -> Check | None:
 
 
 def _few_batch_sizes(sweep: "Sweep", valleys: Sequence[_Valley]) -> Check | None:
-    few = {group: len(held) for group, held in _by_group(valleys).items() if len(held) < 3}
+    few = {group: held for group, held in _by_group(valleys).items() if len(held) < 3}
     if not few or sweep.batch_sizes.size == 1:
         return None
-    where = f"in {_groups(few)}" if len(sweep.groups) > 1 else f"in {sweep.source}"
     return Check(
         "few_batch_sizes",
         "warning",
-        f"Fewer than three batch sizes with a usable run are {where}.",
-        "They cannot bracket the peak of a law: add batch sizes, a factor of 4 or more apart.",
+        f"There are usable runs at {_places([valley for held in few.values() for valley in held])} only.",
+        "A peak needs three batch sizes to bracket it: add more, a factor of 4 or so apart.",
     )
 
 
 def _peak_not_bracketed(sweep: "Sweep", valleys: Sequence[_Valley]) -> Check | None:
-    ends: dict[str, str] = {}
-    for group, held in _by_group(valleys).items():
-        best = np.array([valley.best for valley in held])
-        at_first, at_last = best[0] == best.max(), best[-1] == best.max()
-        if len(held) >= 3 and (at_first or at_last):
-            first, last = number(held[0].batch_size), number(held[-1].batch_size)
-            ends[group] = (
-                f"both ends of the batch sizes tried, {first} and {last}"
-                if at_first and at_last
-                else f"the smallest batch size tried, {first}"
-                if at_first
-                else f"the largest batch size tried, {last}"
-            )
+    ends = {group: end for group, held in _by_group(valleys).items() if (end := _highest_at_end(held))}
     if not ends:
         return None
-    where = (
-        f"an end of the batch sizes tried in {_groups(ends)}"
-        if len(sweep.groups) > 1
-        else next(iter(ends.values()))
-    )
+    where = next(iter(ends.values()))
+    if len(sweep.groups) > 1:
+        where = f"an end of the batch sizes tried in {_groups(ends)}"
     return Check(
         "peak_not_bracketed",
         "warning",
         f"The best learning rate is highest at {where}: a peak, if there is one, is not bracketed.",
         "Add batch sizes beyond that end, or read the noise scale as a bound.",
     )
+
+
+def _highest_at_end(valleys: Sequence[_Valley]) -> str | None:
+    """Return at which end of the batch sizes of one group the best learning rate is highest, if at one."""
+    if len(valleys) < 3:
+        return None
+    first, last = number(valleys[0].batch_size), number(valleys[-1].batch_size)
+    highest = max(valley.best for valley in valleys)
+    ends = (valleys[0].best == highest, valleys[-1].best == highest)
+    return {
+        (True, True): f"both ends of the batch sizes tried, {first} and {last}",
+        (True, False): f"the smallest batch size tried, {first}",
+        (False, True): f"the largest batch size tried, {last}",
+    }.get(ends)
 
 
 def _few_steps(sweep: "Sweep") -> Check | None:
@@ -207,9 +192,9 @@ def _few_steps(sweep: "Sweep") -> Check | None:
     return Check(
         "few_steps",
         "note",
-        f"Runs at {_sizes(sweep.batch_size[short])} finished with fewer than {FEW_STEPS} optimizer steps, the "
-        f"shortest with {number(sweep.steps[short].min())}.",
-        "Warmup and schedule shape so short a run: do not read its optimum as an effect of the batch size alone.",
+        f"Runs at {_sizes(sweep.batch_size[short])} finished with fewer than {FEW_STEPS} optimizer steps, "
+        f"the shortest with {number(sweep.steps[short].min())}.",
+        "Warmup and schedule shape so short a run, not the batch size alone.",
     )
 
 
@@ -227,8 +212,8 @@ def _changes_with_batch_size(sweep: "Sweep") -> Check | None:
     return Check(
         "changes_with_batch_size",
         "warning",
-        f"No value of {listing(changing)} was tried at every batch size: its effect cannot "
-        "be told from that of the batch size.",
+        f"No value of {listing(changing)} was tried at every batch size: its effect cannot be told from "
+        "that of the batch size.",
         "Read the law as one of both together, or add runs with one value at every batch size.",
     )
 
@@ -249,7 +234,7 @@ def _fixed_with_batch_size(sweep: "Sweep") -> Check | None:
         "fixed_with_batch_size",
         "note",
         f"{listing(names)} stayed fixed while the batch size changed.",
-        "Per token its effect changed with the batch size (arXiv:2507.07101): the law holds for this fixed value.",
+        "Per token it then acted differently at every batch size (arXiv:2507.07101).",
     )
 
 

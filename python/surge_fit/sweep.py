@@ -15,7 +15,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from surge_fit import checks
 from surge_fit.errors import SweepError
-from surge_fit.importers.aliases import ALL_COLUMNS, OPTIMUM_COLUMN, RUN_COLUMNS
+from surge_fit.importers.aliases import OPTIMUM_COLUMN, RUN_COLUMNS, STATUSES
+from surge_fit.importers.arrays import frame_of
 from surge_fit.importers.files import read_frame
 from surge_fit.importers.table import read_table
 from surge_fit.importers.wording import Source, listing, number, plural
@@ -178,27 +179,8 @@ class Sweep:
         ... )
         Sweep(3 runs, 2 batch sizes 8…64 [examples], 1 stopped)
         """
-        import polars as pl
-
         groups = (group_by,) if isinstance(group_by, str) else tuple(group_by or ())
-        names = [column.name for column in ALL_COLUMNS]
-        for name in columns:
-            if name not in names and name not in groups:
-                raise SweepError(
-                    f"The columns of a sweep have canonical names; {name!r} is not one, nor is it in 'group_by'. "
-                    f"The names are {listing(names)}."
-                )
-        given = {name: _as_cells(name, values) for name, values in columns.items() if values is not None}
-        lengths = {name: len(values) for name, values in given.items() if not isinstance(values, str | float)}
-        count = max(lengths.values(), default=0)
-        for name, length in lengths.items():
-            if length != count:
-                raise SweepError(
-                    f"All columns must hold one value per run, or one scalar for all; '{name}' holds {length} "
-                    f"and others {count}. Give every column the same length."
-                )
-        cells = {name: values if name in lengths else [values] * count for name, values in given.items()}
-        frame = pl.DataFrame({name: pl.Series(name, held, strict=False) for name, held in cells.items()})
+        frame = frame_of(columns, groups)
         return cls._from_table(
             frame, Source("the columns"), batch_unit=batch_unit, protocol=protocol, group_by=group_by
         )
@@ -265,9 +247,8 @@ class Sweep:
         parts = [plural(len(self), noun), f"{plural(sizes.size, 'batch size')} {span} [{self.batch_unit}]"]
         if self.group_labels is not None:
             parts.append(plural(len(self.groups), "group"))
-        for status in ("diverged", "crashed", "stopped"):
-            if count := self.status.count(status):
-                parts.append(f"{count} {status}")
+        counts = {status: self.status.count(status) for status in STATUSES if status != "finished"}
+        parts += [f"{count} {status}" for status, count in counts.items() if count]
         return f"Sweep({', '.join(parts)})"
 
     @cached_property
@@ -289,8 +270,8 @@ class Sweep:
     def outcome(self) -> FloatArray:
         """What a run is judged by, less being better; shape (run,), NaN where a run cannot be judged.
 
-        The loss of a finished run [nats]; its steps to the target where the protocol is ``to_target`` or where
-        no finished run has a loss.
+        The loss of a finished run [nats]; its steps to the target where the protocol is ``to_target`` or
+        where no finished run has a loss.
         """
         finished = self.is_finished
         has_loss = bool(np.isfinite(self.loss[finished]).any())
@@ -318,8 +299,8 @@ class Sweep:
         """
         if not np.isfinite(self.outcome).any():
             raise SweepError(
-                f"The best run must have finished with a finite loss; none of the {plural(len(self), 'run')} of "
-                f"{self.source} has. See Sweep.checks()."
+                f"The best run must have finished with a finite loss; none of the {plural(len(self), 'run')} "
+                f"of {self.source} has. See Sweep.checks()."
             )
         return self._run(int(np.nanargmin(self.outcome)))
 
@@ -422,7 +403,7 @@ class Sweep:
         return frame.with_columns(pl.when(blank).then(None).otherwise(pl.col("loss")).alias("loss"))
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the sweep as a dict for strict JSON: NaN becomes None, infinities ``"inf"`` and ``"-inf"``."""
+        """Return the sweep as a dict for strict JSON; NaN becomes None, infinities become words."""
         held = {
             name: [_to_json(value) for value in values.tolist()]
             if isinstance(values, np.ndarray)
@@ -510,8 +491,8 @@ def read_sweep(
     Returns
     -------
     Sweep
-        Every run of the file. Blank cells, the words null, none, na and n/a, are missing values; a loss of NaN
-        or infinity is kept.
+        Every run of the file. Blank cells and the words null, none, na and n/a are missing values; a loss of
+        NaN or infinity is kept.
 
     Raises
     ------
@@ -522,20 +503,6 @@ def read_sweep(
     return Sweep._from_table(
         frame, source, columns=columns, batch_unit=batch_unit, protocol=protocol, group_by=group_by
     )
-
-
-def _as_cells(name: str, values: ArrayLike) -> Any:
-    """Return a column of cells, or a scalar that holds for all runs."""
-    if isinstance(values, str | int | float):
-        return values if isinstance(values, str) else float(values)
-    if isinstance(values, Sequence):
-        return list(values)
-    array = np.asarray(values)
-    if array.ndim == 0:
-        return float(array)
-    if array.ndim > 1:
-        raise SweepError(f"'{name}' must be one-dimensional, one value per run; got shape {array.shape}.")
-    return array
 
 
 def _read_only(array: NDArray[Any]) -> NDArray[Any]:

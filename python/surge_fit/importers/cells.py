@@ -16,6 +16,7 @@ from surge_fit.typing import FloatArray
 
 if TYPE_CHECKING:
     import narwhals as nw
+    import polars as pl
 
 
 class Numbers(NamedTuple):
@@ -36,9 +37,7 @@ _RULES: dict[Rule, tuple[str, Callable[[FloatArray], NDArray[np.bool_]]]] = {
 
 def words(series: "nw.Series[Any]") -> list[str]:
     """Return the cells of a column as stripped text, with ``""`` for blank ones."""
-    blanks = series.is_null().to_list()
-    cells = ("" if blank else str(cell).strip() for cell, blank in zip(series.to_list(), blanks, strict=True))
-    return ["" if cell.lower() in BLANK_WORDS else cell for cell in cells]
+    return _texts(series).to_list()
 
 
 def numbers(
@@ -86,7 +85,7 @@ def numbers(
         values = np.array(raw.to_numpy(), dtype=np.float64)
         blank = series.is_null().to_numpy() & ~raw.is_nan().fill_null(False).to_numpy()
     else:
-        texts = words(series)
+        texts = _texts(series)
         values, blank, unreadable = _parse(texts)
         refuse(unreadable, lambda i: repr(texts[i]))
     if required:
@@ -97,11 +96,23 @@ def numbers(
     return Numbers(values, blank)
 
 
-def _parse(texts: list[str]) -> tuple[FloatArray, NDArray[np.bool_], NDArray[np.bool_]]:
+def _texts(series: "nw.Series[Any]") -> "pl.Series":
+    import narwhals as nw
+    import polars as pl
+
+    if series.dtype == nw.String:
+        cells = series.fill_null("").to_list()
+    else:
+        blanks = series.is_null().to_list()
+        cells = ["" if blank else str(cell) for cell, blank in zip(series.to_list(), blanks, strict=True)]
+    texts = pl.Series(cells, dtype=pl.String).str.strip_chars()
+    return texts.set(texts.str.to_lowercase().is_in(BLANK_WORDS), "")
+
+
+def _parse(texts: "pl.Series") -> tuple[FloatArray, NDArray[np.bool_], NDArray[np.bool_]]:
     """Return the numbers, which cells were blank, and which were neither blank nor a number."""
     import polars as pl
 
-    column = pl.Series(texts, dtype=pl.String)
-    parsed = column.cast(pl.Float64, strict=False)
-    blank = (column == "").to_numpy()
+    parsed = texts.cast(pl.Float64, strict=False)
+    blank = (texts == "").to_numpy()
     return np.array(parsed.to_numpy(), dtype=np.float64), blank, parsed.is_null().to_numpy() & ~blank

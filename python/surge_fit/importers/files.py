@@ -7,7 +7,7 @@ streamed in blocks: rows of a wrong length and broken lines are found while they
 import csv
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+from itertools import accumulate, chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -54,8 +54,8 @@ def read_frame(path: typing.Path) -> "tuple[pl.DataFrame, Source]":
         raise SweepError(f"A table of runs must be a file; '{file}' {what}. Check the path.")
     if kind not in _KINDS:
         raise SweepError(
-            f"A table of runs must be one of {listing(_KINDS)}; {file.name} is {kind or 'without an ending'}. "
-            "Save the table as one of these."
+            f"The file of a table of runs must end in {', '.join(_KINDS[:-1])} or {_KINDS[-1]}; {file.name} "
+            "does not. Save the table as one of these."
         )
     if file.stat().st_size == 0:
         raise SweepError(f"{file.name} is empty. A table of runs has a header and one line per run.")
@@ -79,7 +79,9 @@ def _read_parquet(file: Path) -> "tuple[pl.DataFrame, Source]":
     return frame, Source(file.name, is_file=True)
 
 
-def _collect(blocks: "Iterable[tuple[pl.DataFrame, list[int]]]", name: str) -> "tuple[pl.DataFrame, Source]":
+def _collect(
+    blocks: "Iterable[tuple[pl.DataFrame, Sequence[int]]]", name: str
+) -> "tuple[pl.DataFrame, Source]":
     import polars as pl
 
     frames: list[pl.DataFrame] = []
@@ -92,20 +94,21 @@ def _collect(blocks: "Iterable[tuple[pl.DataFrame, list[int]]]", name: str) -> "
     return pl.concat(frames, how="diagonal"), Source(name, np.array(lines, dtype=np.int64), is_file=True)
 
 
-def _csv_blocks(text: Iterable[str], file: Path) -> "Iterator[tuple[pl.DataFrame, list[int]]]":
+def _csv_blocks(text: Iterable[str], file: Path) -> "Iterator[tuple[pl.DataFrame, Sequence[int]]]":
     import polars as pl
 
     reader = csv.reader(text, delimiter=_SEPARATORS[file.suffix.lower()], strict=True)
     try:
         header = [cell.strip() for cell in next(reader, [])]
         _require_header(header, file.name)
-        rows = _full_rows(reader, len(header), file.name)
-        while block := list(islice(rows, _BLOCK)):
-            cells = zip(*(row for _, row in block), strict=True)
-            frame = pl.DataFrame(
-                dict(zip(header, cells, strict=True)), schema=dict.fromkeys(header, pl.String)
-            )
-            yield frame, [line for line, _ in block]
+        line = reader.line_num + 1
+        while rows := list(islice(reader, _BLOCK)):
+            starts = _first_lines(rows, line, reader.line_num + 1)
+            full, lines = _full_rows(rows, starts, len(header), file.name)
+            if full:
+                columns = zip(header, zip(*full, strict=True), strict=True)
+                yield pl.DataFrame([pl.Series(name, cells) for name, cells in columns]), lines
+            line = reader.line_num + 1
     except csv.Error as error:
         raise SweepError(
             f"Line {reader.line_num} of {file.name} is not valid CSV: {error}. "
@@ -124,28 +127,38 @@ def _require_header(header: Sequence[str], name: str) -> None:
         )
 
 
-def _full_rows(reader: "Any", width: int, name: str) -> Iterator[tuple[int, list[str]]]:
-    """Yield the first line and the cells of every row that is not blank; a row of another width is refused."""
-    line = reader.line_num + 1
-    for row in reader:
-        if len(row) == width:
-            yield line, row
-        elif row:
+def _first_lines(rows: Sequence[list[str]], first: int, end: int) -> Sequence[int]:
+    """Return the line at which each row starts; a quoted cell may hold line breaks."""
+    if end - first == len(rows):
+        return range(first, end)
+    breaks = (sum(cell.count("\n") + cell.count("\r") - cell.count("\r\n") for cell in row) for row in rows)
+    return list(accumulate((1 + count for count in breaks), initial=first))[:-1]
+
+
+def _full_rows(
+    rows: Sequence[list[str]], starts: Sequence[int], width: int, name: str
+) -> tuple[Sequence[list[str]], Sequence[int]]:
+    """Return the rows that are not blank, with their lines; refuse a row of another width."""
+    if set(map(len, rows)) == {width}:
+        return rows, starts
+    held = [(row, line) for row, line in zip(rows, starts, strict=True) if row]
+    for row, line in held:
+        if len(row) != width:
             raise SweepError(
                 f"Every row of {name} must have {plural(width, 'cell')}, like the header; line {line} has "
                 f"{len(row)}. Look for a missing, surplus or unquoted separator there."
             )
-        line = reader.line_num + 1
+    return [row for row, _ in held], [line for _, line in held]
 
 
-def _json_blocks(text: Iterable[str], name: str) -> "Iterator[tuple[pl.DataFrame, list[int]]]":
+def _json_blocks(text: Iterable[str], name: str) -> "Iterator[tuple[pl.DataFrame, Sequence[int]]]":
     import polars as pl
 
     records = _json_records(text, name)
     while block := list(islice(records, _BLOCK)):
-        headers = dict.fromkeys(key for _, record in block for key in record)
-        columns = {key: [_as_text(record.get(key)) for _, record in block] for key in headers}
-        yield pl.DataFrame(columns, schema=dict.fromkeys(headers, pl.String)), [line for line, _ in block]
+        lines, held = zip(*block, strict=True)
+        frame = pl.DataFrame([_text_column(key, held) for key in dict.fromkeys(chain.from_iterable(held))])
+        yield frame, lines
 
 
 def _json_records(text: Iterable[str], name: str) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -157,19 +170,26 @@ def _json_records(text: Iterable[str], name: str) -> Iterator[tuple[int, dict[st
             record = decoder.decode(content)
         except json.JSONDecodeError as error:
             raise SweepError(
-                f"Every line of {name} must be a JSON object; line {line} is not JSON ({error.msg}, character "
-                f"{error.pos + 1}). Correct or drop that line."
+                f"Every line of {name} must be a JSON object; line {line} is not JSON ({error.msg}, "
+                f"character {error.pos + 1}). Correct or drop that line."
             ) from None
         if not isinstance(record, dict):
             raise SweepError(
-                f"Every line of {name} must be a JSON object, one per run; line {line} is {content.strip()[:40]!r}. "
+                f"Every line of {name} must be a JSON object, one per run; line {line} is "
+                f"{content.strip()[:40]!r}. "
                 'Write each run as {"batch_size": …, "learning_rate": …, "loss": …}.'
             )
         yield line, record
 
 
-def _as_text(cell: object) -> str | None:
-    return None if cell is None else str(cell)
+def _text_column(key: str, records: Iterable[dict[str, Any]]) -> "pl.Series":
+    import polars as pl
+
+    cells = [record.get(key) for record in records]
+    try:
+        return pl.Series(key, cells, dtype=pl.String)
+    except TypeError:  # a list, an object, true or false
+        return pl.Series(key, [None if cell is None else str(cell) for cell in cells], dtype=pl.String)
 
 
 def _wrong_encoding(file: Path, error: UnicodeDecodeError) -> SweepError:

@@ -116,11 +116,12 @@ def _eager_frame(native: Any, source: Source) -> "nw.DataFrame[Any]":
     import narwhals as nw
 
     try:
-        frame = nw.from_native(native, eager_only=True)
+        frame: nw.DataFrame[Any] = nw.from_native(native, eager_only=True)
     except TypeError:
         raise SweepError(
-            "A frame of runs must be an eager frame of pandas, polars, pyarrow or another library that narwhals "
-            f"knows; got {type(native).__name__}. Collect a lazy frame first; for arrays use Sweep.from_columns."
+            "A frame of runs must be an eager frame of pandas, polars, pyarrow or another library that "
+            f"narwhals knows; got {type(native).__name__}. Collect a lazy frame first; for arrays use "
+            "Sweep.from_columns."
         ) from None
     if len(frame) == 0:
         raise SweepError(f"{source.name} holds no runs. A table of runs has one row per run.")
@@ -169,9 +170,9 @@ def _statuses(
     if unknown:
         index = min(stated.index(word) for word in unknown)
         raise SweepError(
-            f"'status' (column '{series.name}') must be one of {listing(STATUSES)}, or a word that means one of "
-            f"them ({listing(word for word in STATUS_WORDS if word not in STATUSES)}); got {stated[index]!r} in "
-            f"{source.place(index)}. Correct the column."
+            f"'status' (column '{series.name}') must be one of {listing(STATUSES)}, or a word that means one "
+            f"of them ({listing(word for word in STATUS_WORDS if word not in STATUSES)}); got "
+            f"{stated[index]!r} in {source.place(index)}. Correct the column."
         )
     known[""] = ""
     told = np.array([known[word] for word in stated])
@@ -192,8 +193,8 @@ def _batch_unit(argument: str | None, series: "nw.Series[Any] | None", header: s
     unit = argument or stated
     if unit is None:
         raise SweepError(
-            f"Is the batch size of {source.name} (column '{header}') counted in examples, sequences or tokens? "
-            f"The table does not say, and it is never guessed. Say it with "
+            f"Is the batch size of {source.name} (column '{header}') counted in examples, sequences or "
+            "tokens? The table does not say, and it is never guessed. Say it with "
             f"{source.option_remedy('batch_unit', 'sequences')}, or add a column 'batch_unit'."
         )
     return unit
@@ -217,7 +218,7 @@ def _one_word(
     if other is not None:
         raise SweepError(
             f"'{name}' must be the same for all runs of a sweep; it is {first!r} in {source.place(0)} and "
-            f"{column[other]!r} in {source.place(other)}. Convert the runs to one, or read them as two sweeps."
+            f"{column[other]!r} in {source.place(other)}. Convert the runs to one, or read two sweeps."
         )
     if first and first.lower() not in allowed:
         raise SweepError(f"'{name}' must be one of {listing(allowed)}; got {first!r} in {source.place(0)}.")
