@@ -108,8 +108,8 @@ def main() -> None:
     by_size: dict[int, list[dict[str, str]]] = defaultdict(list)
     for row in rows:
         by_size[int(row["batch_size"])].append(row)
-    headers = ("batch size", "best learning rate", "se of its log", "loss", "curvature", "sd over seeds")
-    headers += ("noise", "fewest steps to target", "diverged")
+    headers = ["batch size", "best learning rate", "se of its log", "loss", "curvature", "sd over seeds"]
+    headers += ["noise", "fewest steps to target", "diverged"]
     print("| " + " | ".join(headers) + " |")
     print("|--:" * len(headers) + "|")
     for batch_size, held in by_size.items():

@@ -1,8 +1,8 @@
-"""Draw a sparse sweep from the full grid, the way a team with little time would have run it.
+"""Replay on the full grid the sweep of a team with little time: coarse rates, few batch sizes, one seed.
 
-The rule: one seed; batch sizes 8, 64 and 512; every third learning rate of the grid (half-decades)
-over the three decades from 3e-4 to 3e-1; at each batch size four of those seven rates, drawn at
-random without replacement. The outcome of a run plays no part in whether it is drawn::
+The rule: rates are half-decades (every third of the grid). The first batch size starts with Adam's
+default, 1e-3, and the two decades above it; every later one with the best rate of the one before. Then
+the two half-decade neighbours of the best run so far are run, until both have been::
 
     python examples/digits_adam/sparse.py                  # grid.csv → sweep.csv
 """
@@ -12,42 +12,54 @@ import csv
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 HERE = Path(__file__).parent
 
-DRAW_SEED = 0
-TRAINING_SEED = "0"
+SEED = "0"
 BATCH_SIZES = ("8", "64", "512")
-RATES_PER_BATCH_SIZE = 4
 EVERY = 3
-LOWEST_RATE, HIGHEST_RATE = 3e-4, 0.33
+FIRST_RATES = ("0.001", "0.01", "0.1")
 
 
-def draw(grid: list[dict[str, str]]) -> list[dict[str, str]]:
-    """Return the drawn rows of the grid, by batch size and learning rate."""
+def replay(grid: list[dict[str, str]]) -> list[dict[str, str]]:
+    """Return the rows of the grid that the rule runs, by batch size and learning rate."""
     rates = sorted({row["learning_rate"] for row in grid}, key=float)[::EVERY]
-    coarse = [rate for rate in rates if LOWEST_RATE <= float(rate) <= HIGHEST_RATE]
-    generator = np.random.default_rng(DRAW_SEED)
-    drawn = {
-        (batch_size, str(rate))
-        for batch_size in BATCH_SIZES
-        for rate in generator.choice(coarse, size=RATES_PER_BATCH_SIZE, replace=False)
-    }
-    return [
-        row
-        for row in grid
-        if row["seed"] == TRAINING_SEED and (row["batch_size"], row["learning_rate"]) in drawn
-    ]
+    runs = {(row["batch_size"], row["learning_rate"]): row for row in grid if row["seed"] == SEED}
+    chosen: list[dict[str, str]] = []
+    start = [rates.index(rate) for rate in FIRST_RATES]
+    for batch_size in BATCH_SIZES:
+        losses = np.array([float(runs[batch_size, rate]["loss"]) for rate in rates])
+        start = bracket(losses, start)
+        chosen += [runs[batch_size, rates[index]] for index in start]
+        start = [best_of(losses, start)]
+    return chosen
+
+
+def bracket(losses: NDArray[np.float64], start: list[int]) -> list[int]:
+    """Return the positions tried, ascending, once both neighbours of the best have been tried."""
+    tried = set(start)
+    while True:
+        best = best_of(losses, sorted(tried))
+        beside = {best - 1, best, best + 1} & set(range(losses.size))
+        if beside <= tried:
+            return sorted(tried)
+        tried |= beside
+
+
+def best_of(losses: NDArray[np.float64], tried: list[int]) -> int:
+    """Return the tried position with the least loss; one that is not finite is never the least."""
+    return min(tried, key=lambda index: losses[index] if np.isfinite(losses[index]) else np.inf)
 
 
 def main() -> None:
-    """Read the grid, draw the sweep, write it with the same columns."""
-    parser = argparse.ArgumentParser(description="Draw a sparse sweep from the full grid.")
+    """Read the grid, replay the rule, write its runs with the same columns."""
+    parser = argparse.ArgumentParser(description="Replay a team's sparse sweep on the full grid.")
     parser.add_argument("--grid", type=Path, default=HERE / "grid.csv", help="the full grid")
     parser.add_argument("--output", type=Path, default=HERE / "sweep.csv", help="the CSV file to write")
     arguments = parser.parse_args()
     with arguments.grid.open(newline="", encoding="utf-8") as file:
-        rows = draw(list(csv.DictReader(file)))
+        rows = replay(list(csv.DictReader(file)))
     with arguments.output.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, fieldnames=list(rows[0]), lineterminator="\n")
         writer.writeheader()
