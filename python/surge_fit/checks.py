@@ -89,8 +89,8 @@ def _one_batch_size(sweep: "Sweep") -> Check | None:
     return Check(
         "one_batch_size",
         "error",
-        f"A law of the batch size needs runs at two or more batch sizes; all {len(sweep)} of {sweep.source} "
-        f"have batch size {number(sweep.batch_sizes[0])}.",
+        f"A law of the batch size needs runs at two or more batch sizes; all {plural(len(sweep), 'run')} of "
+        f"{sweep.source} have batch size {number(sweep.batch_sizes[0])}.",
         "Add runs at other batch sizes.",
     )
 

@@ -242,9 +242,10 @@ class Sweep:
 
     def __repr__(self) -> str:
         sizes = self.batch_sizes
-        span = number(sizes[0]) + (f"…{number(sizes[-1])}" if sizes.size > 1 else "") if sizes.size else ""
+        span = "…".join(number(size) for size in dict.fromkeys((*sizes[:1], *sizes[-1:])))
         noun = "run" if self.kind == "runs" else "optimum point"
-        parts = [plural(len(self), noun), f"{plural(sizes.size, 'batch size')} {span} [{self.batch_unit}]"]
+        held = " ".join(filter(None, (plural(sizes.size, "batch size"), span, f"[{self.batch_unit}]")))
+        parts = [plural(len(self), noun), held]
         if self.group_labels is not None:
             parts.append(plural(len(self.groups), "group"))
         counts = {status: self.status.count(status) for status in STATUSES if status != "finished"}
@@ -486,7 +487,8 @@ def read_sweep(
     protocol : {"one_step", "fixed_steps", "fixed_tokens", "to_target"}, optional
         What was held fixed between the runs, unless the file has a column ``protocol``.
     group_by : str or sequence of str, optional
-        Columns whose joint value makes a group: a model size, a data size, a checkpoint.
+        Columns whose joint value makes a group: a model size, a data size, a checkpoint. No synonym claims
+        them: to have a column ``D`` as tokens too, say so in `columns`.
 
     Returns
     -------

@@ -16,7 +16,10 @@ Rule = Literal["positive", "non_negative", "fraction", "finite", "any", "text"]
 
 @dataclass(frozen=True)
 class Column:
-    """One canonical column: its name, the rule for its cells, what it means and its other names."""
+    """One canonical column: its name, the rule for its cells, what it means and its other names.
+
+    Names stand for every spelling that `normalise` makes one: ``val_loss`` for ``Val/Loss`` too.
+    """
 
     name: str
     rule: Rule
@@ -39,7 +42,7 @@ RUN_COLUMNS: tuple[Column, ...] = (
     Column(
         "batch_size",
         "positive",
-        "global batch size [the unit is named: examples, sequences or tokens]",
+        "global batch size, in examples, sequences or tokens",
         (
             *("bs", "B", "batch", "gbs", "gbsz", "global_bs", "global_batch_size", "train_batch_size"),
             *("total_batch_size", "effective_batch_size", "total_train_batch_size"),
@@ -52,16 +55,15 @@ RUN_COLUMNS: tuple[Column, ...] = (
         "learning_rate",
         "positive",
         "peak learning rate",
-        ("lr", "peak_lr", "max_lr", "peak_learning_rate", "max_learning_rate", "eta", "optim.algo.lr"),
+        ("lr", "peak_lr", "max_lr", "peak_learning_rate", "max_learning_rate", "eta", "optim_algo_lr"),
     ),
     Column(
         "loss",
         "any",
-        "final loss [nats]; NaN and infinite are kept, blank means that there is none",
+        "final loss [nats]; blank where a run has none",
         (
-            *("final_loss", "smooth_loss", "train_loss", "training_loss", "train/loss"),
-            *("val_loss", "valid_loss", "validation_loss", "val/loss", "validation/loss", "test_loss"),
-            *("eval_loss", "eval/loss", "validation_metrics/loss"),
+            *("final_loss", "smooth_loss", "train_loss", "training_loss", "val_loss", "valid_loss"),
+            *("validation_loss", "validation_metrics_loss", "eval_loss", "test_loss"),
         ),
     ),
     Column("loss_se", "non_negative", "standard error of the loss [nats]", ("loss_stderr", "stderr_loss")),
@@ -76,7 +78,7 @@ RUN_COLUMNS: tuple[Column, ...] = (
         "non_negative",
         "optimizer steps of the run",
         (
-            *("step", "_step", "ti", "max_steps", "num_steps", "total_steps", "train_steps"),
+            *("step", "ti", "max_steps", "num_steps", "total_steps", "train_steps"),
             *("training_steps", "iterations"),
         ),
     ),

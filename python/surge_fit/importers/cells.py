@@ -72,12 +72,13 @@ def numbers(
         if not indices.size:
             return
         first = int(indices[0])
-        run = f"run '{run_ids[first]}', " if run_ids and run_ids[first] else ""
+        place = source.place(first)
+        where = f"run '{run_ids[first]}' ({place})" if run_ids else place
         header = "" if series.name == column.name else f" (column '{series.name}')"
         more = f" The same holds for {source.places(indices[1:])}." if indices.size > 1 else ""
         raise SweepError(
-            f"'{column.name}'{header} must be {expected}; got {found(first)} in {run}"
-            f"{source.place(first)}.{more} Correct the column or drop the run."
+            f"'{column.name}'{header} must be {expected}; got {found(first)} in {where}."
+            f"{more} Correct the column or drop the run."
         )
 
     if series.dtype.is_numeric():
@@ -89,7 +90,7 @@ def numbers(
         values, blank, unreadable = _parse(texts)
         refuse(unreadable, lambda i: repr(texts[i]))
     if required:
-        refuse(blank, lambda _: "nothing")
+        refuse(blank, lambda _: "an empty cell")
     else:
         blank = blank | (np.isnan(values) if column.rule != "any" else False)
     refuse(~keeps_rule(values) & ~blank, lambda i: number(values[i]))

@@ -58,7 +58,7 @@ def read_frame(path: typing.Path) -> "tuple[pl.DataFrame, Source]":
             "does not. Save the table as one of these."
         )
     if file.stat().st_size == 0:
-        raise SweepError(f"{file.name} is empty. A table of runs has a header and one line per run.")
+        raise SweepError(f"A table of runs must have a header and one line per run; {file.name} is empty.")
     if kind == ".parquet":
         return _read_parquet(file)
     try:
@@ -66,7 +66,7 @@ def read_frame(path: typing.Path) -> "tuple[pl.DataFrame, Source]":
             blocks = _json_blocks(text, file.name) if kind in _JSON_LINES else _csv_blocks(text, file)
             return _collect(blocks, file.name)
     except UnicodeDecodeError as error:
-        raise _wrong_encoding(file, error) from None
+        raise _wrong_encoding(file) from error
 
 
 def _read_parquet(file: Path) -> "tuple[pl.DataFrame, Source]":
@@ -75,7 +75,7 @@ def _read_parquet(file: Path) -> "tuple[pl.DataFrame, Source]":
     try:
         frame = pl.read_parquet(file)
     except (pl.exceptions.PolarsError, OSError) as error:
-        raise SweepError(f"{file.name} cannot be read as Parquet: {error}. Write the table again.") from error
+        raise SweepError(f"{file.name} cannot be read as Parquet. Write the table again.") from error
     return frame, Source(file.name, is_file=True)
 
 
@@ -90,7 +90,7 @@ def _collect(
         frames.append(frame)
         lines.extend(starts)
     if not lines:
-        raise SweepError(f"{name} has a header and no runs. A table of runs has one line per run.")
+        raise SweepError(f"A table of runs must have one line per run; {name} has none below the header.")
     return pl.concat(frames, how="diagonal"), Source(name, np.array(lines, dtype=np.int64), is_file=True)
 
 
@@ -192,11 +192,12 @@ def _text_column(key: str, records: Iterable[dict[str, Any]]) -> "pl.Series":
         return pl.Series(key, [None if cell is None else str(cell) for cell in cells], dtype=pl.String)
 
 
-def _wrong_encoding(file: Path, error: UnicodeDecodeError) -> SweepError:
-    with file.open("rb") as data:
-        start = data.read(2)
-    guess = "it looks like UTF-16" if start in (b"\xff\xfe", b"\xfe\xff") else "it may be Latin-1"
+def _wrong_encoding(file: Path) -> SweepError:
+    data = file.read_bytes()
+    valid = data.decode("utf-8", errors="surrogateescape")
+    first = next(index for index, letter in enumerate(valid) if "\udc80" <= letter <= "\udcff")
+    guess = "it looks like UTF-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "it may be Latin-1"
     return SweepError(
-        f"{file.name} must be UTF-8 text; byte 0x{error.object[error.start]:02x} cannot be decoded, {guess}. "
-        "Save the file as UTF-8."
+        f"{file.name} must be UTF-8 text; byte 0x{ord(valid[first]) - 0xDC00:02x} in line "
+        f"{valid.count(chr(10), 0, first) + 1} is not, {guess}. Save the file as UTF-8."
     )

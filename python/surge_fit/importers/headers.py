@@ -8,7 +8,9 @@ from surge_fit.importers.aliases import ALL_COLUMNS, Column, normalise
 from surge_fit.importers.wording import Source, listing
 
 
-def find_columns(headers: Sequence[str], columns: Mapping[str, str] | None, source: Source) -> dict[str, str]:
+def find_columns(
+    headers: Sequence[str], columns: Mapping[str, str] | None, group_by: Sequence[str], source: Source
+) -> dict[str, str]:
     """Match the headers of a table with the canonical columns.
 
     Parameters
@@ -18,6 +20,8 @@ def find_columns(headers: Sequence[str], columns: Mapping[str, str] | None, sour
     columns : mapping of str to str, optional
         Canonical name → header, for what the synonyms cannot know. A header picked here is not matched
         with another column as well.
+    group_by : sequence of str
+        Columns that make groups. They are what the user says they are, so no synonym claims them.
     source : Source
         For the messages.
 
@@ -33,7 +37,8 @@ def find_columns(headers: Sequence[str], columns: Mapping[str, str] | None, sour
         same column.
     """
     found = {name: _chosen_header(name, header, headers, source) for name, header in (columns or {}).items()}
-    free = [header for header in headers if header not in found.values()]
+    kept = {normalise(name) for name in group_by} - {column.name for column in ALL_COLUMNS}
+    free = [header for header in headers if header not in found.values() and normalise(header) not in kept]
     for column in ALL_COLUMNS:
         if column.name not in found:
             candidates = _candidates(column, free)
@@ -59,8 +64,8 @@ def find_group_columns(
             chosen[name] = alike[0]
         else:
             raise SweepError(
-                f"'group_by' must name columns of {source.name}; {name!r} is not one. "
-                f"{_columns_found(headers)}{_did_you_mean(name, headers)}"
+                f"'group_by' must name columns of {source.name}; {name!r} is not one. It has "
+                f"{_columns_found(headers)}.{_did_you_mean(name, headers)}"
             )
     return chosen
 
@@ -73,7 +78,8 @@ def missing(column: Column, headers: Sequence[str], source: Source) -> SweepErro
     if len(headers) == 1 and (";" in headers[0] or "\t" in headers[0]):
         hint = "The header line is one single column: separate the columns of a .csv file with commas. "
     return SweepError(
-        f"{source.name} has no column for '{column.name}' ({column.help}). {_columns_found(headers)} {hint}"
+        f"A table of runs must have a column for '{column.name}' ({column.help}); {source.name} has "
+        f"{_columns_found(headers)}. {hint}"
         f"Name the column with {source.column_remedy(column.name, guess)}, or add it to the table."
     )
 
@@ -90,8 +96,8 @@ def _chosen_header(name: str, header: str, headers: Sequence[str], source: Sourc
     alike = [candidate for candidate in headers if normalise(candidate) == normalise(header)]
     if len(alike) != 1:
         raise SweepError(
-            f"'columns' maps '{name}' to the header {header!r}, which {source.name} does not have. "
-            f"{_columns_found(headers)}{_did_you_mean(header, headers)}"
+            f"'columns' maps '{name}' to the header {header!r}, which {source.name} does not have. It has "
+            f"{_columns_found(headers)}.{_did_you_mean(header, headers)}"
         )
     return alike[0]
 
@@ -103,14 +109,14 @@ def _candidates(column: Column, headers: Sequence[str]) -> list[str]:
 
 def _ambiguous(column: Column, candidates: Sequence[str], source: Source) -> SweepError:
     return SweepError(
-        f"{source.name} has {len(candidates)} columns that could be '{column.name}': "
-        f"{listing([repr(candidate) for candidate in candidates])}. Say which one it is, for example "
+        f"Only one column can be '{column.name}'; {source.name} has "
+        f"{listing([repr(candidate) for candidate in candidates])}. Say which one it is, for example with "
         f"{source.column_remedy(column.name, candidates[-1])}."
     )
 
 
 def _columns_found(headers: Sequence[str]) -> str:
-    return f"It has the columns {listing([repr(header) for header in headers], 20)}."
+    return f"the columns {listing([repr(header) for header in headers], 20)}"
 
 
 def _did_you_mean(word: str, words: Sequence[str]) -> str:

@@ -64,7 +64,8 @@ def read_table(
     """
     frame = _eager_frame(native, source)
     headers = [str(header) for header in frame.columns]
-    found = find_columns(headers, columns, source)
+    group_by = (group_by,) if isinstance(group_by, str) else tuple(group_by or ())
+    found = find_columns(headers, columns, group_by, source)
     if "batch_size" not in found:
         raise missing(_COLUMNS["batch_size"], headers, source)
     kind = "runs"
@@ -76,7 +77,6 @@ def read_table(
             raise missing(_COLUMNS["learning_rate"], headers, source)
         if "loss" not in found and "steps_to_target" not in found:
             raise missing(_COLUMNS["loss"], headers, source)
-    group_by = [group_by] if isinstance(group_by, str) else list(group_by or ())
     group_headers = find_group_columns(headers, group_by, found, source)
 
     cells = {name: frame[header] for name, header in found.items()}
@@ -124,7 +124,7 @@ def _eager_frame(native: Any, source: Source) -> "nw.DataFrame[Any]":
             "Sweep.from_columns."
         ) from None
     if len(frame) == 0:
-        raise SweepError(f"{source.name} holds no runs. A table of runs has one row per run.")
+        raise SweepError(f"A table of runs must have one row per run; {source.name} has none.")
     return frame
 
 
@@ -132,10 +132,10 @@ def _run_ids(series: "nw.Series[Any] | None", count: int, source: Source) -> tup
     if series is None:
         return tuple(f"run-{index + 1}" for index in range(count))
     run_ids = words(series)
-    if len(set(run_ids)) < count:
-        name, _ = next(item for item in Counter(run_ids).items() if item[1] > 1)
+    if len(set(run_ids)) < count or "" in run_ids:
+        name = "" if "" in run_ids else Counter(run_ids).most_common(1)[0][0]
         places = source.places(np.flatnonzero([run_id == name for run_id in run_ids]))
-        found = f"'{name}' names the runs" if name else "it is blank"
+        found = f"{name!r} names the runs" if name else "it is blank"
         raise SweepError(
             f"'run_id' (column '{series.name}') must name every run differently; {found} in {places}. "
             f"Rename them, or name another column with {source.column_remedy('run_id', '<header>')}."

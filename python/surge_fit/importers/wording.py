@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 def number(value: float) -> str:
     """Write a number as a person would: whole numbers in full, others with six digits."""
-    return str(int(value)) if np.isfinite(value) and value == int(value) else f"{value:.6g}"
+    return str(int(value)) if abs(value) < 1e15 and value == int(value) else f"{value:.6g}"
 
 
 def listing(items: Iterable[str], most: int | None = None) -> str:
