@@ -4,6 +4,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import pandas as pd
 import polars as pl
 import pytest
 from surge_fit.errors import SweepError
@@ -19,6 +20,7 @@ FILES: dict[str, tuple[str, str | bytes, dict]] = {
     "blank header": ("runs.csv", "\n8,0.1,2\n", UNIT),
     "unknown file type": ("runs.xlsx", GOOD, UNIT),
     "UTF-16": ("runs.csv", GOOD.encode("utf-16"), UNIT),
+    "UTF-16 without a mark": ("runs.csv", GOOD.encode("utf-16-le"), UNIT),
     "Latin-1": ("runs.csv", GOOD.replace("a,", "é,").encode("latin-1"), UNIT),
     "not Parquet": ("runs.parquet", GOOD, UNIT),
     "short row": ("runs.csv", GOOD + "c,8,0.1\n", UNIT),
@@ -64,6 +66,7 @@ CALLS = {
     "missing file": lambda: read_sweep("nowhere/runs.csv"),
     "frame: bad cell": lambda: Sweep.from_frame(pl.DataFrame({**TWO, "loss": ["2", "low"]}), **UNIT),
     "frame: no rows": lambda: Sweep.from_frame(pl.DataFrame(TWO).clear(), **UNIT),
+    "frame: repeated column": lambda: Sweep.from_frame(pd.DataFrame([[1, 2]], columns=["lr", "lr"])),
     "frame: lazy": lambda: Sweep.from_frame(pl.LazyFrame(TWO), **UNIT),
     "columns: misspelt": lambda: Sweep.from_columns(**TWO, optimiser=["adam"] * 2, **UNIT),
     "columns: lengths": lambda: Sweep.from_columns(**TWO, steps=[1, 2, 3], **UNIT),

@@ -185,6 +185,15 @@ def test_lists_that_mix_kinds_lose_nothing():
         Sweep.from_columns(batch_size=[8, 16], learning_rate=1, loss=[1.0, "low"], batch_unit="tokens")
 
 
+def test_a_series_keeps_its_blank_cells():
+    for blank in (pl.Series([1.0, None, NAN]), [1.0, None, NAN]):
+        sweep = Sweep.from_columns(batch_size=8, learning_rate=0.1, loss=blank, batch_unit="tokens")
+        assert sweep.status == ("finished", "stopped", "diverged")
+    nullable = pd.Series([1, None], dtype="Int64")
+    sweep = Sweep.from_columns(batch_size=8, learning_rate=0.1, loss=nullable, batch_unit="tokens")
+    assert sweep.status == ("finished", "stopped")
+
+
 def test_polars_tells_blank_from_nan():
     frame = pl.DataFrame({"bs": [8, 8, 8], "lr": [0.1, 0.2, 0.3], "loss": [1.0, NAN, None]})
     assert Sweep.from_frame(frame, batch_unit="tokens").status == ("finished", "diverged", "stopped")

@@ -150,7 +150,7 @@ STATUS_WORDS: dict[str, RunStatus] = {
 }
 """The words for how a run ended, as trackers and schedulers write them."""
 
-BLANK_WORDS: tuple[str, ...] = ("", "null", "none", "na", "n/a")
+BLANK_WORDS: tuple[str, ...] = ("", "null", "none", "na", "n/a", "<na>")
 """Cells that say there is no value. ``nan`` is not among them: a loss of NaN is a fact about the run."""
 
 

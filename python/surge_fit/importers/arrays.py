@@ -1,7 +1,7 @@
 """From arrays and lists to a frame of cells."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -56,16 +56,18 @@ def _series(name: str, values: ArrayLike) -> "pl.Series":
     """Return values as a column; a list that mixes words and numbers, or kinds of numbers, becomes text."""
     import polars as pl
 
-    cells = (
-        list(values) if isinstance(values, Sequence) and not isinstance(values, str) else np.asarray(values)
-    )
-    if isinstance(cells, np.ndarray):
-        if cells.ndim > 1:
-            raise SweepError(f"'{name}' must be one-dimensional, one value per run; got shape {cells.shape}.")
-        cells = np.atleast_1d(cells)
-        if cells.dtype.kind in "biuf":
-            return pl.Series(name, cells)
-        cells = cells.tolist()
+    cells: list[Any]
+    if isinstance(values, Sequence) and not isinstance(values, str):
+        cells = list(values)
+    elif hasattr(values, "to_list"):  # a series of a frame library, where a blank cell is not NaN
+        cells = values.to_list()
+    else:
+        array = np.atleast_1d(np.asarray(values))
+        if array.ndim > 1:
+            raise SweepError(f"'{name}' must be one-dimensional, one value per run; got shape {array.shape}.")
+        if array.dtype.kind in "biuf":
+            return pl.Series(name, array)
+        cells = array.tolist()
     try:
         return pl.Series(name, cells)
     except TypeError:

@@ -90,7 +90,7 @@ def _collect(
         frames.append(frame)
         lines.extend(starts)
     if not lines:
-        raise SweepError(f"A table of runs must have one line per run; {name} has none below the header.")
+        raise SweepError(f"A table of runs must have one line per run; there is none in {name}.")
     return pl.concat(frames, how="diagonal"), Source(name, np.array(lines, dtype=np.int64), is_file=True)
 
 
@@ -119,6 +119,8 @@ def _csv_blocks(text: Iterable[str], file: Path) -> "Iterator[tuple[pl.DataFrame
 def _require_header(header: Sequence[str], name: str) -> None:
     if not any(header):
         raise SweepError(f"Line 1 of {name} must be the header; it is blank. Put the column names there.")
+    if any("\0" in cell for cell in header):
+        raise SweepError(f"{name} must be UTF-8 text; it holds zero bytes, as UTF-16 does. Save it as UTF-8.")
     twice = sorted({cell for cell in header if header.count(cell) > 1})
     if twice:
         raise SweepError(

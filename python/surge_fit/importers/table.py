@@ -117,6 +117,10 @@ def _eager_frame(native: Any, source: Source) -> "nw.DataFrame[Any]":
 
     try:
         frame: nw.DataFrame[Any] = nw.from_native(native, eager_only=True)
+    except nw.exceptions.DuplicateError:
+        raise SweepError(
+            f"The columns of {source.name} must have different names. Rename or drop the copies."
+        ) from None
     except TypeError:
         raise SweepError(
             "A frame of runs must be an eager frame of pandas, polars, pyarrow or another library that "
@@ -124,7 +128,7 @@ def _eager_frame(native: Any, source: Source) -> "nw.DataFrame[Any]":
             "Sweep.from_columns."
         ) from None
     if len(frame) == 0:
-        raise SweepError(f"A table of runs must have one row per run; {source.name} has none.")
+        raise SweepError(f"A table of runs must have one row per run; there is none in {source.name}.")
     return frame
 
 
