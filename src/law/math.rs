@@ -17,40 +17,13 @@ const EXP_LOWEST: f64 = -708.0;
 /// Above this the exponential is infinite.
 const EXP_HIGHEST: f64 = 709.782_712_893_384;
 
-/// 1/k! for k = 13, 12, …, 2.
-const INVERSE_FACTORIALS: [f64; 12] = [
-    1.0 / 6_227_020_800.0,
-    1.0 / 479_001_600.0,
-    1.0 / 39_916_800.0,
-    1.0 / 3_628_800.0,
-    1.0 / 362_880.0,
-    1.0 / 40_320.0,
-    1.0 / 5_040.0,
-    1.0 / 720.0,
-    1.0 / 120.0,
-    1.0 / 24.0,
-    1.0 / 6.0,
-    0.5,
-];
-
-/// fdlibm's minimax coefficients Lg7, …, Lg1 of `(log(1+f) − 2s)/s` in `s²`.
-const LOG_COEFFICIENTS: [f64; 7] = [
-    1.479_819_860_511_658_591e-1,
-    1.531_383_769_920_937_332e-1,
-    1.818_357_216_161_805_012e-1,
-    2.222_219_843_214_978_396e-1,
-    2.857_142_874_366_239_149e-1,
-    3.999_999_999_940_941_908e-1,
-    6.666_666_666_666_735_130e-1,
-];
-
-#[inline(always)]
-fn horner<A: Arithmetic>(coefficients: &[f64], x: f64) -> f64 {
-    let mut sum = coefficients[0];
-    for &coefficient in &coefficients[1..] {
-        sum = A::multiply_add(sum, x, coefficient);
-    }
-    sum
+/// A polynomial by Horner's rule, the highest power first, written out so that no inner loop is left.
+macro_rules! horner {
+    ($A:ty, $x:expr, $first:expr $(, $coefficient:expr)+ $(,)?) => {{
+        let sum: f64 = $first;
+        $(let sum = <$A>::multiply_add(sum, $x, $coefficient);)+
+        sum
+    }};
 }
 
 /// eˣ; zero below −708.
@@ -63,8 +36,30 @@ pub fn exp<A: Arithmetic>(x: f64) -> f64 {
     let exponent = shifted - ROUNDER;
     let rest = A::multiply_add(exponent, -LN2_HIGH, clamped);
     let rest = A::multiply_add(exponent, -LN2_LOW, rest);
-    let tail = horner::<A>(&INVERSE_FACTORIALS, rest);
-    let series = A::multiply_add(tail * rest, rest, rest) + 1.0;
+    // 1/13!, 1/11!, …, 1/3! and 1/12!, 1/10!, …, 1/2!: two short chains instead of a long one.
+    let square = rest * rest;
+    let odd = horner!(
+        A,
+        square,
+        1.0 / 6_227_020_800.0,
+        1.0 / 39_916_800.0,
+        1.0 / 362_880.0,
+        1.0 / 5_040.0,
+        1.0 / 120.0,
+        1.0 / 6.0,
+    );
+    let even = horner!(
+        A,
+        square,
+        1.0 / 479_001_600.0,
+        1.0 / 3_628_800.0,
+        1.0 / 40_320.0,
+        1.0 / 720.0,
+        1.0 / 24.0,
+        0.5,
+    );
+    let tail = A::multiply_add(odd, rest, even);
+    let series = A::multiply_add(tail, square, rest) + 1.0;
     // 2^(exponent − 1), then twice that: 2^1024 is not a number, 2^1023 is.
     let half = f64::from_bits(shifted.to_bits().wrapping_add(1022) << 52);
     let value = series * half * 2.0;
@@ -86,7 +81,24 @@ pub fn log<A: Arithmetic>(z: f64) -> f64 {
     let f = mantissa - 1.0;
     let s = f / (2.0 + f);
     let s_squared = s * s;
-    let tail = s_squared * horner::<A>(&LOG_COEFFICIENTS, s_squared);
+    // fdlibm's minimax coefficients Lg7, Lg5, Lg3, Lg1 and Lg6, Lg4, Lg2.
+    let fourth_power = s_squared * s_squared;
+    let odd = horner!(
+        A,
+        fourth_power,
+        1.479_819_860_511_658_591e-1,
+        1.818_357_216_161_805_012e-1,
+        2.857_142_874_366_239_149e-1,
+        6.666_666_666_666_735_130e-1,
+    );
+    let even = horner!(
+        A,
+        fourth_power,
+        1.531_383_769_920_937_332e-1,
+        2.222_219_843_214_978_396e-1,
+        3.999_999_999_940_941_908e-1,
+    );
+    let tail = s_squared * A::multiply_add(even, s_squared, odd);
     let half_square = 0.5 * f * f;
     let correction = A::multiply_add(s, half_square + tail, exponent * LN2_LOW);
     A::multiply_add(exponent, LN2_HIGH, f - (half_square - correction))

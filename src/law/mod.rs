@@ -14,6 +14,7 @@ mod math;
 mod power;
 mod reduce;
 mod saturating_surge;
+mod stream;
 mod surge;
 
 use std::fmt::Debug;
