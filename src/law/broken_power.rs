@@ -24,12 +24,7 @@ struct Bend {
 
 impl Bend {
     fn new(parameters: &[f64]) -> Self {
-        Self {
-            log_scale: parameters[0],
-            log_noise: parameters[1],
-            rise: parameters[2],
-            fall: parameters[3],
-        }
+        Self { log_scale: parameters[0], log_noise: parameters[1], rise: parameters[2], fall: parameters[3] }
     }
 
     /// Slopes at small and at large batch sizes: the curve is concave, so the first is the larger.
@@ -42,7 +37,8 @@ impl Curve for Bend {
     #[inline(always)]
     fn at<A: Arithmetic>(self, column: Column) -> f64 {
         let half = 0.5 * (column.log_batch_size - self.log_noise);
-        let tilt = A::multiply_add(self.fall - self.rise, half, log_cosh::<A>((self.rise + self.fall) * half));
+        let tilt =
+            A::multiply_add(self.fall - self.rise, half, log_cosh::<A>((self.rise + self.fall) * half));
         self.log_scale - tilt
     }
 }

@@ -19,8 +19,8 @@ mod surge;
 
 use std::fmt::Debug;
 
-pub use batch::{evaluate, gradient, per_draw};
 pub(crate) use arithmetic::{Arithmetic, Kernel, Plain, dispatch};
+pub use batch::{evaluate, gradient, per_draw};
 pub(crate) use columns::Columns;
 pub(crate) use math::{exp, log, logistic};
 pub use reduce::{Landscape, expected_regret, quantiles};
@@ -74,10 +74,10 @@ pub static LAWS: [&dyn Law; 10] = [
 /// # Errors
 /// [`Error::UnknownLaw`] if there is none.
 pub fn by_name(name: &str) -> Result<&'static dyn Law, Error> {
-    LAWS.iter().copied().find(|law| law.name() == name).ok_or_else(|| Error::UnknownLaw {
-        found: name.to_owned(),
-        known: LAWS.map(Law::name).join(", "),
-    })
+    LAWS.iter()
+        .copied()
+        .find(|law| law.name() == name)
+        .ok_or_else(|| Error::UnknownLaw { found: name.to_owned(), known: LAWS.map(Law::name).join(", ") })
 }
 
 /// The additive scale, alone or first of all parameters.

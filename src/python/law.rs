@@ -152,8 +152,8 @@ pub fn law_expected_regret<'py>(
         wall_width: wall_width.as_array(),
         divergence_cost,
     };
-    let (regret, divergence): (Array2<f64>, Array2<f64>) = py
-        .detach(|| law::expected_regret(law, parameters, log_batch_size, candidates, &landscape, offset))?;
+    let (regret, divergence): (Array2<f64>, Array2<f64>) =
+        py.detach(|| law::expected_regret(law, parameters, log_batch_size, candidates, &landscape, offset))?;
     Ok((regret.into_pyarray(py), divergence.into_pyarray(py)))
 }
 

@@ -31,7 +31,12 @@ impl<'a> Curves<'a> {
     ) -> Result<Self, Error> {
         let draws = Draws::new(law, parameters)?;
         let table = prepare(log_batch_size)?;
-        require_shape("parameters", "(draw, …) with at least one draw", &[draws.len().max(1)], &[draws.len()])?;
+        require_shape(
+            "parameters",
+            "(draw, …) with at least one draw",
+            &[draws.len().max(1)],
+            &[draws.len()],
+        )?;
         if let Some(offset) = offset {
             require_shape("offset", "(draw, batch_size)", &[draws.len(), table.len()], offset.shape())?;
         }
