@@ -23,6 +23,12 @@ pub enum Error {
         /// The shape it has.
         found: String,
     },
+    /// A caller's buffer cannot be written to.
+    #[error("'{argument}' must be writable, C-contiguous and none of the other arguments. Pass a new array.")]
+    Buffer {
+        /// The argument.
+        argument: &'static str,
+    },
     /// An array holds a number that has no meaning there.
     #[error("'{argument}' must be {requirement}; got {found} at index {index}. Correct or drop that entry.")]
     Value {

@@ -25,6 +25,9 @@
 //! # Ok::<(), surge_fit::Error>(())
 //! ```
 
+// Tests compare with exact values.
+#![cfg_attr(test, allow(clippy::float_cmp))]
+
 mod error;
 mod law;
 #[cfg(feature = "python")]

@@ -3,24 +3,24 @@
 from surge_fit.typing import FloatArray
 
 def law_parameters() -> list[tuple[str, list[str]]]:
-    """Every compiled law with the names of its parameters."""
+    """List every compiled law with the names of its parameters."""
 
 def evaluate_law(
     name: str, parameters: FloatArray, log_batch_size: FloatArray, out: FloatArray | None = None
 ) -> FloatArray:
-    """Log learning rate, shape (draw, batch_size), of parameters of shape (draw, parameter)."""
+    """Evaluate log learning rates, shape (draw, batch_size), of parameters of shape (draw, parameter)."""
 
 def law_gradient(name: str, parameters: FloatArray, log_batch_size: FloatArray) -> FloatArray:
-    """Derivatives with respect to the parameters, shape (draw, batch_size, parameter)."""
+    """Differentiate with respect to the parameters, shape (draw, batch_size, parameter)."""
 
 def law_peak(name: str, parameters: FloatArray) -> FloatArray:
-    """Log batch size of the peak, shape (draw,): inf if the law never stops rising, -inf if it falls, NaN if flat."""
+    """Find the log batch size of the peak, shape (draw,): inf on a mere rise, -inf on a fall, NaN if flat."""
 
 def law_supremum(name: str, parameters: FloatArray) -> FloatArray:
-    """Least upper bound of the log learning rate, shape (draw,); inf if there is none."""
+    """Find the least upper bound of the log learning rate, shape (draw,); inf if there is none."""
 
 def law_limits(name: str, parameters: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Log-log slopes in the limits of small and of large batch sizes, each of shape (draw,)."""
+    """Find the log-log slopes in the limits of small and of large batch sizes, each of shape (draw,)."""
 
 def law_quantiles(
     name: str,
@@ -29,7 +29,7 @@ def law_quantiles(
     probabilities: FloatArray,
     offset: FloatArray | None = None,
 ) -> FloatArray:
-    """Quantiles over draws, shape (probability, batch_size), by the definition of `numpy.quantile`."""
+    """Reduce to quantiles over draws, shape (probability, batch_size), as `numpy.quantile` does."""
 
 def law_expected_regret(
     name: str,
@@ -47,7 +47,7 @@ def law_expected_regret(
     divergence_cost: float,
     offset: FloatArray | None = None,
 ) -> tuple[FloatArray, FloatArray]:
-    """Expected regret [nats] and probability of divergence, each of shape (batch_size, candidate)."""
+    """Reduce to expected regret [nats] and probability of divergence, each (batch_size, candidate)."""
 
 def valley(u: FloatArray, rate: float, asymmetry: float) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """The loss valley h(u) and its first and second derivatives, each of the shape of `u`."""
+    """Evaluate the loss valley h(u) and its first and second derivatives, each of the shape of `u`."""

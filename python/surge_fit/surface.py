@@ -1,7 +1,7 @@
 """The loss around its optimum: a valley in the log learning rate, and a wall beyond which runs diverge.
 
-The distance u is the log of a learning rate minus the log of the optimal one. Every formula is written once, over an
-array namespace: `numpy`, or `pytensor.tensor` inside a model.
+The distance u is the log of a learning rate minus the log of the optimal one. Every formula is written once,
+over an array namespace: `numpy`, or `pytensor.tensor` inside a model.
 """
 
 from typing import Any
@@ -14,9 +14,9 @@ _SERIES_LIMIT = 1e-2
 def valley(xp: Namespace, u: Any, rate: Any, asymmetry: Any) -> Any:
     """Loss above the optimum at distance `u`, for unit curvature.
 
-    ``h(u) = log[(q e^(pu) + p e^(−qu))/(p + q)]/(pq)``, the cumulant generating function of a centred two-point
-    variable over its variance: convex, h(0) = h'(0) = 0, h''(0) = 1, with slopes that tend to 1/q for u → ∞ and to
-    −1/p for u → −∞.
+    ``h(u) = log[(q e^(pu) + p e^(−qu))/(p + q)]/(pq)``, the cumulant generating function of a centred
+    two-point variable over its variance: convex, h(0) = h'(0) = 0, h''(0) = 1, with slopes that tend to 1/q
+    for u → ∞ and to −1/p for u → −∞.
 
     Parameters
     ----------

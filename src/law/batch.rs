@@ -26,7 +26,7 @@ impl<'a> Draws<'a> {
         let width = law.parameters().len();
         let axes = format!("(draw, parameter of '{}')", law.name());
         require_shape("parameters", &axes, &[parameters.nrows(), width], parameters.shape())?;
-        require("parameters", "finite", &parameters, f64::is_finite)?;
+        require("parameters", "finite", parameters, f64::is_finite)?;
         let values = match parameters.to_slice() {
             Some(slice) => slice.into(),
             None => parameters.iter().copied().collect::<Vec<_>>().into(),
@@ -45,7 +45,7 @@ impl<'a> Draws<'a> {
 
 /// Check the batch sizes and prepare them.
 pub(super) fn prepare(log_batch_size: ArrayView1<'_, f64>) -> Result<ColumnTable, Error> {
-    require("log_batch_size", "finite", &log_batch_size, f64::is_finite)?;
+    require("log_batch_size", "finite", log_batch_size, f64::is_finite)?;
     Ok(ColumnTable::new(log_batch_size.to_vec()))
 }
 

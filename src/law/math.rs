@@ -6,8 +6,8 @@
 
 use super::arithmetic::Arithmetic;
 
-const LN2_HIGH: f64 = 6.931_471_803_691_238_164_90e-1;
-const LN2_LOW: f64 = 1.908_214_929_270_587_700_02e-10;
+const LN2_HIGH: f64 = 6.931_471_803_691_238e-1;
+const LN2_LOW: f64 = 1.908_214_929_270_587_7e-10;
 
 /// 1.5·2⁵²: adding it rounds a small number to an integer, which the low bits of the sum then hold.
 const ROUNDER: f64 = 6_755_399_441_055_744.0;
@@ -86,17 +86,17 @@ pub fn log<A: Arithmetic>(z: f64) -> f64 {
     let odd = horner!(
         A,
         fourth_power,
-        1.479_819_860_511_658_591e-1,
-        1.818_357_216_161_805_012e-1,
-        2.857_142_874_366_239_149e-1,
-        6.666_666_666_666_735_130e-1,
+        1.479_819_860_511_658_6e-1,
+        1.818_357_216_161_805e-1,
+        2.857_142_874_366_239e-1,
+        6.666_666_666_666_735e-1,
     );
     let even = horner!(
         A,
         fourth_power,
-        1.531_383_769_920_937_332e-1,
-        2.222_219_843_214_978_396e-1,
-        3.999_999_999_940_941_908e-1,
+        1.531_383_769_920_937_3e-1,
+        2.222_219_843_214_978_4e-1,
+        3.999_999_999_940_942e-1,
     );
     let tail = s_squared * A::multiply_add(even, s_squared, odd);
     let half_square = 0.5 * f * f;

@@ -16,16 +16,17 @@ pub struct SaturatingSurge;
 struct Approach {
     log_max: f64,
     log_noise: f64,
-    log_peak_ratio: f64,
+    /// log β_n.
+    peak_ratio: f64,
 }
 
 impl Approach {
     fn new(parameters: &[f64]) -> Self {
-        Self { log_max: parameters[0], log_noise: parameters[1], log_peak_ratio: parameters[2] }
+        Self { log_max: parameters[0], log_noise: parameters[1], peak_ratio: parameters[2] }
     }
 
     fn log_ratio<A: Arithmetic>(self, log_batch_size: f64) -> f64 {
-        A::multiply_add(0.5, softplus::<A>(self.log_noise - log_batch_size), self.log_peak_ratio)
+        A::multiply_add(0.5, softplus::<A>(self.log_noise - log_batch_size), self.peak_ratio)
     }
 }
 
@@ -77,9 +78,9 @@ impl Law for SaturatingSurge {
 
     /// β = β_n, that is `B_s/B = β_n^(−2) − 1`, if β_n < 1.
     fn peak(&self, parameters: &[f64]) -> f64 {
-        let Approach { log_noise, log_peak_ratio, .. } = Approach::new(parameters);
-        if log_peak_ratio < 0.0 {
-            log_noise + 2.0 * log_peak_ratio - (-(2.0 * log_peak_ratio).exp_m1()).ln()
+        let Approach { log_noise, peak_ratio, .. } = Approach::new(parameters);
+        if peak_ratio < 0.0 {
+            log_noise + 2.0 * peak_ratio - (-(2.0 * peak_ratio).exp_m1()).ln()
         } else {
             f64::INFINITY
         }
@@ -96,10 +97,10 @@ impl Law for SaturatingSurge {
     fn row(&self, parameters: &[f64], columns: Columns<'_>, out: &mut [f64]) {
         let curve = Approach::new(parameters);
         // Squared, cubed with B_s/B and squared again: a quarter of the range is what w can afford.
-        let scalable = is_scalable(curve.log_noise) && is_scalable(4.0 * curve.log_peak_ratio);
+        let scalable = is_scalable(curve.log_noise) && is_scalable(4.0 * curve.peak_ratio);
         if columns.scalable && scalable {
-            let Approach { log_max, log_noise, log_peak_ratio } = curve;
-            let (noise_scale, squared_ratio) = (log_noise.exp(), (2.0 * log_peak_ratio).exp());
+            let Approach { log_max, log_noise, peak_ratio } = curve;
+            let (noise_scale, squared_ratio) = (log_noise.exp(), (2.0 * peak_ratio).exp());
             fill(ScaledApproach { log_max, noise_scale, squared_ratio }, columns, out);
         } else {
             fill(curve, columns, out);

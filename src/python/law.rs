@@ -7,9 +7,12 @@ use numpy::{
 };
 use pyo3::prelude::*;
 
-use crate::error::require_shape;
+use crate::error::{Error, require_shape};
 use crate::law::{self, Landscape, Law};
 use crate::surface::Valley;
+
+type Pair<'py, T> = (Bound<'py, T>, Bound<'py, T>);
+type Triple<'py, T> = (Bound<'py, T>, Bound<'py, T>, Bound<'py, T>);
 
 /// Every built-in law with the names of its parameters.
 #[pyfunction]
@@ -34,13 +37,12 @@ pub fn evaluate_law<'py>(
             require_shape("out", "(draw, batch_size)", &shape, out.shape())?;
             out
         }
-        // Not zeroed: every cell is written below, or the array never leaves this function.
         None => PyArray2::zeros(py, shape, false),
     };
-    let mut target: PyReadwriteArray2<'_, f64> = out.try_readwrite()?;
-    let cells = target.as_slice_mut()?;
+    let unusable = Error::Buffer { argument: "out" };
+    let mut target: PyReadwriteArray2<'_, f64> = out.try_readwrite().map_err(|_| unusable.clone())?;
+    let cells = target.as_slice_mut().map_err(|_| unusable)?;
     py.detach(|| law::evaluate(law, parameters, log_batch_size, cells))?;
-    drop(target);
     Ok(out)
 }
 
@@ -91,7 +93,7 @@ pub fn law_limits<'py>(
     py: Python<'py>,
     name: &str,
     parameters: PyReadonlyArray2<'py, f64>,
-) -> PyResult<(Bound<'py, PyArray1<f64>>, Bound<'py, PyArray1<f64>>)> {
+) -> PyResult<Pair<'py, PyArray1<f64>>> {
     Ok((
         of_draws(py, name, &parameters, |law, draw| law.limits(draw).0)?,
         of_draws(py, name, &parameters, |law, draw| law.limits(draw).1)?,
@@ -115,8 +117,6 @@ pub fn law_quantiles<'py>(
     Ok(found.into_pyarray(py))
 }
 
-type TwoArrays<'py> = (Bound<'py, PyArray2<f64>>, Bound<'py, PyArray2<f64>>);
-
 #[pyfunction]
 #[pyo3(signature = (
     name, parameters, log_batch_size, log_learning_rate, *, log_curvature, curvature_slope,
@@ -138,7 +138,7 @@ pub fn law_expected_regret<'py>(
     wall_width: PyReadonlyArray1<'py, f64>,
     divergence_cost: f64,
     offset: Option<PyReadonlyArray2<'py, f64>>,
-) -> PyResult<TwoArrays<'py>> {
+) -> PyResult<Pair<'py, PyArray2<f64>>> {
     let law = law::by_name(name)?;
     let (parameters, log_batch_size) = (parameters.as_array(), log_batch_size.as_array());
     let (candidates, offset) = (log_learning_rate.as_array(), offset.as_ref().map(|array| array.as_array()));
@@ -157,15 +157,13 @@ pub fn law_expected_regret<'py>(
     Ok((regret.into_pyarray(py), divergence.into_pyarray(py)))
 }
 
-type ThreeArrays<'py> = (Bound<'py, PyArray1<f64>>, Bound<'py, PyArray1<f64>>, Bound<'py, PyArray1<f64>>);
-
 #[pyfunction]
 pub fn valley<'py>(
     py: Python<'py>,
     u: PyReadonlyArray1<'py, f64>,
     rate: f64,
     asymmetry: f64,
-) -> ThreeArrays<'py> {
+) -> Triple<'py, PyArray1<f64>> {
     let (valley, u) = (Valley::new(rate, asymmetry), u.as_array());
     let value: Vec<f64> = u.iter().map(|&u| valley.value(u)).collect();
     let first: Vec<f64> = u.iter().map(|&u| valley.derivatives(u).0).collect();

@@ -1,7 +1,7 @@
 """What a law is: a curve of the learning rate over the batch size, as a value.
 
-Every law has the anatomy ``log learning rate = scale + shape(log batch size; parameters)``. Its formula is written
-once, over an array namespace: `numpy`, or `pytensor.tensor` inside a model.
+Every law has the anatomy ``log learning rate = scale + shape(log batch size; parameters)``. Its formula is
+written once, over an array namespace: `numpy`, or `pytensor.tensor` inside a model.
 """
 
 from __future__ import annotations
@@ -59,11 +59,13 @@ class Parameter:
     def __post_init__(self) -> None:
         if self.role == "shape" and self.prior is None:
             raise InputError(
-                f"A shape parameter must have a prior; {self.name!r} has none. Give it one of surge_fit.priors."
+                f"A shape parameter must have a prior; {self.name!r} has none. "
+                "Give it one of surge_fit.priors."
             )
         if self.role != "shape" and self.prior is not None:
             raise InputError(
-                f"A scale has no prior of its own (the data set it); {self.name!r} has {self.prior}. Pass None."
+                f"A scale has no prior of its own (the data set it); {self.name!r} has {self.prior}. "
+                "Pass None."
             )
 
 
@@ -90,9 +92,9 @@ class Law:
     parameters : tuple of Parameter
         The learning-rate scale first.
     shape : callable
-        ``shape(xp, log_batch_size, **theta)``: log learning rate minus its scale, with `xp` an array namespace,
-        `log_batch_size` an array and `theta` all parameters but the first. It may use the functions that NumPy and
-        PyTensor share (exp, log, log1p, abs, where, maximum, …).
+        ``shape(xp, log_batch_size, **theta)``: log learning rate minus its scale, with `xp` an array
+        namespace, `log_batch_size` an array and `theta` all parameters but the first. It may use the
+        functions that NumPy and PyTensor share (exp, log, log1p, abs, where, maximum, …).
     formula : str
         The formula, to print.
     reference : str
@@ -100,9 +102,9 @@ class Law:
     regime : str
         Where it holds, in one sentence.
     peak, supremum, slopes : callable, optional
-        Of a law of one's own: functions of all parameters (keyword arguments, arrays of shape (draw,)) that return
-        the log batch size of the peak, the least upper bound of the log learning rate, and the log-log slopes at
-        small and at large batch sizes.
+        Of a law of one's own: functions of all parameters (keyword arguments, arrays of shape (draw,)) that
+        return the log batch size of the peak, the least upper bound of the log learning rate, and the log-log
+        slopes at small and at large batch sizes.
     kernel : str, optional
         Name of the compiled form of `shape`; for built-in laws alone.
 
@@ -135,7 +137,8 @@ class Law:
         names = [p.name for p in self.parameters]
         if len(set(names)) < len(names):
             raise InputError(
-                f"The parameters of law {self.name!r} must have distinct names; got {', '.join(names)}. Rename one."
+                f"The parameters of law {self.name!r} must have distinct names; got {', '.join(names)}. "
+                "Rename one."
             )
 
     @property

@@ -1,11 +1,10 @@
 """The two functions from which the laws are made, for any array namespace, without overflow.
 
-Written with the functions that NumPy and PyTensor share, and such that PyTensor's gradient is right everywhere,
-the kink of the absolute value included.
+Written with the functions that NumPy and PyTensor share, and such that PyTensor's gradient is right
+everywhere, the kink of the absolute value included.
 """
 
 import math
-
 from typing import Any
 
 from surge_fit.typing import Namespace

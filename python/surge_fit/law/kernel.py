@@ -1,7 +1,7 @@
 """The one door to the compiled laws: draws by name in, arrays over draws and batch sizes out.
 
-A law of one's own has no compiled form: its formula is evaluated by NumPy, and the reductions are compiled all the
-same.
+A law of one's own has no compiled form: its formula is evaluated by NumPy, and the reductions are compiled
+all the same.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def evaluate(
     Raises
     ------
     InputError
-        If a parameter is missing, a shape does not fit, or a number is not finite (batch sizes: not positive).
+        If a parameter is missing, a shape does not fit, a number is not finite, or a batch size not positive.
     """
     parameters, log_batch_size = _parameters(law, draws), _log_batch_size(batch_size)
     if law.kernel is not None:
@@ -67,8 +67,8 @@ def gradient(law: Law, draws: Mapping[str, Any], batch_size: ArrayLike) -> Float
     Returns
     -------
     ndarray of float64, shape (draw, batch_size, parameter)
-        In the order of `Law.parameters`. Exact for a built-in law; for a law of one's own by differences of fourth
-        order, good to about ten digits.
+        In the order of `Law.parameters`. Exact for a built-in law; for a law of one's own by differences of
+        fourth order, good to about ten digits.
 
     Raises
     ------
@@ -145,8 +145,9 @@ def expected_regret(
 ) -> tuple[FloatArray, FloatArray]:
     """Average the loss above the optimum over the draws, for candidate learning rates.
 
-    At the distance u of a candidate from a draw's optimum, the regret is ``(1 − π)·κ·h(u) + π·divergence_cost``
-    with the valley h and the probability of divergence π of `surge_fit.surface`, and the curvature
+    At the distance u of a candidate from a draw's optimum, the regret is
+    ``(1 − π)·κ·h(u) + π·divergence_cost`` with the valley h and the probability of divergence π of
+    `surge_fit.surface`, and the curvature
     ``κ = exp(log_curvature + curvature_slope·log(batch_size/reference_batch_size))``.
 
     Parameters
@@ -214,7 +215,7 @@ def supremum(law: Law, draws: Mapping[str, Any]) -> FloatArray:
 
 
 def slopes(law: Law, draws: Mapping[str, Any]) -> tuple[FloatArray, FloatArray]:
-    """Log-log slopes at small and at large batch sizes, each of shape (draw,); see `Law.asymptotic_slopes`."""
+    """Log-log slopes at small and at large batch sizes, each (draw,); see `Law.asymptotic_slopes`."""
     parameters = _parameters(law, draws)
     if law.kernel is not None:
         return _core.law_limits(law.kernel, parameters)
@@ -232,10 +233,11 @@ def _parameters(law: Law, draws: Mapping[str, Any]) -> FloatArray:
         )
     columns = [np.atleast_1d(np.asarray(draws[name], np.float64)) for name in law.parameter_names]
     sizes = {name: column.shape for name, column in zip(law.parameter_names, columns, strict=True)}
-    if any(column.ndim > 1 for column in columns) or len({shape for shape in sizes.values()} - {(1,)}) > 1:
+    if any(column.ndim > 1 for column in columns) or len(set(sizes.values()) - {(1,)}) > 1:
         raise InputError(
             f"'draws' must hold arrays of one shape (draw,) for law {law.name!r}; "
-            f"got {', '.join(f'{name}: {shape}' for name, shape in sizes.items())}. Flatten chains into draws."
+            f"got {', '.join(f'{name}: {shape}' for name, shape in sizes.items())}. "
+            "Flatten chains into draws."
         )
     for name, column in zip(law.parameter_names, columns, strict=True):
         bad = np.flatnonzero(~np.isfinite(column))
@@ -255,7 +257,8 @@ def _log_batch_size(batch_size: ArrayLike, argument: str = "batch_size") -> Floa
     bad = np.flatnonzero(~(np.isfinite(sizes) & (sizes > 0)))
     if bad.size:
         raise InputError(
-            f"{argument!r} must be positive and finite; got {sizes[bad[0]]:g} at index {bad[0]}. Correct or drop it."
+            f"{argument!r} must be positive and finite; got {sizes[bad[0]]:g} at index {bad[0]}. "
+            "Correct or drop it."
         )
     return np.log(sizes)
 

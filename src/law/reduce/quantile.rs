@@ -19,7 +19,7 @@ pub fn quantiles(
     probabilities: ArrayView1<'_, f64>,
     offset: Option<ArrayView2<'_, f64>>,
 ) -> Result<Array2<f64>, Error> {
-    require("probabilities", "between 0 and 1", &probabilities, |p| (0.0..=1.0).contains(&p))?;
+    require("probabilities", "between 0 and 1", probabilities, |p| (0.0..=1.0).contains(&p))?;
     let curves = Curves::new(law, parameters, log_batch_size, offset)?;
     let ranks: Vec<Rank> = probabilities.iter().map(|&p| Rank::new(p, curves.draws())).collect();
     let needed = {

@@ -33,7 +33,7 @@ impl Landscape<'_> {
     fn check(&self, draws: usize) -> Result<(), Error> {
         let check = |argument, requirement, values: ArrayView1<'_, f64>, holds: fn(f64) -> bool| {
             require_shape(argument, "(draw,)", &[draws], values.shape())?;
-            require(argument, requirement, &values, holds)
+            require(argument, requirement, values, holds)
         };
         let positive = |value: f64| value.is_finite() && value > 0.0;
         check("log_curvature", "finite", self.log_curvature, f64::is_finite)?;
@@ -72,7 +72,7 @@ pub fn expected_regret(
         &[shape.0, shape.1],
         log_learning_rate.shape(),
     )?;
-    require("log_learning_rate", "finite", &log_learning_rate, f64::is_finite)?;
+    require("log_learning_rate", "finite", log_learning_rate, f64::is_finite)?;
     landscape.check(curves.draws())?;
 
     let valleys: Vec<Valley> =
