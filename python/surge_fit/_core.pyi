@@ -2,6 +2,18 @@
 
 from surge_fit.typing import FloatArray
 
+__all__ = [
+    "evaluate_law",
+    "law_expected_regret",
+    "law_gradient",
+    "law_limits",
+    "law_parameters",
+    "law_peak",
+    "law_quantiles",
+    "law_supremum",
+    "valley",
+]
+
 def law_parameters() -> list[tuple[str, list[str]]]:
     """List every compiled law with the names of its parameters."""
 

@@ -40,6 +40,9 @@ pub fn evaluate_law<'py>(
         None => PyArray2::zeros(py, shape, false),
     };
     let unusable = Error::Buffer { argument: "out" };
+    if !out.is_c_contiguous() {
+        return Err(unusable.into());
+    }
     let mut target: PyReadwriteArray2<'_, f64> = out.try_readwrite().map_err(|_| unusable.clone())?;
     let cells = target.as_slice_mut().map_err(|_| unusable)?;
     py.detach(|| law::evaluate(law, parameters, log_batch_size, cells))?;

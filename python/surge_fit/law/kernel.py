@@ -289,7 +289,7 @@ def _reducible(
                 f"'offset' must have shape (draw, batch_size) = {curves.shape}; got {shift.shape}. "
                 "Pass an array of that shape."
             )
-        curves += shift
+        curves = curves + shift
     return "constant", np.zeros((len(parameters), 1)), log_batch_size, curves
 
 
