@@ -1,1 +1,76 @@
-"""surge_fit: the learning rate for a batch size, and how sure we are."""
+"""surge_fit: the learning rate for a batch size, and how sure we are.
+
+Data flows one way: read → observe → law → model → posterior → recommendation → report.
+
+>>> import surge_fit as sf
+>>> sweep = sf.read_sweep("sweep.csv", batch_unit="examples")  # doctest: +SKIP
+>>> posterior = sf.fit(sweep, random_seed=0)  # doctest: +SKIP
+>>> sf.recommend(posterior, batch_size=[64, 512, 4096])  # doctest: +SKIP
+
+Importing the package loads neither PyMC nor matplotlib; `fit` and the plots do.
+"""
+
+from importlib import import_module
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from surge_fit.checks import Check
+    from surge_fit.default_priors import default_priors
+    from surge_fit.diagnostics import Diagnostics
+    from surge_fit.errors import FitError, InputError, SurgeFitError, SweepError, UntrustworthyFitError
+    from surge_fit.estimates import ParameterEstimate, estimate_parameters
+    from surge_fit.fitting import build_model, fit
+    from surge_fit.law import LAWS, Law, Parameter, get_law
+    from surge_fit.observations import observe
+    from surge_fit.posterior import Posterior, load_posterior
+    from surge_fit.priors import HalfNormal, LogNormal, Normal, Prior, Priors, StudentT
+    from surge_fit.recommendation import Alternative, Recommendation, recommend
+    from surge_fit.sweep import Run, Sweep, read_sweep
+
+_HOME = {
+    "Alternative": "recommendation",
+    "Check": "checks",
+    "Diagnostics": "diagnostics",
+    "FitError": "errors",
+    "HalfNormal": "priors",
+    "InputError": "errors",
+    "LAWS": "law",
+    "Law": "law",
+    "LogNormal": "priors",
+    "Normal": "priors",
+    "Parameter": "law",
+    "ParameterEstimate": "estimates",
+    "Posterior": "posterior",
+    "Prior": "priors",
+    "Priors": "priors",
+    "Recommendation": "recommendation",
+    "Run": "sweep",
+    "StudentT": "priors",
+    "SurgeFitError": "errors",
+    "Sweep": "sweep",
+    "SweepError": "errors",
+    "UntrustworthyFitError": "errors",
+    "build_model": "fitting",
+    "default_priors": "default_priors",
+    "estimate_parameters": "estimates",
+    "fit": "fitting",
+    "get_law": "law",
+    "load_posterior": "posterior",
+    "observe": "observations",
+    "read_sweep": "sweep",
+    "recommend": "recommendation",
+}
+
+__all__ = [*_HOME]
+__version__ = version("surge-fit")
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME:
+        raise AttributeError(f"module 'surge_fit' has no attribute {name!r}")
+    return getattr(import_module(f"surge_fit.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOME})

@@ -19,3 +19,24 @@ class SweepError(InputError):
 
 class FitError(SurgeFitError, RuntimeError):
     """A fit could not be carried out."""
+
+
+class UntrustworthyFitError(FitError):
+    """The chains of a fit did not agree, even in a second and longer attempt.
+
+    Attributes
+    ----------
+    posterior : surge_fit.Posterior
+        What was sampled all the same, to look at; do not act on it.
+    problems : tuple of str
+        A sentence for each check that failed.
+    """
+
+    def __init__(self, posterior: object, problems: tuple[str, ...]) -> None:
+        self.posterior = posterior
+        self.problems = problems
+        super().__init__(
+            "The fit cannot be trusted. "
+            + " ".join(problems)
+            + " Add runs, choose a law with fewer parameters or narrower priors, or try another seed."
+        )

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
-from typing import ClassVar
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -22,6 +23,11 @@ class Prior(ABC):
     """A one-dimensional distribution, described by its numbers."""
 
     family: ClassVar[str]
+
+    @property
+    @abstractmethod
+    def widths(self) -> tuple[float, ...]:
+        """All numbers but the location."""
 
     @abstractmethod
     def draw(self, rng: np.random.Generator, size: int | tuple[int, ...]) -> FloatArray:
@@ -62,6 +68,11 @@ class Normal(Prior):
         _require_finite(self.family, "mean", self.mean)
         _require_positive(self.family, "sd", self.sd)
 
+    @property
+    def widths(self) -> tuple[float, ...]:
+        """See `Prior.widths`."""
+        return (self.sd,)
+
     def draw(self, rng: np.random.Generator, size: int | tuple[int, ...]) -> FloatArray:
         """See `Prior.draw`."""
         return rng.normal(self.mean, self.sd, size)
@@ -82,6 +93,11 @@ class LogNormal(Prior):
         _require_positive(self.family, "median", self.median)
         _require_positive(self.family, "log_sd", self.log_sd)
 
+    @property
+    def widths(self) -> tuple[float, ...]:
+        """See `Prior.widths`."""
+        return (self.log_sd,)
+
     def draw(self, rng: np.random.Generator, size: int | tuple[int, ...]) -> FloatArray:
         """See `Prior.draw`."""
         return self.median * np.exp(rng.normal(0.0, self.log_sd, size))
@@ -100,9 +116,115 @@ class HalfNormal(Prior):
     def __post_init__(self) -> None:
         _require_positive(self.family, "sd", self.sd)
 
+    @property
+    def widths(self) -> tuple[float, ...]:
+        """See `Prior.widths`."""
+        return (self.sd,)
+
     def draw(self, rng: np.random.Generator, size: int | tuple[int, ...]) -> FloatArray:
         """See `Prior.draw`."""
         return np.abs(rng.normal(0.0, self.sd, size))
 
     def __str__(self) -> str:
         return f"HalfNormal({self.sd:.3g})"
+
+
+@dataclass(frozen=True, slots=True)
+class StudentT(Prior):
+    """Student's t with `degrees` of freedom: a normal with heavy tails, for what may be far off."""
+
+    degrees: float
+    location: float
+    scale: float
+    family: ClassVar[str] = "StudentT"
+
+    def __post_init__(self) -> None:
+        _require_positive(self.family, "degrees", self.degrees)
+        _require_finite(self.family, "location", self.location)
+        _require_positive(self.family, "scale", self.scale)
+
+    @property
+    def widths(self) -> tuple[float, ...]:
+        """See `Prior.widths`."""
+        return (self.degrees, self.scale)
+
+    def draw(self, rng: np.random.Generator, size: int | tuple[int, ...]) -> FloatArray:
+        """See `Prior.draw`."""
+        return self.location + self.scale * rng.standard_t(self.degrees, size)
+
+    def __str__(self) -> str:
+        return f"StudentT({self.degrees:.3g}, {self.location:.4g}, {self.scale:.3g})"
+
+
+class Priors(Mapping[str, Prior]):
+    """The priors of one model, by the name of the variable; immutable.
+
+    Parameters
+    ----------
+    priors : mapping of str to Prior
+        In the order in which they are to be printed.
+    """
+
+    __slots__ = ("_priors",)
+
+    def __init__(self, priors: Mapping[str, Prior]) -> None:
+        self._priors: dict[str, Prior] = dict(priors)
+
+    def __getitem__(self, name: str) -> Prior:
+        return self._priors[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._priors)
+
+    def __len__(self) -> int:
+        return len(self._priors)
+
+    def replace(self, **changes: Prior) -> Priors:
+        """Give some variables another prior.
+
+        Parameters
+        ----------
+        **changes : Prior
+            New priors by name.
+
+        Returns
+        -------
+        Priors
+
+        Raises
+        ------
+        InputError
+            If a name is not one of these priors, or a value is not a `Prior`.
+        """
+        for name, prior in changes.items():
+            if name not in self._priors:
+                raise InputError(
+                    f"There is no prior named {name!r} in this model; its priors are: {', '.join(self)}."
+                )
+            if not isinstance(prior, Prior):
+                raise InputError(
+                    f"The prior of {name!r} must be a Prior such as Normal(0, 1); got {prior!r}."
+                )
+        return Priors({**self._priors, **changes})
+
+    def to_dict(self) -> dict[str, dict[str, object]]:
+        """Plain numbers and names, for JSON; `from_dict` reads them back."""
+        return {name: {"family": prior.family, **asdict(prior)} for name, prior in self.items()}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Mapping[str, Any]]) -> Priors:
+        """Rebuild priors from `to_dict`."""
+        families = {family.family: family for family in (Normal, LogNormal, HalfNormal, StudentT)}
+        return cls(
+            {
+                name: families[entry["family"]](**{k: v for k, v in entry.items() if k != "family"})
+                for name, entry in data.items()
+            }
+        )
+
+    def __str__(self) -> str:
+        width = max(map(len, self), default=0)
+        return "\n".join(f"{name:<{width}} ~ {prior}" for name, prior in self.items())
+
+    def __repr__(self) -> str:
+        return f"Priors(\n{self}\n)"

@@ -1,0 +1,106 @@
+"""What the runs say of the law's own numbers, and whether they say anything at all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+import numpy as np
+
+from surge_fit.law import kernel
+from surge_fit.posterior import Posterior
+from surge_fit.typing import FloatArray
+
+PROBABILITY = 0.9
+"""Probability of the intervals; one end of them is then a 95 % bound."""
+
+MAX_CONTRACTION = 0.5
+"""A number is identified when the runs at least halve the width of its prior interval."""
+
+MAX_NONE = 0.05
+"""… and when the probability that it does not exist is at most this."""
+
+_EXCLUDED = 0.2
+"""Share of the prior below (above) a bound from which on the bound is worth saying."""
+
+Bound: TypeAlias = Literal["lower", "upper"]
+
+
+@dataclass(frozen=True, slots=True)
+class ParameterEstimate:
+    """One number of the law, in the user's units.
+
+    Attributes
+    ----------
+    name : str
+        ``noise_scale`` [batch unit] or ``max_learning_rate``.
+    median : float
+        Infinite where the number more likely than not does not exist.
+    interval : tuple of float
+        Central 90 % interval.
+    probability : float
+        0.9.
+    identified : bool
+        Whether the runs say much more than the prior.
+    bound : {"lower", "upper"} or None
+        Where it is not identified: the side from which the runs bound it, if any.
+    probability_none : float
+        Probability that the law has no such number: no maximum, for ``max_learning_rate``.
+    """
+
+    name: str
+    median: float
+    interval: tuple[float, float]
+    probability: float
+    identified: bool
+    bound: Bound | None
+    probability_none: float
+
+
+def estimate_parameters(posterior: Posterior) -> tuple[ParameterEstimate, ...]:
+    """Estimate the law's noise scale (where it has one) and its maximum learning rate.
+
+    Parameters
+    ----------
+    posterior : Posterior
+
+    Returns
+    -------
+    tuple of ParameterEstimate
+    """
+    law, prior = posterior.law, posterior.tree["prior"]
+    before = {p.name: np.asarray(prior[p.name].values, dtype=np.float64).reshape(-1) for p in law.parameters}
+    found = []
+    if "log_noise_scale" in posterior.law_draws:
+        found.append(
+            _estimate("noise_scale", posterior.law_draws["log_noise_scale"], before["log_noise_scale"])
+        )
+    after_supremum = kernel.supremum(law, posterior.law_draws)
+    found.append(_estimate("max_learning_rate", after_supremum, kernel.supremum(law, before)))
+    return tuple(found)
+
+
+def _estimate(name: str, log_draws: FloatArray, log_prior: FloatArray) -> ParameterEstimate:
+    tail = (1 - PROBABILITY) / 2
+    # Order statistics, not interpolation: a draw may be infinite.
+    low, median, high = np.quantile(log_draws, [tail, 0.5, 1 - tail], method="inverted_cdf")
+    known = log_prior[np.isfinite(log_prior)]
+    width = float(np.subtract(*np.quantile(known, [1 - tail, tail])))
+    none = float(np.mean(np.isposinf(log_draws)))
+    identified = bool(high - low <= MAX_CONTRACTION * width and none <= MAX_NONE)
+    return ParameterEstimate(
+        name=name,
+        median=float(np.exp(median)),
+        interval=(float(np.exp(low)), float(np.exp(high))),
+        probability=PROBABILITY,
+        identified=identified,
+        bound=None if identified else _bound(float(low), float(high), log_prior),
+        probability_none=none,
+    )
+
+
+def _bound(low: float, high: float, log_prior: FloatArray) -> Bound | None:
+    below, above = float(np.mean(log_prior < low)), float(np.mean(log_prior > high))
+    if max(below, above) < _EXCLUDED:
+        return None
+    return "lower" if below >= above else "upper"

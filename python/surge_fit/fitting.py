@@ -1,0 +1,238 @@
+"""Sweep → posterior: sample the model, check the chains, keep everything together.
+
+PyMC and nutpie are imported here and in `surge_fit.model` only, and this module is imported only when
+something is fitted.
+"""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+from surge_fit._compat import as_datatree
+from surge_fit.default_priors import default_priors
+from surge_fit.diagnostics import diagnose
+from surge_fit.errors import InputError, UntrustworthyFitError
+from surge_fit.law import Law, get_law
+from surge_fit.observations import Observations, observe
+from surge_fit.posterior import Posterior
+from surge_fit.priors import Prior, Priors
+from surge_fit.sweep import Sweep
+
+if TYPE_CHECKING:
+    import pymc as pm
+    import xarray as xr
+
+Progress: TypeAlias = Callable[[str, float | None], None]
+"""Called with the stage and the share of it that is done, or None where that is not known."""
+
+CHAINS = 4
+DRAWS = 1000
+TUNE = 600
+TARGET_ACCEPT = 0.95
+"""Lower targets let chains stick without a single divergence on these models."""
+
+_PREDICTIVE_DRAWS = 500
+_REPORT_SECONDS = 0.5
+_COMPILED_MODELS = 8
+_compiled: dict[tuple[object, ...], Any] = {}
+_RETRY = {"tune": 4, "draws": 2}
+
+
+def build_model(
+    sweep: Sweep, *, law: str | Law = "broken_power", priors: Mapping[str, Prior] | None = None
+) -> pm.Model:
+    """Build the PyMC model of a sweep, to look at it or to change it.
+
+    Parameters
+    ----------
+    sweep : Sweep
+    law : str or Law
+        Name of a built-in law (`surge_fit.LAWS`) or a law of one's own.
+    priors : mapping of str to Prior, optional
+        Priors that replace the default ones, by name.
+
+    Returns
+    -------
+    pymc.Model
+
+    Raises
+    ------
+    SweepError
+        If the sweep cannot be fitted: one batch size, no usable run, several groups, too few runs.
+    InputError
+        If the law or a prior's name is unknown.
+    """
+    from surge_fit.model import assemble
+
+    law = get_law(law)
+    observations = observe(sweep)
+    return assemble(observations, law, _priors(observations, law, priors))
+
+
+def fit(
+    sweep: Sweep,
+    *,
+    law: str | Law = "broken_power",
+    priors: Mapping[str, Prior] | None = None,
+    random_seed: int = 0,
+    progress: Progress | None = None,
+) -> Posterior:
+    """Fit a law to a sweep.
+
+    Samples the model of `surge_fit.model` with NUTS (nutpie; 4 chains, 1,000 kept draws each, target
+    acceptance 0.95) and checks R-hat, effective sample size and divergences. Where they do not pass, the fit
+    is repeated once with four times the tuning and twice the draws.
+
+    Parameters
+    ----------
+    sweep : Sweep
+        Runs of one group, or optimum points.
+    law : str or Law
+        Name of a built-in law (`surge_fit.LAWS`) or a law of one's own.
+    priors : mapping of str to Prior, optional
+        Priors that replace the default ones, by name.
+    random_seed : int
+        The same seed gives the same posterior on the same machine and versions.
+    progress : callable, optional
+        Called with the stage and the share of it that is done; see `surge_fit.progress_bar`.
+
+    Returns
+    -------
+    Posterior
+
+    Raises
+    ------
+    SweepError
+        If the sweep cannot be fitted: one batch size, no usable run, several groups, too few runs.
+    InputError
+        If the law or a prior's name is unknown, or the seed is not a non-negative integer.
+    UntrustworthyFitError
+        If the chains still do not pass after the second attempt; carries the posterior.
+    """
+    law = get_law(law)
+    if not (isinstance(random_seed, int | np.integer) and 0 <= random_seed < 2**32):
+        raise InputError(f"'random_seed' must be an integer from 0 to 2**32 - 1; got {random_seed!r}.")
+    observations = observe(sweep)
+    chosen = _priors(observations, law, priors)
+    report = progress or _silent
+    report("preparing the model", None)
+    from surge_fit import model as definition
+
+    model = definition.assemble(observations, law, chosen)
+    compiled = _compile(model, definition.structure(observations, law, chosen), report)
+    tree = _sample(compiled, TUNE, DRAWS, int(random_seed), report)
+    diagnostics = diagnose(tree)
+    if not diagnostics.trustworthy:
+        report("sampling again, longer", None)
+        tree = _sample(compiled, TUNE * _RETRY["tune"], DRAWS * _RETRY["draws"], int(random_seed) + 1, report)
+        diagnostics = diagnose(tree)
+    report("drawing predictions", None)
+    tree = _with_predictions(tree, model, int(random_seed))
+    posterior = Posterior(
+        tree=tree, sweep=sweep, law=law, priors=chosen, random_seed=int(random_seed), diagnostics=diagnostics
+    )
+    if not diagnostics.trustworthy:
+        raise UntrustworthyFitError(posterior, diagnostics.problems)
+    return posterior
+
+
+def _silent(stage: str, share: float | None) -> None:
+    """Report nothing."""
+
+
+def _priors(observations: Observations, law: Law, replacements: Mapping[str, Prior] | None) -> Priors:
+    return default_priors(observations, law).replace(**dict(replacements or {}))
+
+
+def _compile(model: pm.Model, structure: tuple[object, ...], report: Progress) -> Any:
+    """Compile the model's log density, or take the compiled one of an equal structure."""
+    from surge_fit.model import model_data
+
+    if structure not in _compiled:
+        report("compiling the model", None)
+        import nutpie
+
+        if len(_compiled) >= _COMPILED_MODELS:
+            _compiled.pop(next(iter(_compiled)))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            _compiled[structure] = nutpie.compile_pymc_model(model)
+    compiled = _compiled[structure]
+    data = model_data(model)
+    return compiled.with_data(**{name: data[name] for name in compiled.shared_data})
+
+
+def _sample(compiled: Any, tune: int, draws: int, seed: int, report: Progress) -> xr.DataTree:
+    import nutpie
+
+    sampler = nutpie.sample(
+        compiled,
+        draws=draws,
+        tune=tune,
+        chains=CHAINS,
+        seed=seed,
+        target_accept=TARGET_ACCEPT,
+        progress_bar=False,
+        blocking=False,
+    )
+    report("sampling", 0.0)
+    try:
+        while True:
+            try:
+                return as_datatree(sampler.wait(timeout=_REPORT_SECONDS))
+            except TimeoutError:
+                if report is not _silent:
+                    report("sampling", _drawn(sampler) / (CHAINS * (tune + draws)))
+    except BaseException:
+        sampler.cancel()
+        raise
+
+
+@contextmanager
+def _quiet(logger: str) -> Iterator[None]:
+    """Keep a library's notices of what it does off the terminal; warnings still show."""
+    log = logging.getLogger(logger)
+    level = log.level
+    log.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        log.setLevel(level)
+
+
+def _drawn(sampler: Any) -> int:
+    """How many draws, tuning included, the chains have made so far."""
+    so_far = as_datatree(sampler.inspect())
+    groups = [so_far[name] for name in ("warmup_sample_stats", "sample_stats") if name in so_far.children]
+    return sum(int(np.isfinite(group["energy"]).sum()) for group in groups)
+
+
+def _with_predictions(tree: xr.DataTree, model: pm.Model, seed: int) -> xr.DataTree:
+    """Add prior, prior predictive, posterior predictive, observed and constant data to the posterior."""
+    import pymc as pm
+    import xarray as xr
+
+    posterior = tree["posterior"].to_dataset()
+    posterior = posterior.drop_vars([name for name in posterior.data_vars if str(name).endswith("__")])
+    every = max(1, posterior.sizes["chain"] * posterior.sizes["draw"] // _PREDICTIVE_DRAWS)
+    # The graphs are small and run a few hundred times: interpreting them is faster than compiling them.
+    kwargs: dict[str, Any] = {"random_seed": seed, "compile_kwargs": {"mode": "FAST_COMPILE"}}
+    with warnings.catch_warnings(), _quiet("pymc"), model:
+        # Censored losses are a potential, which has no predictive draws of its own.
+        warnings.filterwarnings("ignore", message=".*potential terms.*", category=UserWarning)
+        before = as_datatree(pm.sample_prior_predictive(_PREDICTIVE_DRAWS, **kwargs))
+        after = as_datatree(
+            pm.sample_posterior_predictive(
+                posterior.isel(draw=slice(None, None, every)), progressbar=False, **kwargs
+            )
+        )
+    groups = {"posterior": posterior, "sample_stats": tree["sample_stats"].to_dataset()}
+    for source in (before, after):
+        groups |= {name: node.to_dataset() for name, node in source.children.items() if name not in groups}
+    return xr.DataTree.from_dict(groups)
