@@ -1,10 +1,11 @@
 """The laws beside NumPy: evaluation, quantiles and expected regret.
 
-Limits. The table of 4,000 draws × 4,096 batch sizes is 131 MB: writing it is bounded by memory bandwidth, computing it
-by one logarithm (and, where a power of B is involved, one exponential) for each number; `benches/laws.rs` counts them.
-NumPy's own logarithm is as fast; it loses to its passes over memory, one for every operation of a formula. A law
-without a logarithm is one pass for NumPy too: there only stores past the caches and the second core are to be gained,
-and only with `out=`, because a fresh table costs the page faults of 131 MB, whoever writes it.
+Limits. The table of 4,000 draws × 4,096 batch sizes is 131 MB: writing it is bounded by memory bandwidth,
+computing it by one logarithm (and, where a power of B is involved, one exponential) for each number;
+`benches/laws.rs` counts them. NumPy's own logarithm is as fast; it loses to its passes over memory, one for
+every operation of a formula. A law without a logarithm is one pass for NumPy too: there only stores past
+the caches and the second core are to be gained, and only with `out=`, because a fresh table costs the page
+faults of 131 MB, whoever writes it.
 
 Run: python benches/laws.py [--json] [--repeat N]
 """
@@ -16,7 +17,6 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
-
 from surge_fit import surface
 from surge_fit.law import LAWS, Law, kernel
 
@@ -105,7 +105,8 @@ def expected_regret(repeat: int) -> dict:
     def ours() -> np.ndarray:
         return kernel.expected_regret(
             law, draws, batch_size, candidates, log_curvature=np.log(0.05), curvature_slope=0.0,
-            reference_batch_size=256.0, rate=0.6, asymmetry=1.6, wall=2.0, wall_width=0.3, divergence_cost=2.0,
+            reference_batch_size=256.0, rate=0.6, asymmetry=1.6, wall=2.0, wall_width=0.3,
+            divergence_cost=2.0,
         )[0]  # fmt: skip
 
     np.testing.assert_allclose(ours(), numpy(), rtol=1e-11)
@@ -134,7 +135,7 @@ def main() -> None:
         widths = (9, 9, 7, 9, 10)
         print(
             f"{row['what']:32}"
-            + "".join(f"{c:{w}.1f}" if c else " " * w for c, w in zip(cells, widths, strict=True))
+            + "".join(f"{c:{w}.2f}" if c else " " * w for c, w in zip(cells, widths, strict=True))
         )
 
 

@@ -3,17 +3,13 @@
 use ndarray::{ArrayView1, ArrayView2};
 use rayon::prelude::*;
 
-use super::Law;
 use super::columns::ColumnTable;
 use super::stream;
+use super::{Law, Output};
 use crate::error::{Error, require, require_shape};
 
 /// Values that one task computes before another may take over.
 const TASK: usize = 32_768;
-
-/// Batch sizes evaluated at a time when the table is written past the caches: with their inputs they fit in the
-/// first-level cache.
-const BLOCK: usize = 1024;
 
 /// Draws of a law's parameters, checked and in row order.
 pub(super) struct Draws<'a> {
@@ -73,27 +69,13 @@ pub fn evaluate(
         |(block, draws_of_block)| {
             let rows_of_block = block.chunks_exact_mut(table.len());
             for (row, draw) in rows_of_block.zip(draws_of_block.chunks_exact(draws.width)) {
-                if streamed {
-                    stream_row(law, draw, &table, row);
-                } else {
-                    law.row(draw, table.slice(0..table.len()), row);
-                }
+                let output = if streamed { Output::Streamed(row) } else { Output::Cached(row) };
+                law.row(draw, table.slice(0..table.len()), output);
             }
             stream::finish();
         },
     );
     Ok(())
-}
-
-/// Evaluate one draw a block at a time, and write past the caches.
-fn stream_row(law: &dyn Law, draw: &[f64], table: &ColumnTable, row: &mut [f64]) {
-    let mut values = [0.0; BLOCK];
-    for start in (0..row.len()).step_by(BLOCK) {
-        let end = (start + BLOCK).min(row.len());
-        let block = &mut values[..end - start];
-        law.row(draw, table.slice(start..end), block);
-        stream::copy(block, &mut row[start..end]);
-    }
 }
 
 /// Derivatives of log ε with respect to the parameters, for every draw at every batch size.

@@ -6,7 +6,7 @@
 //! law, p = q = 0 a constant.
 
 use super::arithmetic::{Arithmetic, Plain};
-use super::columns::{Column, Columns, Curve, fill};
+use super::columns::{Column, Columns, Curve, Output, fill};
 use super::math::{log_cosh, logistic};
 use super::{LOG_LEARNING_RATE_SCALE, LOG_NOISE_SCALE, Law};
 
@@ -96,7 +96,7 @@ impl Law for BrokenPower {
         Bend::new(parameters).limits()
     }
 
-    fn row(&self, parameters: &[f64], columns: Columns<'_>, out: &mut [f64]) {
+    fn row(&self, parameters: &[f64], columns: Columns<'_>, out: Output<'_>) {
         fill(Bend::new(parameters), columns, out);
     }
 }

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::arithmetic::{Arithmetic, Kernel, dispatch};
+use super::stream;
 
 /// Logarithms up to this size (B up to 1e43) may be exponentiated, multiplied and squared without overflow.
 const SCALABLE: f64 = 100.0;
@@ -76,10 +77,31 @@ pub trait Curve: Copy {
     fn at<A: Arithmetic>(self, column: Column) -> f64;
 }
 
+/// Where a row is written.
+#[derive(Debug)]
+pub enum Output<'a> {
+    /// To the caches: somebody reads it soon.
+    Cached(&'a mut [f64]),
+    /// Past the caches; see [`stream`].
+    Streamed(&'a mut [f64]),
+}
+
+/// Values computed before they are written past the caches: few enough that the processor computes the next ones
+/// while it writes.
+const BLOCK: usize = 64;
+
 struct Row<'a, C> {
     curve: C,
     columns: Columns<'a>,
-    out: &'a mut [f64],
+    out: Output<'a>,
+}
+
+#[inline(always)]
+fn evaluate<A: Arithmetic, C: Curve>(curve: C, log_batch_size: &[f64], reciprocal: &[f64], out: &mut [f64]) {
+    let inputs = log_batch_size.iter().zip(reciprocal);
+    for (value, (&log_batch_size, &reciprocal)) in out.iter_mut().zip(inputs) {
+        *value = curve.at::<A>(Column { log_batch_size, reciprocal });
+    }
 }
 
 impl<C: Curve> Kernel for Row<'_, C> {
@@ -87,15 +109,23 @@ impl<C: Curve> Kernel for Row<'_, C> {
 
     #[inline(always)]
     fn run<A: Arithmetic>(self) {
-        let Self { curve, columns, out } = self;
-        let inputs = columns.log_batch_size.iter().zip(columns.reciprocal);
-        for (value, (&log_batch_size, &reciprocal)) in out.iter_mut().zip(inputs) {
-            *value = curve.at::<A>(Column { log_batch_size, reciprocal });
+        let Columns { log_batch_size, reciprocal, .. } = self.columns;
+        match self.out {
+            Output::Cached(out) => evaluate::<A, C>(self.curve, log_batch_size, reciprocal, out),
+            Output::Streamed(out) => {
+                let mut values = [0.0; BLOCK];
+                let inputs = log_batch_size.chunks(BLOCK).zip(reciprocal.chunks(BLOCK));
+                for (block, (log_batch_size, reciprocal)) in out.chunks_mut(BLOCK).zip(inputs) {
+                    let values = &mut values[..block.len()];
+                    evaluate::<A, C>(self.curve, log_batch_size, reciprocal, values);
+                    stream::copy(values, block);
+                }
+            }
         }
     }
 }
 
 /// Evaluate one curve at all batch sizes.
-pub fn fill<C: Curve>(curve: C, columns: Columns<'_>, out: &mut [f64]) {
+pub fn fill<C: Curve>(curve: C, columns: Columns<'_>, out: Output<'_>) {
     dispatch(Row { curve, columns, out });
 }

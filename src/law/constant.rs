@@ -1,7 +1,7 @@
 //! The constant law: `log ε = log ε_max`. The batch size does not matter.
 
 use super::arithmetic::Arithmetic;
-use super::columns::{Column, Columns, Curve, fill};
+use super::columns::{Column, Columns, Curve, Output, fill};
 use super::{LOG_MAX_LEARNING_RATE, Law};
 
 #[derive(Debug)]
@@ -46,7 +46,7 @@ impl Law for Constant {
         (0.0, 0.0)
     }
 
-    fn row(&self, parameters: &[f64], columns: Columns<'_>, out: &mut [f64]) {
+    fn row(&self, parameters: &[f64], columns: Columns<'_>, out: Output<'_>) {
         fill(Flat(parameters[0]), columns, out);
     }
 }

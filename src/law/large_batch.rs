@@ -2,7 +2,7 @@
 //! α = ½ as the slowest saturation proposed for Adam. A free α is not identified, so it is fixed.
 
 use super::arithmetic::{Arithmetic, Plain};
-use super::columns::{Column, Columns, Curve, fill, is_scalable};
+use super::columns::{Column, Columns, Curve, Output, fill, is_scalable};
 use super::math::{log, logistic, softplus};
 use super::{LOG_MAX_LEARNING_RATE, LOG_NOISE_SCALE, Law};
 
@@ -83,7 +83,7 @@ impl Law for LargeBatch {
         (self.alpha, 0.0)
     }
 
-    fn row(&self, parameters: &[f64], columns: Columns<'_>, out: &mut [f64]) {
+    fn row(&self, parameters: &[f64], columns: Columns<'_>, out: Output<'_>) {
         let curve = self.curve(parameters);
         if columns.scalable && is_scalable(curve.log_noise) {
             let noise_scale = curve.log_noise.exp();

@@ -21,7 +21,7 @@ use std::fmt::Debug;
 
 pub(crate) use arithmetic::{Arithmetic, Kernel, Plain, dispatch};
 pub use batch::{evaluate, gradient, per_draw};
-pub(crate) use columns::Columns;
+pub(crate) use columns::{Columns, Output};
 pub(crate) use math::{exp, log, logistic};
 pub use reduce::{Landscape, expected_regret, quantiles};
 
@@ -52,7 +52,7 @@ pub trait Law: Debug + Sync {
     fn limits(&self, parameters: &[f64]) -> (f64, f64);
 
     /// [`Law::value`] at many batch sizes, to the last few units of log ε.
-    fn row(&self, parameters: &[f64], columns: Columns<'_>, out: &mut [f64]);
+    fn row(&self, parameters: &[f64], columns: Columns<'_>, out: Output<'_>);
 }
 
 /// All built-in laws.

@@ -2,7 +2,7 @@
 //! and the square-root rule (`a = ½`; arXiv 2006.09092, 2205.10287).
 
 use super::arithmetic::Arithmetic;
-use super::columns::{Column, Columns, Curve, fill};
+use super::columns::{Column, Columns, Curve, Output, fill};
 use super::{LOG_LEARNING_RATE_SCALE, Law};
 
 #[derive(Clone, Copy)]
@@ -72,7 +72,7 @@ impl Law for Power {
         (parameters[1], parameters[1])
     }
 
-    fn row(&self, parameters: &[f64], columns: Columns<'_>, out: &mut [f64]) {
+    fn row(&self, parameters: &[f64], columns: Columns<'_>, out: Output<'_>) {
         fill(Self::line(parameters), columns, out);
     }
 }
@@ -122,7 +122,7 @@ impl Law for FixedPower {
         (self.slope, self.slope)
     }
 
-    fn row(&self, parameters: &[f64], columns: Columns<'_>, out: &mut [f64]) {
+    fn row(&self, parameters: &[f64], columns: Columns<'_>, out: Output<'_>) {
         fill(self.line(parameters), columns, out);
     }
 }

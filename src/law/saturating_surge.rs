@@ -4,7 +4,7 @@
 //! It rises like √B, peaks only if β_n < 1, and tends to a limit other than zero.
 
 use super::arithmetic::{Arithmetic, Plain};
-use super::columns::{Column, Columns, Curve, fill, is_scalable};
+use super::columns::{Column, Columns, Curve, Output, fill, is_scalable};
 use super::math::{log, log_cosh, logistic, softplus};
 use super::{LOG_MAX_LEARNING_RATE, LOG_NOISE_SCALE, Law};
 
@@ -94,7 +94,7 @@ impl Law for SaturatingSurge {
         (0.5, 0.0)
     }
 
-    fn row(&self, parameters: &[f64], columns: Columns<'_>, out: &mut [f64]) {
+    fn row(&self, parameters: &[f64], columns: Columns<'_>, out: Output<'_>) {
         let curve = Approach::new(parameters);
         // Squared, cubed with B_s/B and squared again: a quarter of the range is what w can afford.
         let scalable = is_scalable(curve.log_noise) && is_scalable(4.0 * curve.peak_ratio);

@@ -9,6 +9,7 @@ pub const STREAMED: usize = 1 << 20;
 ///
 /// # Panics
 /// If the lengths differ.
+#[inline(always)]
 #[cfg(target_arch = "x86_64")]
 pub fn copy(source: &[f64], target: &mut [f64]) {
     use std::arch::x86_64::{_mm_loadu_pd, _mm_stream_pd};
@@ -27,6 +28,7 @@ pub fn copy(source: &[f64], target: &mut [f64]) {
 }
 
 /// Copy `source` to `target`.
+#[inline(always)]
 #[cfg(not(target_arch = "x86_64"))]
 pub fn copy(source: &[f64], target: &mut [f64]) {
     target.copy_from_slice(source);

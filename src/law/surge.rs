@@ -2,7 +2,7 @@
 //! same with a free exponent p.
 
 use super::arithmetic::{Arithmetic, Plain};
-use super::columns::{Column, Columns, Curve, fill, is_scalable};
+use super::columns::{Column, Columns, Curve, Output, fill, is_scalable};
 use super::math::{log, log_cosh};
 use super::{LOG_MAX_LEARNING_RATE, LOG_NOISE_SCALE, Law};
 
@@ -29,12 +29,12 @@ impl Curve for Peak {
     }
 }
 
-/// The curve for p = ½ with r = B_noise/B as a product: `log cosh(½ log r) = log((1 + r)/2) − ½ log r`, and log r is
-/// a difference of numbers known beforehand. One logarithm.
+/// The curve for p = ½ with r = B_noise/B as a product: `log cosh(½ log r) = log((1 + r)/2) − ½ log r`, and
+/// `½ log r = ½ log B_noise − ½ log B` is known beforehand. One logarithm.
 #[derive(Clone, Copy)]
 struct ScaledPeak {
-    log_max: f64,
-    log_noise: f64,
+    /// log ε_max + ½ log B_noise.
+    level: f64,
     half_noise_scale: f64,
 }
 
@@ -42,8 +42,7 @@ impl Curve for ScaledPeak {
     #[inline(always)]
     fn at<A: Arithmetic>(self, column: Column) -> f64 {
         let mean = log::<A>(A::multiply_add(self.half_noise_scale, column.reciprocal, 0.5));
-        let log_cosh = A::multiply_add(-0.5, self.log_noise - column.log_batch_size, mean);
-        self.log_max - log_cosh
+        A::multiply_add(-0.5, column.log_batch_size, self.level) - mean
     }
 }
 
@@ -86,11 +85,12 @@ impl Law for Surge {
         (0.5, -0.5)
     }
 
-    fn row(&self, parameters: &[f64], columns: Columns<'_>, out: &mut [f64]) {
+    fn row(&self, parameters: &[f64], columns: Columns<'_>, out: Output<'_>) {
         let curve = Self::curve(parameters);
         if columns.scalable && is_scalable(curve.log_noise) {
             let Peak { log_max, log_noise, .. } = curve;
-            fill(ScaledPeak { log_max, log_noise, half_noise_scale: 0.5 * log_noise.exp() }, columns, out);
+            let (level, half_noise_scale) = (log_max + 0.5 * log_noise, 0.5 * log_noise.exp());
+            fill(ScaledPeak { level, half_noise_scale }, columns, out);
         } else {
             fill(curve, columns, out);
         }
@@ -136,7 +136,7 @@ impl Law for SurgeFreeExponent {
         (parameters[2].abs(), -parameters[2].abs())
     }
 
-    fn row(&self, parameters: &[f64], columns: Columns<'_>, out: &mut [f64]) {
+    fn row(&self, parameters: &[f64], columns: Columns<'_>, out: Output<'_>) {
         fill(Self::curve(parameters), columns, out);
     }
 }

@@ -24,7 +24,7 @@ fn law_and_parameters(reach: f64) -> impl Strategy<Value = (&'static dyn Law, Ve
 fn row(law: &dyn Law, parameters: &[f64], log_batch_size: &[f64]) -> Vec<f64> {
     let table = ColumnTable::new(log_batch_size.to_vec());
     let mut out = vec![f64::NAN; log_batch_size.len()];
-    law.row(parameters, table.slice(0..table.len()), &mut out);
+    law.row(parameters, table.slice(0..table.len()), Output::Cached(&mut out));
     out
 }
 

@@ -6,9 +6,9 @@ use ndarray::{ArrayView1, ArrayView2};
 use rayon::prelude::*;
 
 use crate::error::{Error, require_shape};
-use crate::law::Law;
 use crate::law::batch::{Draws, prepare};
 use crate::law::columns::ColumnTable;
+use crate::law::{Law, Output};
 
 /// Batch sizes in a tile: with a few thousand draws it stays in the second-level cache.
 const WIDTH: usize = 32;
@@ -78,7 +78,7 @@ impl<'a> Curves<'a> {
         let mut row = [0.0; WIDTH];
         let columns = self.table.slice(range.clone());
         for (draw, parameters) in self.draws.iter().enumerate() {
-            self.law.row(parameters, columns, &mut row[..width]);
+            self.law.row(parameters, columns, Output::Cached(&mut row[..width]));
             for (position, (value, index)) in row.iter().zip(range.clone()).enumerate() {
                 let offset = self.offset.map_or(0.0, |offset| offset[[draw, index]]);
                 tile[position * draws + draw] = value + offset;
