@@ -6,6 +6,11 @@
 //! about 25 more. constant, linear, square_root and power need none; sgd, large_batch_half, surge and saturating_surge
 //! one logarithm; surge_free_exponent and broken_power one exponential and one logarithm. A fused reduction writes
 //! nothing: a quantile is bounded by the selection, the regret by two exponentials, a logarithm and three divisions.
+//!
+//! How close. On two cores with AVX-512, where `write` takes 3.3 ms (37 GiB/s): the laws without a logarithm reach 0.92
+//! to 0.95 of that; sgd, large_batch_half and surge 0.40 (8.2 ms: 2 billion logarithms a second, bounded by
+//! arithmetic); saturating_surge 0.25; an exponential and a logarithm 0.16. Quantiles pass 0.21, the regret 0.34 billion
+//! draws a second.
 
 use std::hint::black_box;
 
