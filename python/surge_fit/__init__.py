@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from surge_fit.checks import Check
-    from surge_fit.default_priors import default_priors
+    from surge_fit.prior_scales import default_priors
     from surge_fit.diagnostics import Diagnostics
     from surge_fit.errors import FitError, InputError, SurgeFitError, SweepError, UntrustworthyFitError
     from surge_fit.estimates import ParameterEstimate, estimate_parameters
@@ -52,7 +52,7 @@ _HOME = {
     "SweepError": "errors",
     "UntrustworthyFitError": "errors",
     "build_model": "fitting",
-    "default_priors": "default_priors",
+    "default_priors": "prior_scales",
     "estimate_parameters": "estimates",
     "fit": "fitting",
     "get_law": "law",

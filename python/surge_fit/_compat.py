@@ -19,7 +19,8 @@ def import_arviz() -> ModuleType:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)
         import arviz
-    return arviz
+    module: ModuleType = arviz
+    return module
 
 
 def as_datatree(result: Any) -> xr.DataTree:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from surge_fit._compat import as_datatree
-from surge_fit.default_priors import default_priors
+from surge_fit.prior_scales import default_priors
 from surge_fit.diagnostics import diagnose
 from surge_fit.errors import InputError, UntrustworthyFitError
 from surge_fit.law import Law, get_law

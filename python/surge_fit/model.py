@@ -175,7 +175,7 @@ def _discrepancy_draw(
 def _add_optimum_points(seen: _Seen, log_optimum: Tensor, priors: Priors) -> None:
     sigma = _variable("optimum_noise", priors)
     pm.StudentT(
-        "optimum_log_learning_rate",
+        "log_optimum",
         nu=STUDENT_T_DEGREES,
         mu=log_optimum[seen.batch_index],
         sigma=pt.sqrt(sigma**2 + seen.se**2),

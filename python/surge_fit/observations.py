@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from surge_fit.errors import SweepError
 from surge_fit.sweep import Sweep
 from surge_fit.typing import FloatArray
 
@@ -111,6 +112,11 @@ def observe(sweep: Sweep) -> Observations:
     SweepError
         If the sweep holds several groups, has fewer than two usable batch sizes, or no usable run at all.
     """
+    if len(sweep.groups) > 1:
+        raise SweepError(
+            f"A fit takes the runs of one group at a time; {sweep.source} has {len(sweep.groups)} groups, "
+            f"the first {sweep.groups[0]!r}. Choose one with `sweep.select(…)` or `--group`."
+        )
     sweep.require_fittable()
     none = np.zeros(len(sweep), dtype=bool)
     if sweep.kind == "optimum_points":

@@ -1,6 +1,5 @@
 """The smoothly broken power law, which holds the other laws; the default."""
 
-import math
 from typing import Any
 
 from surge_fit.law.base import Law, Parameter, learning_rate_scale, noise_scale
@@ -29,7 +28,7 @@ BROKEN_POWER = Law(
             "p",
             "1",
             "shape",
-            LogNormal(math.exp(-0.4), 0.35),
+            LogNormal(0.8, 0.4),
             "Log-log slope at small batch sizes.",
         ),
         Parameter(

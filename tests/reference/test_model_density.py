@@ -1,0 +1,163 @@
+"""The PyMC model's log density against the same density written with SciPy's distributions."""
+
+import numpy as np
+import pytensor.tensor as pt
+import pytest
+from pytensor.compile.function import function
+from pytensor.compile.mode import Mode
+from scipy import stats
+from surge_fit import (
+    LAWS,
+    HalfNormal,
+    InputError,
+    LogNormal,
+    Normal,
+    StudentT,
+    Sweep,
+    SweepError,
+    build_model,
+    default_priors,
+    discrepancy,
+    get_law,
+    observe,
+)
+from surge_fit.model import _log_survival, assemble
+from surge_fit.surface import divergence_probability, valley
+
+INTERPRETED = Mode(linker="py", optimizer="None")
+# The median of the finished losses is 2.1, the best 1.7: a loss above 2.1 + 10 · 0.4 is censored.
+RUNS = {
+    "batch_size": [8, 8, 8, 64, 64, 64, 512, 512, 512],
+    "learning_rate": [1e-3, 2e-3, 4e-3, 1e-3, 4e-3, 1e-2, 4e-3, 2e-2, 8e-2],
+    "loss": [2.0, 1.9, 2.6, 2.1, 1.7, 80.0, 2.2, 2.3, np.inf],
+    "loss_se": [0.0, 0.01, 0.0, 0.02, 0.0, 0.0, 0.0, 0.0, 0.0],
+    "batch_unit": "examples",
+}
+
+
+def log_prior(prior, value):
+    match prior:
+        case Normal(mean, sd):
+            return stats.norm(mean, sd).logpdf(value)
+        case LogNormal(median, log_sd):
+            return stats.lognorm(log_sd, scale=median).logpdf(value)
+        case HalfNormal(sd):
+            return stats.halfnorm(scale=sd).logpdf(value)
+        case StudentT(degrees, location, scale):
+            return stats.t(degrees, location, scale).logpdf(value)
+
+
+def point(observations, law, rng):
+    priors = default_priors(observations, law)
+    drawn = {
+        name: prior.draw(rng, (len(observations.batch_size),) if name == "floor_gap" else ())
+        for name, prior in priors.items()
+    }
+    drawn["log_optimal_learning_rate"] = observations.scales.log_learning_rate + rng.normal(
+        0, 0.5, len(observations.batch_size)
+    )
+    return priors, drawn
+
+
+def law_at(law, drawn, x):
+    theta = {p.name: drawn[p.name] for p in law.parameters[1:]}
+    return law.shape(np, x, **theta)
+
+
+def expected(observations, law, priors, v):
+    """Log density over the constrained parameters."""
+    total = sum(np.sum(log_prior(prior, v[name])) for name, prior in priors.items())
+    x, reference = observations.log_batch_size, observations.log_reference_batch_size
+    curve = v["log_reference_learning_rate"] + law_at(law, v, x) - law_at(law, v, np.asarray(reference))
+    factor = v["discrepancy_scale"] * discrepancy.cholesky(x)
+    optimum = v["log_optimal_learning_rate"]
+    total += stats.multivariate_normal(curve, factor @ factor.T).logpdf(optimum)
+    if len(observations.optimum):
+        runs = observations.optimum
+        sd = np.sqrt(v["optimum_noise"] ** 2 + runs.se**2)
+        return total + stats.t(5, optimum[runs.batch_index], sd).logpdf(runs.value).sum()
+    scales = observations.scales
+    kappa = np.exp(v["log_curvature"] + v["curvature_slope"] * (x - reference))
+    floor = scales.best_loss - scales.gap * v["floor_gap"]
+
+    def residual(runs):
+        u = runs.log_learning_rate - optimum[runs.batch_index]
+        depth = kappa[runs.batch_index] * valley(np, u, v["valley_rate"], v["valley_asymmetry"])
+        sd = np.sqrt(v["loss_noise"] ** 2 + (v["shape_error"] * depth) ** 2 + runs.se**2)
+        return stats.t(5, floor[runs.batch_index] + depth, sd)
+
+    total += residual(observations.finished).logpdf(observations.finished.value).sum()
+    total += residual(observations.censored).logsf(observations.censored.value).sum()
+    wall = observations.wall
+    u = wall.log_learning_rate - optimum[wall.batch_index]
+    chance = divergence_probability(np, u, v["wall"], v["wall_width"])
+    return total + stats.bernoulli(chance).logpmf(wall.value.astype(int)).sum()
+
+
+def density(model, v):
+    """Log density of the model over its constrained parameters."""
+    names = {variable.name: model.rvs_to_values[variable].name for variable in model.free_RVs}
+    values = {names[n]: np.log(v[n]) if names[n].endswith("_log__") else np.asarray(v[n]) for n in names}
+    jacobian = sum(np.sum(np.log(v[n])) for n in names if names[n].endswith("_log__"))
+    return float(model.compile_logp(mode=INTERPRETED)(values)) - jacobian
+
+
+@pytest.mark.parametrize("name", sorted(LAWS))
+def test_the_density_of_a_sweep_is_the_documented_one(name):
+    law, observations = get_law(name), observe(Sweep.from_columns(**RUNS))
+    assert [len(r) for r in (observations.finished, observations.censored, observations.wall)] == [7, 1, 8]
+    rng = np.random.default_rng(3)
+    points = [point(observations, law, rng) for _ in range(3)]
+    model = assemble(observations, law, points[0][0])
+    # The model leaves out the constant of the Gaussian process: −½ log|K| − n/2 log 2π.
+    factor = discrepancy.cholesky(observations.log_batch_size)
+    constant = np.log(np.diag(factor)).sum() + 1.5 * np.log(2 * np.pi)
+    for priors, v in points:
+        wanted = expected(observations, law, priors, v) + constant
+        assert density(model, v) == pytest.approx(wanted, rel=1e-9)
+
+
+def test_the_density_of_optimum_points_is_the_documented_one():
+    points = Sweep.from_columns(
+        batch_size=[8, 64, 512],
+        optimal_learning_rate=[1e-3, 2e-3, 3e-3],
+        log_learning_rate_se=[0.1, 0.0, 0.2],
+        batch_unit="tokens",
+    )
+    law, observations = get_law("surge"), observe(points)
+    priors, v = point(observations, law, np.random.default_rng(5))
+    factor = discrepancy.cholesky(observations.log_batch_size)
+    constant = np.log(np.diag(factor)).sum() + 1.5 * np.log(2 * np.pi)
+    model = assemble(observations, law, priors)
+    assert density(model, v) == pytest.approx(expected(observations, law, priors, v) + constant, rel=1e-9)
+
+
+def test_the_survival_of_a_huge_loss_is_exact_in_both_tails():
+    symbol = pt.dvector()
+    survival = function([symbol], _log_survival(symbol), mode=INTERPRETED)
+    t = np.array([-1e3, -30.0, -1.0, 0.0, 2.0, 15.0, 25.0, 1e3, 1e6])
+    assert survival(t) == pytest.approx(stats.t(5).logsf(t), rel=1e-9, abs=1e-12)
+
+
+def test_the_model_names_its_dims_and_its_data():
+    model = build_model(Sweep.from_columns(**RUNS))
+    assert model.coords["batch_size"] == (8.0, 64.0, 512.0)
+    assert {"run", "censored_run", "wall_run"} < set(model.coords)
+    assert model.named_vars_to_dims["loss"] == ("run",)
+
+
+def test_fewer_runs_than_parameters_are_refused():
+    few = Sweep.from_columns(
+        batch_size=[8, 8, 64], learning_rate=[1e-3, 2e-3, 2e-3], loss=[2.0, 1.9, 1.8], batch_unit="examples"
+    )
+    with pytest.raises(SweepError, match=r"'broken_power' has 4 parameters .* found 3. Add runs, or choose"):
+        build_model(few)
+    build_model(few, law="surge")
+
+
+def test_an_unknown_law_or_prior_is_named():
+    sweep = Sweep.from_columns(**RUNS)
+    with pytest.raises(InputError, match=r"Did you mean 'surge'"):
+        build_model(sweep, law="surge_")
+    with pytest.raises(InputError, match=r"no prior named 'wal'"):
+        build_model(sweep, priors={"wal": Normal(0, 1)})

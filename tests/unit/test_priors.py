@@ -1,0 +1,60 @@
+import numpy as np
+import pytest
+from surge_fit import HalfNormal, InputError, LogNormal, Normal, Priors, StudentT
+
+
+@pytest.mark.parametrize(
+    ("prior", "median", "central_90"),
+    [
+        # z(0.95) = 1.6449; a half-normal has median 0.6745 sd and quantiles 0.0627 sd and 1.96 sd.
+        (Normal(2.0, 0.5), 2.0, (2.0 - 0.8224, 2.0 + 0.8224)),
+        (LogNormal(0.6, 0.4), 0.6, (0.6 * np.exp(-0.65794), 0.6 * np.exp(0.65794))),
+        (HalfNormal(0.3), 0.3 * 0.67449, (0.3 * 0.062707, 0.3 * 1.959964)),
+        # Student's t with 4 degrees of freedom: 95 % quantile 2.13185.
+        (StudentT(4.0, 0.5, 1.0), 0.5, (0.5 - 2.13185, 0.5 + 2.13185)),
+    ],
+)
+def test_draws_have_the_quantiles_of_their_distribution(prior, median, central_90):
+    draws = prior.draw(np.random.default_rng(1), 200_000)
+    low, middle, high = np.quantile(draws, [0.05, 0.5, 0.95])
+    assert middle == pytest.approx(median, abs=0.01)
+    assert (low, high) == pytest.approx(central_90, abs=0.03)
+
+
+def test_a_prior_with_impossible_numbers_is_refused():
+    with pytest.raises(InputError, match=r"Normal: 'sd' must be a positive number; got -1.0"):
+        Normal(0.0, -1.0)
+    with pytest.raises(InputError, match=r"LogNormal: 'median' must be a positive number"):
+        LogNormal(0.0, 1.0)
+    with pytest.raises(InputError, match=r"StudentT: 'location' must be finite"):
+        StudentT(4.0, np.inf, 1.0)
+
+
+def test_priors_are_replaced_by_name_and_stay_as_they_were():
+    priors = Priors({"a": Normal(0.0, 1.0), "b": HalfNormal(2.0)})
+    changed = priors.replace(b=LogNormal(1.0, 0.5))
+    assert priors["b"] == HalfNormal(2.0)
+    assert changed["b"] == LogNormal(1.0, 0.5)
+    assert list(changed) == ["a", "b"]
+
+
+def test_a_misspelt_prior_is_named_with_those_that_exist():
+    priors = Priors({"noise": Normal(0.0, 1.0)})
+    with pytest.raises(InputError, match=r"no prior named 'nosie' in this model; its priors are: noise"):
+        priors.replace(nosie=Normal(0.0, 2.0))
+    with pytest.raises(
+        InputError, match=r"The prior of 'noise' must be a Prior such as Normal\(0, 1\); got 3"
+    ):
+        priors.replace(noise=3)
+
+
+def test_priors_survive_the_way_to_json_and_back():
+    priors = Priors(
+        {"a": Normal(0.1, 1.0), "b": HalfNormal(2.0), "c": LogNormal(0.3, 0.2), "d": StudentT(4.0, 0.5, 1.0)}
+    )
+    assert dict(Priors.from_dict(priors.to_dict())) == dict(priors)
+
+
+def test_printed_priors_line_up():
+    text = str(Priors({"a": Normal(0.0, 1.0), "long_name": HalfNormal(0.3)}))
+    assert text == "a         ~ Normal(0, 1)\nlong_name ~ HalfNormal(0.3)"
