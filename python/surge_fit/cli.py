@@ -1,0 +1,316 @@
+"""The command line: ``surge-fit recommend``, ``fit``, ``check`` and ``laws``.
+
+Results go to stdout; progress and refusals to stderr. Exit codes: 0 done, 1 failed or not to be trusted,
+2 wrong usage, 130 stopped by Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from surge_fit.cli_options import (
+    BatchUnitOption,
+    ColumnOption,
+    GroupByOption,
+    GroupOption,
+    JsonOption,
+    LawOption,
+    OutputOption,
+    ProtocolOption,
+    SeedOption,
+    SweepArgument,
+    batch_sizes,
+    columns_of,
+    plot_file,
+    positive,
+    read,
+)
+from surge_fit.errors import SurgeFitError, UntrustworthyFitError
+
+if TYPE_CHECKING:
+    from surge_fit.posterior import Posterior
+    from surge_fit.sweep import Sweep
+
+FAILED, STOPPED = 1, 130
+
+
+class _Group(TyperGroup):
+    """Commands whose refusals are one line on stderr, without a traceback."""
+
+    def invoke(self, ctx: Any) -> Any:
+        with _refusals():
+            return super().invoke(ctx)
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        typer.echo("Stopped.", err=True)
+        raise typer.Exit(STOPPED) from None
+    except BrokenPipeError:
+        raise
+    except (SurgeFitError, OSError) as error:
+        typer.echo(f"Error: {error}", err=True)
+        raise typer.Exit(FAILED) from None
+
+
+app = typer.Typer(
+    name="surge-fit",
+    cls=_Group,
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+
+
+def main() -> None:
+    """Run the command line."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal without √ or ≥ is no reason to fail
+    app()
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        typer.echo(f"surge-fit {version('surge-fit')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _surge_fit(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    r"""The learning rate for a batch size, and how sure we are.
+
+    surge-fit reads a table of training runs (batch size, learning rate, loss), fits a law of the optimal
+    learning rate with its uncertainty, and recommends a rate for any batch size.
+
+    \b
+    Example:
+      surge-fit recommend sweep.csv --batch-unit examples --batch-size 64,512,4096
+    """
+
+
+@app.command()
+def recommend(
+    sweep: Annotated[
+        Path, typer.Argument(metavar="SWEEP|POSTERIOR.nc", help="Table of runs, or a saved fit.")
+    ],
+    batch_size: Annotated[
+        list[str],
+        typer.Option("--batch-size", "-b", metavar="B,B,…", help="Batch sizes to recommend for; repeatable."),
+    ],
+    current_learning_rate: Annotated[
+        float | None,
+        typer.Option(callback=positive, metavar="RATE", help="The rate in use: what it costs is told too."),
+    ] = None,
+    plot: Annotated[
+        Path | None,
+        typer.Option(callback=plot_file, metavar="FILE", help="Save the figure as .png, .svg or .pdf."),
+    ] = None,
+    output: OutputOption = None,
+    law: LawOption = None,
+    batch_unit: BatchUnitOption = None,
+    column: ColumnOption = None,
+    protocol: ProtocolOption = None,
+    group_by: GroupByOption = None,
+    group: GroupOption = None,
+    seed: SeedOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    r"""Recommend a learning rate for each batch size.
+
+    Tells the rate of least expected regret with the 90 % interval of the optimum, what a wrong choice would
+    cost, and how the current rate, the square-root rule and the linear rule compare. Fits the sweep, or
+    reads a fit that `surge-fit fit -o` saved.
+
+    \b
+    Examples:
+      surge-fit recommend sweep.csv --batch-unit examples -b 64,512,4096
+      surge-fit recommend posterior.nc -b 4096 --current-learning-rate 3e-4 --plot law.png
+      surge-fit recommend runs.csv --batch-unit sequences -b 1024 --column loss='smooth loss' --json
+    """
+    sizes = batch_sizes(batch_size)
+    if sweep.suffix == ".nc":
+        given = {
+            "--output": output,
+            "--law": law,
+            "--batch-unit": batch_unit,
+            "--column": column,
+            "--protocol": protocol,
+            "--group-by": group_by,
+            "--group": group,
+            "--seed": seed,
+        }
+        _refuse_with_posterior(given)
+        from surge_fit.posterior import load_posterior
+
+        posterior = load_posterior(sweep)
+    else:
+        columns = columns_of(column)
+        held = read(sweep, columns, batch_unit, protocol, group_by, group)
+        posterior = _fit(held, law, seed, output)
+    from surge_fit.recommendation import recommend as recommend_from
+    from surge_fit.report import compose, to_json, to_text
+
+    found = recommend_from(posterior, batch_size=sizes, current_learning_rate=current_learning_rate)
+    report = compose(posterior, found)
+    _show(to_json(report)) if as_json else _tell(to_text(report, **_terminal()))
+    if plot is not None:
+        from surge_fit.plots import save_recommendation
+
+        save_recommendation(posterior, found, plot)
+    _exit_unless_trustworthy(posterior)
+
+
+@app.command()
+def fit(
+    sweep: SweepArgument,
+    output: OutputOption = None,
+    law: LawOption = None,
+    batch_unit: BatchUnitOption = None,
+    column: ColumnOption = None,
+    protocol: ProtocolOption = None,
+    group_by: GroupByOption = None,
+    group: GroupOption = None,
+    seed: SeedOption = None,
+    priors: Annotated[bool, typer.Option("--priors", help="Print the priors too.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    r"""Fit a law to a sweep and save the posterior.
+
+    Prints the parameters with their intervals, the diagnostics and every reason for caution. The saved
+    file is NetCDF: `surge-fit recommend` reads it without fitting again, and ArviZ reads it too.
+
+    \b
+    Examples:
+      surge-fit fit sweep.csv --batch-unit examples -o posterior.nc
+      surge-fit fit runs.csv --batch-unit tokens --group-by N,D --group 'N=214663680, D=1e11' --law surge
+    """
+    columns = columns_of(column)
+    held = read(sweep, columns, batch_unit, protocol, group_by, group)
+    posterior = _fit(held, law, seed, output)
+    from surge_fit.report import compose, to_json, to_text
+
+    report = compose(posterior)
+    if as_json:
+        _show(to_json(report))
+    else:
+        _tell(to_text(report, parameters=True, priors=priors, **_terminal()))
+    _exit_unless_trustworthy(posterior)
+
+
+@app.command()
+def check(
+    sweep: SweepArgument,
+    batch_unit: BatchUnitOption = None,
+    column: ColumnOption = None,
+    protocol: ProtocolOption = None,
+    group_by: GroupByOption = None,
+    group: GroupOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    r"""Show what a sweep holds, and what weakens a fit.
+
+    Exits with 1 where the sweep cannot be fitted.
+
+    \b
+    Examples:
+      surge-fit check sweep.csv --batch-unit examples
+      surge-fit check runs.csv --batch-unit sequences --group-by N,D --json
+    """
+    columns = columns_of(column)
+    held = read(sweep, columns, batch_unit, protocol, group_by, group)
+    from surge_fit.report import sweep_to_json, sweep_to_text
+
+    _show(sweep_to_json(held)) if as_json else _tell(sweep_to_text(held, **_terminal()))
+    if any(found.severity == "error" for found in held.checks()):
+        raise typer.Exit(FAILED)
+
+
+@app.command()
+def laws(as_json: JsonOption = False) -> None:
+    r"""List the laws, and where each holds.
+
+    Tells name, formula, parameters, regime and reference of every built-in law.
+
+    \b
+    Example:
+      surge-fit laws
+    """
+    from surge_fit.law import LAWS
+    from surge_fit.report import law_to_json, laws_to_text
+
+    if as_json:
+        _show([law_to_json(law) for law in LAWS.values()])
+    else:
+        _tell(laws_to_text(LAWS.values(), **_terminal()))
+
+
+def _fit(sweep: Sweep, law: str | None, seed: int | None, output: Path | None) -> Posterior:
+    """Fit with progress on stderr and save; a fit that cannot be trusted is returned all the same."""
+    from surge_fit.fitting import fit as fit_sweep
+    from surge_fit.report.progress import progress_bar
+
+    with progress_bar() as progress:
+        try:
+            posterior = fit_sweep(sweep, law=law or "broken_power", random_seed=seed or 0, progress=progress)
+        except UntrustworthyFitError as error:
+            posterior = error.posterior  # type: ignore[assignment]
+    if output is not None:
+        from surge_fit.report.writing import replacing
+
+        with replacing(output) as draft:
+            posterior.save(draft)
+        typer.echo(f"Saved {output}.", err=True)
+    return posterior
+
+
+def _exit_unless_trustworthy(posterior: Posterior) -> None:
+    if not posterior.diagnostics.trustworthy:
+        typer.echo(f"Error: {UntrustworthyFitError(posterior, posterior.diagnostics.problems)}", err=True)
+        raise typer.Exit(FAILED)
+
+
+def _refuse_with_posterior(given: Mapping[str, object]) -> None:
+    for option, value in given.items():
+        if value:
+            raise typer.BadParameter(
+                f"{option} is for fitting a table of runs; a posterior (.nc) is fitted already. Leave it out."
+            )
+
+
+def _terminal() -> dict[str, Any]:
+    """Width and colour of stdout: plain aligned text of full width where it is not a terminal."""
+    from rich.console import Console
+
+    console = Console()
+    if not sys.stdout.isatty():
+        return {"color": False}
+    return {"width": console.width, "color": not console.no_color and not console.is_dumb_terminal}
+
+
+def _tell(text: str) -> None:
+    typer.echo(text, nl=False, color=True)
+
+
+def _show(value: object) -> None:
+    typer.echo(json.dumps(value, indent=2, allow_nan=False))

@@ -1,0 +1,150 @@
+"""The options that several commands share, and what makes a value of theirs a usage error."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+if TYPE_CHECKING:
+    from surge_fit.sweep import Sweep
+
+PLOT_SUFFIXES = (".png", ".svg", ".pdf")
+
+# The same as in surge_fit.typing, which costs the import of NumPy; a test holds them equal.
+BatchUnit = Literal["examples", "sequences", "tokens"]
+Protocol = Literal["one_step", "fixed_steps", "fixed_tokens", "to_target"]
+
+
+def _suffixed(path: Path | None, suffixes: Sequence[str], what: str) -> Path | None:
+    if path is None:
+        return None
+    if path.suffix.lower() not in suffixes:
+        wanted = " or ".join(filter(None, (", ".join(suffixes[:-1]), suffixes[-1])))
+        raise typer.BadParameter(f"{what} must end in {wanted}; got {str(path)!r}.")
+    if not path.parent.is_dir():
+        raise typer.BadParameter(f"{what} must go into a folder that exists; {str(path.parent)!r} does not.")
+    if path.is_dir():
+        raise typer.BadParameter(f"{what} must be a file; {str(path)!r} is a folder.")
+    return path
+
+
+def plot_file(path: Path | None) -> Path | None:
+    """Refuse a figure that could not be saved, before anything is fitted."""
+    return _suffixed(path, PLOT_SUFFIXES, "The figure")
+
+
+def posterior_file(path: Path | None) -> Path | None:
+    """Refuse a posterior that could not be saved, or not be recognised again, before anything is fitted."""
+    return _suffixed(path, (".nc",), "The posterior")
+
+
+def known_law(name: str | None) -> str | None:
+    """Refuse the name of no built-in law."""
+    if name is not None:
+        from surge_fit.errors import InputError
+        from surge_fit.law import get_law
+
+        try:
+            get_law(name)
+        except InputError as error:
+            raise typer.BadParameter(str(error)) from None
+    return name
+
+
+def positive(value: float | None) -> float | None:
+    """Refuse what is no learning rate."""
+    if value is not None and not (math.isfinite(value) and value > 0):
+        raise typer.BadParameter(f"must be a positive number; got {value:g}.")
+    return value
+
+
+def batch_sizes(given: Sequence[str]) -> list[float]:
+    """Parse ``64,512`` and repetitions of the option; refuse what is no batch size, by name."""
+    words = [word.strip() for text in given for word in text.split(",")]
+    return [_batch_size(word) for word in words]
+
+
+def _batch_size(word: str) -> float:
+    try:
+        size = float(word)
+    except ValueError:
+        size = math.nan
+    if not (math.isfinite(size) and size > 0):
+        raise typer.BadParameter(
+            f"a batch size must be a positive number such as 512 or 1e6; got {word!r}.",
+            param_hint="'--batch-size'",
+        )
+    return size
+
+
+def columns_of(given: Sequence[str] | None) -> dict[str, str]:
+    """Parse ``loss=smooth loss`` and repetitions of the option."""
+    pairs = [text.partition("=") for text in given or ()]
+    for name, _, header in pairs:
+        if not (name.strip() and header.strip()):
+            raise typer.BadParameter(
+                f"must be NAME=HEADER, such as loss='smooth loss'; got {name!r}.", param_hint="'--column'"
+            )
+    return {name.strip(): header.strip() for name, _, header in pairs}
+
+
+def read(
+    path: Path,
+    columns: dict[str, str],
+    batch_unit: BatchUnit | None,
+    protocol: Protocol | None,
+    group_by: str | None,
+    group: str | None,
+) -> Sweep:
+    """Read the table of runs as the options say."""
+    from surge_fit.sweep import read_sweep
+
+    names = [name.strip() for name in (group_by or "").split(",") if name.strip()]
+    sweep = read_sweep(
+        path, columns=columns, batch_unit=batch_unit, protocol=protocol, group_by=names or None
+    )
+    if group is None:
+        return sweep
+    pairs = [part.partition("=") for part in group.split(",")]
+    if group in sweep.groups or not all(separator for _, separator, _ in pairs):
+        return sweep.select(group)
+    return sweep.select({name.strip(): value.strip() for name, _, value in pairs})
+
+
+SweepArgument = Annotated[
+    Path, typer.Argument(metavar="SWEEP", help="Table of runs: .csv, .tsv, .jsonl or .parquet.")
+]
+OutputOption = Annotated[
+    Path | None,
+    typer.Option("--output", "-o", callback=posterior_file, metavar="FILE.nc", help="Save the posterior."),
+]
+LawOption = Annotated[
+    str | None,
+    typer.Option(
+        callback=known_law, metavar="NAME", help="Law to fit; see `surge-fit laws`. [default: broken_power]"
+    ),
+]
+BatchUnitOption = Annotated[
+    BatchUnit | None,
+    typer.Option(help="What the batch size counts, unless the table says it. Never guessed."),
+]
+ColumnOption = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME=HEADER", help="Which header is a column; repeatable: loss='smooth loss'."),
+]
+ProtocolOption = Annotated[Protocol | None, typer.Option(help="What was held fixed between the runs.")]
+GroupByOption = Annotated[
+    str | None,
+    typer.Option(metavar="N,D,…", help="Columns whose joint value makes a group, such as a model size."),
+]
+GroupOption = Annotated[
+    str | None, typer.Option(metavar="'N=…, D=…'", help="The group to take; `surge-fit check` lists them.")
+]
+SeedOption = Annotated[
+    int | None, typer.Option(min=0, max=2**32 - 1, help="Seed of the sampler. [default: 0]")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]

@@ -1,0 +1,150 @@
+"""A result as a dict for strict JSON: full precision, null for what is not there."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from surge_fit.estimates import PROBABILITY
+from surge_fit.importers.aliases import STATUSES
+from surge_fit.law import Law
+from surge_fit.recommendation import Recommendation
+from surge_fit.report.content import Report
+from surge_fit.sweep import Sweep
+
+
+def to_json(report: Report) -> dict[str, Any]:
+    """Tell a report as a dict of JSON types.
+
+    Parameters
+    ----------
+    report : Report
+
+    Returns
+    -------
+    dict
+        Keys ``version, law, source, runs, batch_unit, loss_unit, random_seed, parameters, law_parameters,
+        recommendations, priors, diagnostics, warnings``. Learning rates, batch sizes [batch_unit] and
+        expected regrets [loss_unit] in full precision. What does not exist, is infinite or unknown is None.
+    """
+    diagnostics = asdict(report.diagnostics)
+    diagnostics |= {
+        "min_ess": report.diagnostics.min_ess,
+        "trustworthy": report.diagnostics.trustworthy,
+    }
+    parameters: dict[str, Any] = {"noise_scale": None, "max_learning_rate": None}
+    for estimate, said in zip(report.parameters, report.statements, strict=True):
+        held = asdict(estimate)
+        name = held.pop("name")
+        parameters[name] = {**held, "statement": said}
+    return _strict_dict(
+        {
+            "version": report.version,
+            "law": report.law.name,
+            "source": report.source,
+            "runs": report.runs,
+            "batch_sizes": report.batch_sizes,
+            "batch_unit": report.batch_unit,
+            "loss_unit": report.loss_unit,
+            "random_seed": report.random_seed,
+            "parameters": parameters,
+            "law_parameters": {
+                parameter.name: {
+                    "median": parameter.median,
+                    "interval": parameter.interval,
+                    "probability": PROBABILITY,
+                    "unit": parameter.unit,
+                }
+                for parameter in report.law_parameters
+            },
+            "recommendations": [_recommendation(held) for held in report.recommendations],
+            "priors": {name: str(prior) for name, prior in report.priors.items()},
+            "diagnostics": diagnostics,
+            "warnings": report.warnings,
+        }
+    )
+
+
+def _recommendation(recommendation: Recommendation) -> dict[str, Any]:
+    held = asdict(recommendation)
+    held["interval"] = held.pop("interval_90")
+    low, middle, high = held.pop("slope")
+    return {
+        **held,
+        "probability": PROBABILITY,
+        "slope": {"median": middle, "interval": (low, high)},
+    }
+
+
+def sweep_to_json(sweep: Sweep) -> dict[str, Any]:
+    """Tell what a sweep holds, and what its checks found, as a dict of JSON types.
+
+    Parameters
+    ----------
+    sweep : Sweep
+
+    Returns
+    -------
+    dict
+    """
+    checks = sweep.checks()
+    return _strict_dict(
+        {
+            "source": sweep.source,
+            "kind": sweep.kind,
+            "batch_unit": sweep.batch_unit,
+            "protocol": sweep.protocol,
+            "runs": len(sweep),
+            "batch_sizes": sweep.batch_sizes,
+            "status": {status: sweep.status.count(status) for status in STATUSES},
+            "groups": sweep.groups,
+            "ignored_columns": sweep.ignored_columns,
+            "checks": [asdict(check) for check in checks],
+            "fittable": all(check.severity != "error" for check in checks),
+        }
+    )
+
+
+def law_to_json(law: Law) -> dict[str, Any]:
+    """Tell a law as a dict of JSON types."""
+    return _strict_dict(
+        {
+            "name": law.name,
+            "title": law.title,
+            "formula": law.formula,
+            "parameters": [
+                {
+                    "name": parameter.name,
+                    "symbol": parameter.symbol,
+                    "unit": parameter.unit,
+                    "role": parameter.role,
+                    "prior": None if parameter.prior is None else str(parameter.prior),
+                    "description": parameter.description,
+                }
+                for parameter in law.parameters
+            ],
+            "regime": law.regime,
+            "reference": law.reference,
+        }
+    )
+
+
+def _strict_dict(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Replace what strict JSON cannot hold: tuples and arrays by lists, infinity and NaN by None."""
+    return {key: _strict(held) for key, held in values.items()}
+
+
+def _strict(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return _strict_dict(value)
+    if isinstance(value, np.ndarray | np.generic):
+        return _strict(value.tolist())
+    if isinstance(value, list | tuple):
+        return [_strict(held) for held in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

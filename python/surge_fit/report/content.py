@@ -1,0 +1,160 @@
+"""What a result says, as one value: composed once, whatever the face that shows it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+
+import numpy as np
+
+from surge_fit.diagnostics import Diagnostics
+from surge_fit.estimates import PROBABILITY, ParameterEstimate, estimate_parameters
+from surge_fit.law import Law
+from surge_fit.posterior import Posterior
+from surge_fit.priors import Priors
+from surge_fit.recommendation import Recommendation
+from surge_fit.report.statements import statement, warnings_of
+from surge_fit.typing import BatchUnit
+
+LOSS_UNIT = "nats"
+
+
+@dataclass(frozen=True, slots=True)
+class LawParameter:
+    """One parameter of the law as the law defines it, scales taken out of their logarithm.
+
+    Attributes
+    ----------
+    name, symbol, description : str
+        As in `surge_fit.Parameter`, without "log".
+    unit : str
+        ``learning rate``, the batch unit, or ``1``.
+    median : float
+    interval : tuple of float
+        Central 90 % interval.
+    """
+
+    name: str
+    symbol: str
+    description: str
+    unit: str
+    median: float
+    interval: tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Everything that a fit and its recommendations have to say.
+
+    Attributes
+    ----------
+    source : str
+        The table of runs.
+    runs : int
+        Runs (or optimum points) that entered the model.
+    batch_sizes : tuple of float
+        Those tried, ascending, in `batch_unit`.
+    batch_unit : {"examples", "sequences", "tokens"}
+    loss_unit : str or None
+        Unit of every expected regret; None where no losses were fitted.
+    law : Law
+    law_parameters : tuple of LawParameter
+    parameters : tuple of ParameterEstimate
+        The law's noise scale, where it has one, and its maximum learning rate.
+    statements : tuple of str
+        One sentence for each of `parameters`.
+    recommendations : tuple of Recommendation
+    priors : Priors
+    diagnostics : Diagnostics
+    warnings : tuple of str
+        One or two sentences for each reason for caution; reasons not to trust the fit come first.
+    random_seed : int
+    version : str
+        Of surge_fit.
+    """
+
+    source: str
+    runs: int
+    batch_sizes: tuple[float, ...]
+    batch_unit: BatchUnit
+    loss_unit: str | None
+    law: Law
+    law_parameters: tuple[LawParameter, ...]
+    parameters: tuple[ParameterEstimate, ...]
+    statements: tuple[str, ...]
+    recommendations: tuple[Recommendation, ...]
+    priors: Priors
+    diagnostics: Diagnostics
+    warnings: tuple[str, ...]
+    random_seed: int
+    version: str
+
+
+def compose(posterior: Posterior, recommendations: Sequence[Recommendation] = ()) -> Report:
+    """Compose the report of a fit.
+
+    Parameters
+    ----------
+    posterior : Posterior
+    recommendations : sequence of Recommendation
+        From `surge_fit.recommend`.
+
+    Returns
+    -------
+    Report
+    """
+    sweep = posterior.sweep
+    parameters = estimate_parameters(posterior)
+    return Report(
+        source=sweep.source,
+        runs=posterior.observations.count,
+        batch_sizes=tuple(posterior.observations.batch_size.tolist()),
+        batch_unit=sweep.batch_unit,
+        loss_unit=LOSS_UNIT if posterior.has_surface else None,
+        law=posterior.law,
+        law_parameters=tuple(_law_parameters(posterior)),
+        parameters=parameters,
+        statements=tuple(statement(estimate, sweep.batch_unit) for estimate in parameters),
+        recommendations=tuple(recommendations),
+        priors=posterior.priors,
+        diagnostics=posterior.diagnostics,
+        warnings=warnings_of(posterior, parameters, recommendations),
+        random_seed=posterior.random_seed,
+        version=version("surge-fit"),
+    )
+
+
+def _law_parameters(posterior: Posterior) -> list[LawParameter]:
+    tail = (1 - PROBABILITY) / 2
+    units = {
+        "learning_rate_scale": "learning rate",
+        "batch_size_scale": posterior.sweep.batch_unit,
+        "shape": "1",
+    }
+    found = []
+    for parameter in posterior.law.parameters:
+        draws = posterior.law_draws[parameter.name]
+        low, median, high = np.quantile(draws, [tail, 0.5, 1 - tail], method="inverted_cdf")
+        if parameter.role != "shape":
+            low, median, high = np.exp([low, median, high])
+        found.append(
+            LawParameter(
+                name=parameter.name.removeprefix("log_"),
+                symbol=parameter.symbol.removeprefix("log "),
+                description=_without_log(parameter.description),
+                unit=units[parameter.role],
+                median=float(median),
+                interval=(float(low), float(high)),
+            )
+        )
+    return found
+
+
+def _without_log(description: str) -> str:
+    """Say of a scale what it is, not what its logarithm is: "Log batch size of …" → "Batch size of …"."""
+    for prefix in ("Log of the ", "Log "):
+        if description.startswith(prefix) and not description.startswith("Log-log"):
+            rest = description.removeprefix(prefix)
+            return rest[0].upper() + rest[1:]
+    return description

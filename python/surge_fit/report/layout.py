@@ -1,0 +1,138 @@
+"""Paragraphs and tables, laid out for a terminal in colour or for a file in plain aligned text."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+MAX_WIDTH = 100
+"""Nothing is wider, however wide the terminal."""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows of cells under headers; a header may have two lines.
+
+    Attributes
+    ----------
+    headers : tuple of str
+    rows : tuple of tuple of str
+    words : int
+        The last so many columns are words, which wrap and align left; all others align right.
+    """
+
+    headers: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    words: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A paragraph; what follows its indent wraps under it.
+
+    Attributes
+    ----------
+    text : str
+    style : {"plain", "heading", "warning", "error", "faint"}
+    bullet : str
+        Written before the first line; the others are indented as far.
+    """
+
+    text: str
+    style: Literal["plain", "heading", "warning", "error", "faint"] = "plain"
+    bullet: str = ""
+
+
+Block: TypeAlias = Table | Line | None
+"""One part of a text; None is a blank line."""
+
+_STYLES = {"plain": "", "heading": "bold", "warning": "yellow", "error": "bold red", "faint": "dim"}
+
+
+def render(blocks: Sequence[Block], *, width: int = MAX_WIDTH, color: bool = False) -> str:
+    """Lay blocks out.
+
+    Parameters
+    ----------
+    blocks : sequence of Table, Line or None
+    width : int
+        Of the terminal [columns].
+    color : bool
+        Whether it shows colours and rules.
+
+    Returns
+    -------
+    str
+        Ends with a line break; without `color`, no escape codes and no trailing spaces.
+    """
+    from rich.console import Console
+
+    out = io.StringIO()
+    console = Console(
+        file=out,
+        width=min(width, MAX_WIDTH),
+        force_terminal=color,
+        color_system="standard" if color else None,
+        no_color=not color,
+        legacy_windows=False,
+        markup=False,
+        highlight=False,
+        emoji=False,
+    )
+    for block in blocks:
+        if block is None:
+            console.print()
+        elif isinstance(block, Table):
+            _print_table(console, block, color)
+        else:
+            _print_line(console, block)
+    text = out.getvalue()
+    return text if color else "".join(f"{line.rstrip()}\n" for line in text.splitlines())
+
+
+def _print_table(console: object, block: Table, color: bool) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table as RichTable
+    from rich.text import Text
+
+    assert isinstance(console, Console)
+    table = RichTable(
+        box=box.SIMPLE_HEAD if color else None,
+        header_style="bold" if color else "",
+        padding=(0, 1) if color else (0, 2, 0, 0),
+        pad_edge=False,
+        show_edge=False,
+    )
+    numbers = len(block.headers) - block.words
+    for position, header in enumerate(block.headers):
+        is_number = position < numbers
+        table.add_column(
+            Text(header),
+            justify="right" if is_number else "left",
+            no_wrap=is_number,
+            vertical="top",
+            overflow="fold",
+        )
+    for row in block.rows:
+        table.add_row(*map(Text, row))
+    console.print(table)
+
+
+def _print_line(console: object, block: Line) -> None:
+    from rich.console import Console
+    from rich.table import Table as RichTable
+    from rich.text import Text
+
+    assert isinstance(console, Console)
+    style = _STYLES[block.style]
+    if not block.bullet:
+        console.print(Text(block.text, style=style))
+        return
+    grid = RichTable.grid(padding=0)
+    grid.add_column(width=len(block.bullet), no_wrap=True)
+    grid.add_column(overflow="fold")
+    grid.add_row(Text(block.bullet, style=style), Text(block.text, style=style))
+    console.print(grid)

@@ -1,0 +1,81 @@
+"""How far a fit is, told on stderr while it runs."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TypeAlias
+
+Progress: TypeAlias = Callable[[str, float | None], None]
+
+_HINTS = {"compiling the model": "about 20 s the first time"}
+
+
+@contextmanager
+def progress_bar() -> Iterator[Progress]:
+    """Show the progress of a fit on stderr: a bar on a terminal, else one plain line per stage.
+
+    Yields
+    ------
+    callable
+        For ``fit(…, progress=…)``: takes the stage, and the share of it that is done or None.
+
+    Examples
+    --------
+    >>> import surge_fit as sf
+    >>> with sf.progress_bar() as progress:  # doctest: +SKIP
+    ...     posterior = sf.fit(sweep, progress=progress)
+    """
+    if sys.stderr.isatty():
+        with _bar() as progress:
+            yield progress
+    else:
+        yield _lines()
+
+
+def _lines() -> Progress:
+    told: list[str] = []
+
+    def progress(stage: str, share: float | None) -> None:
+        if told[-1:] != [stage]:
+            told.append(stage)
+            sys.stderr.write(f"{_with_hint(stage)}\n")
+            sys.stderr.flush()
+
+    return progress
+
+
+@contextmanager
+def _bar() -> Iterator[Progress]:
+    from rich import progress as rich
+    from rich.console import Console
+
+    columns = (
+        rich.SpinnerColumn(),
+        rich.TextColumn("{task.description}"),
+        rich.BarColumn(bar_width=30),
+        rich.TaskProgressColumn(),
+        rich.TimeElapsedColumn(),
+        rich.TextColumn("{task.fields[left]}"),
+    )
+    current: list[tuple[str, rich.TaskID]] = []
+    with rich.Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+
+        def progress(stage: str, share: float | None) -> None:
+            if not current or current[-1][0] != stage:
+                if current:
+                    bar.update(current[-1][1], visible=False)
+                total = None if share is None else 1.0
+                current.append((stage, bar.add_task(_with_hint(stage), total=total, left="")))
+            task = current[-1][1]
+            if share is not None:
+                seconds = bar.tasks[task].time_remaining
+                left = "" if seconds is None else f"about {seconds:.0f} s left"
+                bar.update(task, completed=share, left=left)
+
+        yield progress
+
+
+def _with_hint(stage: str) -> str:
+    return f"{stage} ({_HINTS[stage]})" if stage in _HINTS else stage

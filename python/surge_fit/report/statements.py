@@ -1,0 +1,112 @@
+"""The sentences of a report: what is known of the law's numbers, and every reason for caution."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from surge_fit.estimates import ParameterEstimate
+from surge_fit.importers.wording import listing, plural
+from surge_fit.posterior import Posterior
+from surge_fit.recommendation import Recommendation
+from surge_fit.report.numbers import batch_size, plain, probability, scientific, together
+
+_NAMES = {"noise_scale": "noise scale", "max_learning_rate": "maximum learning rate"}
+_MOST_NAMED = 6
+_WORTH_SAYING = 0.05
+
+
+def statement(estimate: ParameterEstimate, batch_unit: str) -> str:
+    """Say what is known of one number of the law, and say so where it is not.
+
+    Parameters
+    ----------
+    estimate : ParameterEstimate
+    batch_unit : str
+
+    Returns
+    -------
+    str
+        ``noise scale: 340 examples (120 … 900, 90 % interval)``, or
+        ``noise scale: not identified; ≥ 19 examples (95 %)``.
+    """
+    scale = estimate.name == "noise_scale"
+    write, unit = (plain, f" {batch_unit}") if scale else (scientific, "")
+    if estimate.identified:
+        value, interval = together(estimate.median, estimate.interval, write)
+        said = f"{value}{unit} ({interval}, {100 * estimate.probability:.0f} % interval)"
+    else:
+        said = "not identified"
+        low, high = estimate.interval
+        one_sided = f"({50 + 50 * estimate.probability:.0f} %)"
+        if estimate.bound == "lower":
+            said += f"; ≥ {write(low, 2)}{unit} {one_sided}"
+        elif estimate.bound == "upper":
+            said += f"; ≤ {write(high, 2)}{unit} {one_sided}"
+        else:
+            said += "; the runs say little more than the prior"
+    if estimate.probability_none >= _WORTH_SAYING:
+        said += f"; the law has no maximum with probability {min(estimate.probability_none, 0.99):.2f}"
+        said += " or more" if estimate.probability_none > 0.99 else ""
+    return f"{_NAMES[estimate.name]}: {said}"
+
+
+def warnings_of(
+    posterior: Posterior,
+    parameters: Sequence[ParameterEstimate],
+    recommendations: Sequence[Recommendation],
+) -> tuple[str, ...]:
+    """Collect every reason for caution, the gravest first.
+
+    Parameters
+    ----------
+    posterior : Posterior
+    parameters : sequence of ParameterEstimate
+    recommendations : sequence of Recommendation
+
+    Returns
+    -------
+    tuple of str
+    """
+    found = list(posterior.diagnostics.problems)
+    found += [_extrapolated(recommendations)] if any(r.extrapolation for r in recommendations) else []
+    # Runs without a loss are named below, with what the fit made of them.
+    found += [
+        str(check)
+        for check in posterior.sweep.checks()
+        if check.severity != "note" and check.slug != "runs_without_loss"
+    ]
+    found += [_unused(posterior)] if posterior.observations.unused else []
+    loose = [_NAMES[estimate.name] for estimate in parameters if not estimate.identified]
+    if loose:
+        verb, them = ("is", "it") if len(loose) == 1 else ("are", "them")
+        found.append(f"The {listing(loose)} {verb} not identified by these runs: quote no value for {them}.")
+    return tuple(found)
+
+
+def _extrapolated(recommendations: Sequence[Recommendation]) -> str:
+    outside = [r for r in recommendations if r.extrapolation]
+    sizes = listing([batch_size(r.batch_size) for r in outside])
+    subject = f"Batch size {sizes} lies" if len(outside) == 1 else f"Batch sizes {sizes} lie"
+    return (
+        f"{subject} outside those tried, where the law is extrapolated. Try one or two runs there before a "
+        "long one."
+    )
+
+
+def _unused(posterior: Posterior) -> str:
+    unused = posterior.observations.unused
+    named = [f"'{run}' ({reason})" for run, reason in unused]
+    return (
+        f"{len(unused)} of {plural(len(posterior.sweep), 'run')} {'tells' if len(unused) == 1 else 'tell'} "
+        f"the fit nothing: {listing(named, _MOST_NAMED)}."
+    )
+
+
+def cost(expected_regret: float | None) -> str:
+    """Write an expected regret, or nothing where no losses were fitted."""
+    return "" if expected_regret is None else plain(max(expected_regret, 0.0), 2)
+
+
+def chance(value: float | None) -> str:
+    """Write a probability, or that it is not known."""
+    return "n/a" if value is None else probability(value)
