@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from surge_fit.posterior import Posterior, load_posterior
     from surge_fit.priors import HalfNormal, LogNormal, Normal, Prior, Priors, StudentT
     from surge_fit.recommendation import Alternative, Recommendation, recommend
+    from surge_fit.report.progress import progress_bar
     from surge_fit.sweep import Run, Sweep, read_sweep
 
 _HOME = {
@@ -58,6 +59,7 @@ _HOME = {
     "get_law": "law",
     "load_posterior": "posterior",
     "observe": "observations",
+    "progress_bar": "report.progress",
     "read_sweep": "sweep",
     "recommend": "recommendation",
 }
