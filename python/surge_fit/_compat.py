@@ -1,7 +1,8 @@
-"""The one place that knows which PyMC and ArviZ are installed.
+"""The one place that knows which PyMC, ArviZ and nutpie are installed.
 
-PyMC 5 with ArviZ 0.23 (Python 3.11) returns ``InferenceData``; PyMC 6 with ArviZ 1 (Python 3.12 and later)
-returns an ``xarray.DataTree``. Everything else in surge_fit sees the DataTree.
+PyMC 5 with ArviZ 0.23 (Python 3.11) takes and returns ``InferenceData``; PyMC 6 with ArviZ 1 (Python 3.12 and
+later) an ``xarray.DataTree``; everything else in surge_fit sees the DataTree. Of nutpie, 0.16.8 and 0.16.11,
+which come with them, name a compiled model's data differently.
 """
 
 from __future__ import annotations
@@ -37,3 +38,40 @@ def as_datatree(result: Any) -> xr.DataTree:
     import xarray as xr
 
     return result if isinstance(result, xr.DataTree) else result.to_datatree()
+
+
+def as_trace(**groups: xr.Dataset) -> Any:
+    """Bundle groups into what PyMC takes as a trace.
+
+    Parameters
+    ----------
+    **groups : xarray.Dataset
+        Such as ``posterior`` and ``constant_data``.
+
+    Returns
+    -------
+    arviz.InferenceData or xarray.DataTree
+    """
+    arviz = import_arviz()
+    if "InferenceData" in vars(arviz):
+        return arviz.InferenceData(**groups)
+    import xarray as xr
+
+    return xr.DataTree.from_dict(groups)
+
+
+def replaceable_data(compiled: Any) -> tuple[str, ...]:
+    """Name the data of a compiled model that ``with_data`` replaces.
+
+    Parameters
+    ----------
+    compiled : nutpie.compile_pymc.CompiledPyMCModel
+
+    Returns
+    -------
+    tuple of str
+        Names of ``pm.Data``. nutpie 0.16.8 keys its arrays by them, 0.16.11 by keys of its own.
+    """
+    if hasattr(compiled, "shared_var_keys"):
+        return tuple(variable.name for variable in compiled.shared_var_keys)
+    return tuple(compiled.shared_data)

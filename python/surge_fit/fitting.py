@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from surge_fit._compat import as_datatree
-from surge_fit.prior_scales import default_priors
+from surge_fit._compat import as_datatree, as_trace, replaceable_data
 from surge_fit.diagnostics import diagnose
 from surge_fit.errors import InputError, UntrustworthyFitError
 from surge_fit.law import Law, get_law
 from surge_fit.observations import Observations, observe
 from surge_fit.posterior import Posterior
+from surge_fit.prior_scales import default_priors
 from surge_fit.priors import Prior, Priors
 from surge_fit.sweep import Sweep
 
@@ -165,7 +165,7 @@ def _compile(model: pm.Model, structure: tuple[object, ...], report: Progress) -
             _compiled[structure] = nutpie.compile_pymc_model(model)
     compiled = _compiled[structure]
     data = model_data(model)
-    return compiled.with_data(**{name: data[name] for name in compiled.shared_data})
+    return compiled.with_data(**{name: data[name] for name in replaceable_data(compiled)})
 
 
 def _sample(compiled: Any, tune: int, draws: int, seed: int, report: Progress) -> xr.DataTree:
@@ -227,11 +227,12 @@ def _with_predictions(tree: xr.DataTree, model: pm.Model, seed: int) -> xr.DataT
         # Censored losses are a potential, which has no predictive draws of its own.
         warnings.filterwarnings("ignore", message=".*potential terms.*", category=UserWarning)
         before = as_datatree(pm.sample_prior_predictive(_PREDICTIVE_DRAWS, **kwargs))
-        after = as_datatree(
-            pm.sample_posterior_predictive(
-                posterior.isel(draw=slice(None, None, every)), progressbar=False, **kwargs
-            )
+        # Without the data that it was fitted with, PyMC would draw the parameters anew, from their priors.
+        trace = as_trace(
+            posterior=posterior.isel(draw=slice(None, None, every)),
+            constant_data=before["constant_data"].to_dataset(),
         )
+        after = as_datatree(pm.sample_posterior_predictive(trace, progressbar=False, **kwargs))
     groups = {"posterior": posterior, "sample_stats": tree["sample_stats"].to_dataset()}
     for source in (before, after):
         groups |= {name: node.to_dataset() for name, node in source.children.items() if name not in groups}
