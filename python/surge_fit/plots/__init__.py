@@ -1,0 +1,81 @@
+"""Figures: the law with its uncertainty over batch sizes, and the loss valleys that it was read from.
+
+Matplotlib is imported when something is drawn.
+
+>>> from surge_fit.plots import plot_recommendation
+>>> plot_recommendation(posterior, recommendations).savefig("law.svg")  # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path as _Path
+from typing import TYPE_CHECKING, Any
+
+from surge_fit.plots.law import draw_law, plot_law
+from surge_fit.plots.style import STYLE
+from surge_fit.plots.valleys import draw_valleys, grid, plot_valleys, valley_axes, valley_legend
+from surge_fit.posterior import Posterior
+from surge_fit.recommendation import Recommendation
+from surge_fit.report.writing import replacing
+from surge_fit.typing import Path
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["plot_law", "plot_recommendation", "plot_valleys", "save_recommendation"]
+
+
+def plot_recommendation(posterior: Posterior, recommendations: Sequence[Recommendation] = ()) -> Figure:
+    """Draw the law and, where losses were fitted, the valleys below it.
+
+    Parameters
+    ----------
+    posterior : Posterior
+    recommendations : sequence of Recommendation
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    import matplotlib.pyplot as plt
+
+    with plt.rc_context(STYLE):
+        if not posterior.has_surface:
+            figure = plt.figure(figsize=(7.6, 5.0), layout="constrained")
+            draw_law(figure.add_subplot(), posterior, recommendations)
+            return figure
+        count = len(posterior.observations.batch_size)
+        rows, _ = grid(count)
+        figure = plt.figure(figsize=(9.2, 5.0 + 2.6 * rows), layout="constrained")
+        halves: Any = figure.subfigures(2, 1, height_ratios=[5.0, 2.6 * rows], hspace=0.04)
+        top, bottom = halves
+        draw_law(top.add_subplot(), posterior, recommendations)
+        axes = valley_axes(bottom, count)
+        draw_valleys(axes, posterior)
+        valley_legend(bottom, axes)
+    return figure
+
+
+def save_recommendation(posterior: Posterior, recommendations: Sequence[Recommendation], path: Path) -> None:
+    """Write `plot_recommendation` to a file, whole or not at all, and without a display.
+
+    Parameters
+    ----------
+    posterior : Posterior
+    recommendations : sequence of Recommendation
+    path : path-like
+        Ends in ``.png``, ``.svg`` or ``.pdf``.
+    """
+    import matplotlib
+    import matplotlib.pyplot as plt
+
+    before = matplotlib.get_backend()
+    plt.switch_backend("agg")
+    try:
+        figure = plot_recommendation(posterior, recommendations)
+        with replacing(_Path(path)) as draft:
+            figure.savefig(draft, dpi=160)
+        plt.close(figure)
+    finally:
+        plt.switch_backend(before)
