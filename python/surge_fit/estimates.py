@@ -84,10 +84,9 @@ def _estimate(name: str, log_draws: FloatArray, log_prior: FloatArray) -> Parame
     tail = (1 - PROBABILITY) / 2
     # Order statistics, not interpolation: a draw may be infinite.
     low, median, high = np.quantile(log_draws, [tail, 0.5, 1 - tail], method="inverted_cdf")
-    known = log_prior[np.isfinite(log_prior)]
-    width = float(np.subtract(*np.quantile(known, [1 - tail, tail])))
     none = float(np.mean(np.isposinf(log_draws)))
-    identified = bool(high - low <= MAX_CONTRACTION * width and none <= MAX_NONE)
+    # Where the number may not exist, neither width need be finite.
+    identified = none <= MAX_NONE and bool(high - low <= MAX_CONTRACTION * _width(log_prior, tail))
     return ParameterEstimate(
         name=name,
         median=float(np.exp(median)),
@@ -97,6 +96,11 @@ def _estimate(name: str, log_draws: FloatArray, log_prior: FloatArray) -> Parame
         bound=None if identified else _bound(float(low), float(high), log_prior),
         probability_none=none,
     )
+
+
+def _width(log_prior: FloatArray, tail: float) -> float:
+    known = log_prior[np.isfinite(log_prior)]
+    return float(np.subtract(*np.quantile(known, [1 - tail, tail])))
 
 
 def _bound(low: float, high: float, log_prior: FloatArray) -> Bound | None:
