@@ -65,6 +65,11 @@ def _refusals() -> Iterator[None]:
         raise typer.Exit(FAILED) from None
 
 
+def _examples(*lines: str) -> str:
+    """Write the end of a help text; the mark keeps its lines from being wrapped."""
+    return "\n".join(("\b", "Example:" if len(lines) == 1 else "Examples:", *(f"  {line}" for line in lines)))
+
+
 app = typer.Typer(
     name="surge-fit",
     cls=_Group,
@@ -92,24 +97,30 @@ def _version(asked: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
+@app.callback(
+    epilog=_examples(
+        "surge-fit recommend sweep.csv --batch-unit examples --batch-size 64,512,4096",
+    )
+)
 def _surge_fit(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
     ] = False,
 ) -> None:
-    r"""The learning rate for a batch size, and how sure we are.
+    """The learning rate for a batch size, and how sure we are.
 
     surge-fit reads a table of training runs (batch size, learning rate, loss), fits a law of the optimal
     learning rate with its uncertainty, and recommends a rate for any batch size.
-
-    \b
-    Example:
-      surge-fit recommend sweep.csv --batch-unit examples --batch-size 64,512,4096
     """
 
 
-@app.command()
+@app.command(
+    epilog=_examples(
+        "surge-fit recommend sweep.csv --batch-unit examples -b 64,512,4096",
+        "surge-fit recommend posterior.nc -b 4096 --current-learning-rate 3e-4 --plot law.png",
+        "surge-fit recommend runs.csv --batch-unit sequences -b 1024 --column loss='smooth loss' --json",
+    )
+)
 def recommend(
     sweep: Annotated[
         Path, typer.Argument(metavar="SWEEP|POSTERIOR.nc", help="Table of runs, or a saved fit.")
@@ -136,17 +147,11 @@ def recommend(
     seed: SeedOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    r"""Recommend a learning rate for each batch size.
+    """Recommend a learning rate for each batch size.
 
     Tells the rate of least expected regret with the 90 % interval of the optimum, what a wrong choice would
     cost, and how the current rate, the square-root rule and the linear rule compare. Fits the sweep, or
     reads a fit that `surge-fit fit -o` saved.
-
-    \b
-    Examples:
-      surge-fit recommend sweep.csv --batch-unit examples -b 64,512,4096
-      surge-fit recommend posterior.nc -b 4096 --current-learning-rate 3e-4 --plot law.png
-      surge-fit recommend runs.csv --batch-unit sequences -b 1024 --column loss='smooth loss' --json
     """
     sizes = batch_sizes(batch_size)
     if sweep.suffix == ".nc":
@@ -181,7 +186,12 @@ def recommend(
     _exit_unless_trustworthy(posterior)
 
 
-@app.command()
+@app.command(
+    epilog=_examples(
+        "surge-fit fit sweep.csv --batch-unit examples -o posterior.nc",
+        "surge-fit fit runs.csv --batch-unit tokens --group-by N,D --group 'N=214663680, D=1e11' --law surge",
+    )
+)
 def fit(
     sweep: SweepArgument,
     output: OutputOption = None,
@@ -195,15 +205,10 @@ def fit(
     priors: Annotated[bool, typer.Option("--priors", help="Print the priors too.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    r"""Fit a law to a sweep and save the posterior.
+    """Fit a law to a sweep and save the posterior.
 
     Prints the parameters with their intervals, the diagnostics and every reason for caution. The saved
     file is NetCDF: `surge-fit recommend` reads it without fitting again, and ArviZ reads it too.
-
-    \b
-    Examples:
-      surge-fit fit sweep.csv --batch-unit examples -o posterior.nc
-      surge-fit fit runs.csv --batch-unit tokens --group-by N,D --group 'N=214663680, D=1e11' --law surge
     """
     columns = columns_of(column)
     held = read(sweep, columns, batch_unit, protocol, group_by, group)
@@ -218,7 +223,12 @@ def fit(
     _exit_unless_trustworthy(posterior)
 
 
-@app.command()
+@app.command(
+    epilog=_examples(
+        "surge-fit check sweep.csv --batch-unit examples",
+        "surge-fit check runs.csv --batch-unit sequences --group-by N,D --json",
+    )
+)
 def check(
     sweep: SweepArgument,
     batch_unit: BatchUnitOption = None,
@@ -228,14 +238,9 @@ def check(
     group: GroupOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    r"""Show what a sweep holds, and what weakens a fit.
+    """Show what a sweep holds, and what weakens a fit.
 
     Exits with 1 where the sweep cannot be fitted.
-
-    \b
-    Examples:
-      surge-fit check sweep.csv --batch-unit examples
-      surge-fit check runs.csv --batch-unit sequences --group-by N,D --json
     """
     columns = columns_of(column)
     held = read(sweep, columns, batch_unit, protocol, group_by, group)
@@ -246,15 +251,15 @@ def check(
         raise typer.Exit(FAILED)
 
 
-@app.command()
+@app.command(
+    epilog=_examples(
+        "surge-fit laws",
+    )
+)
 def laws(as_json: JsonOption = False) -> None:
-    r"""List the laws, and where each holds.
+    """List the laws, and where each holds.
 
     Tells name, formula, parameters, regime and reference of every built-in law.
-
-    \b
-    Example:
-      surge-fit laws
     """
     from surge_fit.law import LAWS
     from surge_fit.report import law_to_json, laws_to_text

@@ -12,7 +12,7 @@ from surge_fit.report.numbers import batch_size, plain, probability, scientific,
 
 _NAMES = {"noise_scale": "noise scale", "max_learning_rate": "maximum learning rate"}
 _MOST_NAMED = 6
-_WORTH_SAYING = 0.05
+_WORTH_SAYING, _CERTAIN = 0.05, 0.995
 
 
 def statement(estimate: ParameterEstimate, batch_unit: str) -> str:
@@ -31,7 +31,9 @@ def statement(estimate: ParameterEstimate, batch_unit: str) -> str:
     """
     scale = estimate.name == "noise_scale"
     write, unit = (plain, f" {batch_unit}") if scale else (scientific, "")
-    if estimate.identified:
+    if estimate.probability_none >= _CERTAIN:
+        said = "the law has none"
+    elif estimate.identified:
         value, interval = together(estimate.median, estimate.interval, write)
         said = f"{value}{unit} ({interval}, {100 * estimate.probability:.0f} % interval)"
     else:
@@ -44,9 +46,8 @@ def statement(estimate: ParameterEstimate, batch_unit: str) -> str:
             said += f"; ≤ {write(high, 2)}{unit} {one_sided}"
         else:
             said += "; the runs say little more than the prior"
-    if estimate.probability_none >= _WORTH_SAYING:
-        said += f"; the law has no maximum with probability {min(estimate.probability_none, 0.99):.2f}"
-        said += " or more" if estimate.probability_none > 0.99 else ""
+    if _WORTH_SAYING <= estimate.probability_none < _CERTAIN:
+        said += f"; the law has no maximum with probability {estimate.probability_none:.2f}"
     return f"{_NAMES[estimate.name]}: {said}"
 
 
@@ -76,7 +77,11 @@ def warnings_of(
         if check.severity != "note" and check.slug != "runs_without_loss"
     ]
     found += [_unused(posterior)] if posterior.observations.unused else []
-    loose = [_NAMES[estimate.name] for estimate in parameters if not estimate.identified]
+    loose = [
+        _NAMES[estimate.name]
+        for estimate in parameters
+        if not estimate.identified and estimate.probability_none < _CERTAIN
+    ]
     if loose:
         verb, them = ("is", "it") if len(loose) == 1 else ("are", "them")
         found.append(f"The {listing(loose)} {verb} not identified by these runs: quote no value for {them}.")
