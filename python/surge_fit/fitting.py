@@ -208,7 +208,9 @@ def _quiet(logger: str) -> Iterator[None]:
 
 def _drawn(sampler: Any) -> int:
     """How many draws, tuning included, the chains have made so far."""
-    so_far = as_datatree(sampler.inspect())
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # ArviZ wonders at chains without draws
+        so_far = as_datatree(sampler.inspect())
     groups = [so_far[name] for name in ("warmup_sample_stats", "sample_stats") if name in so_far.children]
     return sum(int(np.isfinite(group["energy"]).sum()) for group in groups)
 
