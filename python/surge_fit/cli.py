@@ -118,7 +118,7 @@ def _surge_fit(
     epilog=_examples(
         "surge-fit recommend sweep.csv --batch-unit examples -b 64,512,4096",
         "surge-fit recommend posterior.nc -b 4096 --current-learning-rate 3e-4 --plot law.png",
-        "surge-fit recommend runs.csv --batch-unit sequences -b 1024 --column loss='smooth loss' --json",
+        "surge-fit recommend runs.csv --batch-unit sequences -b 1024 --column loss='smooth loss'",
     )
 )
 def recommend(
@@ -189,7 +189,7 @@ def recommend(
 @app.command(
     epilog=_examples(
         "surge-fit fit sweep.csv --batch-unit examples -o posterior.nc",
-        "surge-fit fit runs.csv --batch-unit tokens --group-by N,D --group 'N=214663680, D=1e11' --law surge",
+        "surge-fit fit runs.csv --batch-unit tokens --group-by N,D --group 'N=2e8, D=1e11'",
     )
 )
 def fit(
@@ -297,7 +297,7 @@ def _exit_unless_trustworthy(posterior: Posterior) -> None:
 
 def _refuse_with_posterior(given: Mapping[str, object]) -> None:
     for option, value in given.items():
-        if value:
+        if value is not None and value != []:
             raise typer.BadParameter(
                 f"{option} is for fitting a table of runs; a posterior (.nc) is fitted already. Leave it out."
             )

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table as RichTable
 
 MAX_WIDTH = 100
 """Nothing is wider, however wide the terminal."""
@@ -21,11 +26,14 @@ class Table:
     rows : tuple of tuple of str
     words : int
         The last so many columns are words, which wrap and align left; all others align right.
+    kept : int
+        Columns after the first that stay together, in groups of so many, where the table is split.
     """
 
     headers: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     words: int = 0
+    kept: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,13 +100,44 @@ def render(blocks: Sequence[Block], *, width: int = MAX_WIDTH, color: bool = Fal
     return text if color else "".join(f"{line.rstrip()}\n" for line in text.splitlines())
 
 
-def _print_table(console: object, block: Table, color: bool) -> None:
+def _print_table(console: Console, block: Table, color: bool) -> None:
+    """Print a table; where the terminal is too narrow for its numbers, in halves."""
+    from rich.measure import Measurement
+
+    table = _rich_table(block, color)
+    unbounded = console.options.update(width=10 * MAX_WIDTH)
+    fits = Measurement.get(console, unbounded, table).maximum <= console.width
+    halves = [] if fits or block.words else _halves(block)
+    if not halves:
+        console.print(table, soft_wrap=not block.words)
+    for position, half in enumerate(halves):
+        if position:
+            console.print()
+        _print_table(console, half, color)
+
+
+def _halves(block: Table) -> list[Table]:
+    """Split a table into two that both have its first column; nothing where it cannot be split."""
+    end = len(block.headers)
+    groups = math.ceil((end - 1) / block.kept)
+    if groups < 2:
+        return []
+    middle = 1 + block.kept * math.ceil(groups / 2)
+    return [
+        Table(
+            (block.headers[0], *block.headers[start:stop]),
+            tuple((row[0], *row[start:stop]) for row in block.rows),
+            kept=block.kept,
+        )
+        for start, stop in ((1, middle), (middle, end))
+    ]
+
+
+def _rich_table(block: Table, color: bool) -> RichTable:
     from rich import box
-    from rich.console import Console
     from rich.table import Table as RichTable
     from rich.text import Text
 
-    assert isinstance(console, Console)
     table = RichTable(
         box=box.SIMPLE_HEAD if color else None,
         header_style="bold" if color else "",
@@ -110,23 +149,17 @@ def _print_table(console: object, block: Table, color: bool) -> None:
     for position, header in enumerate(block.headers):
         is_number = position < numbers
         table.add_column(
-            Text(header),
-            justify="right" if is_number else "left",
-            no_wrap=is_number,
-            vertical="top",
-            overflow="fold",
+            Text(header), justify="right" if is_number else "left", no_wrap=is_number, overflow="fold"
         )
     for row in block.rows:
         table.add_row(*map(Text, row))
-    console.print(table)
+    return table
 
 
-def _print_line(console: object, block: Line) -> None:
-    from rich.console import Console
+def _print_line(console: Console, block: Line) -> None:
     from rich.table import Table as RichTable
     from rich.text import Text
 
-    assert isinstance(console, Console)
     style = _STYLES[block.style]
     if not block.bullet:
         console.print(Text(block.text, style=style))

@@ -113,5 +113,5 @@ def cost(expected_regret: float | None) -> str:
 
 
 def chance(value: float | None) -> str:
-    """Write a probability, or that it is not known."""
-    return "n/a" if value is None else probability(value)
+    """Write a probability, or nothing where it is not known."""
+    return "" if value is None else probability(value)

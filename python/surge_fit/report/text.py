@@ -10,7 +10,7 @@ from surge_fit.estimates import PROBABILITY
 from surge_fit.importers.aliases import STATUSES
 from surge_fit.importers.wording import plural
 from surge_fit.law import Law
-from surge_fit.recommendation import Recommendation
+from surge_fit.recommendation import Alternative, Recommendation
 from surge_fit.report.content import Report
 from surge_fit.report.layout import MAX_WIDTH, Block, Line, Table, render
 from surge_fit.report.numbers import batch_size, digits_for, plain, scientific, signed_together, together
@@ -54,7 +54,7 @@ def to_text(
         ]
     if report.recommendations:
         blocks += [*_answer(report), None, *_reasons(report.recommendations), None]
-        blocks += [*_comparison(report), None] if report.recommendations[0].alternatives else []
+        blocks += [*_comparison(report), None] if report.loss_unit else []
     blocks += [Line(said) for said in report.statements]
     blocks += [None, *_law_parameters(report)] if parameters else []
     blocks += [None, *_priors(report)] if priors else []
@@ -66,42 +66,34 @@ def to_text(
 
 
 def _answer(report: Report) -> list[Block]:
-    loss = f" [{report.loss_unit}]" if report.loss_unit else ""
-    rows = []
-    for held in report.recommendations:
-        rate, interval = together(held.learning_rate, held.interval_90)
-        same = held.equivalent_range
-        rows.append(
-            (
-                batch_size(held.batch_size) + ("*" if held.extrapolation else " "),
-                rate,
-                interval,
-                cost(held.expected_regret) or "n/a",
-                "n/a" if same is None else _range(same, held.interval_90),
-                chance(held.probability_of_divergence),
-                chance(held.probability_past_peak),
-            )
-        )
-    headers = (
-        f"batch size \n[{report.batch_unit}] ",
-        "learning\nrate",
-        _INTERVAL,
-        f"expected\nregret{loss}",
-        "indistinguishable\nlearning rates",
-        "P(diverge)",
-        "P(past\npeak)",
-    )
-    blocks: list[Block] = [Table(headers, tuple(rows))]
-    if any(held.extrapolation for held in report.recommendations):
+    """Tell what to use; of what the sweep cannot tell there is no column."""
+    found = report.recommendations
+    written = [together(held.learning_rate, held.interval_90) for held in found]
+    columns = {
+        f"batch size \n[{report.batch_unit}] ": [
+            batch_size(held.batch_size) + ("*" if held.extrapolation else " ") for held in found
+        ],
+        "learning\nrate": [rate for rate, _ in written],
+        _INTERVAL: [interval for _, interval in written],
+        f"expected\nregret [{report.loss_unit}]": [cost(held.expected_regret) for held in found],
+        "indistinguishable\nlearning rates": [_range(held) for held in found],
+        "P(diverge)": [chance(held.probability_of_divergence) for held in found],
+        "P(past\npeak)": [chance(held.probability_past_peak) for held in found],
+    }
+    known = {header: cells for header, cells in columns.items() if any(cells)}
+    blocks: list[Block] = [Table(tuple(known), tuple(zip(*known.values(), strict=True)))]
+    if any(held.extrapolation for held in found):
         low, high = (batch_size(report.batch_sizes[end]) for end in (0, -1))
         tried = f"{low} … {high} {report.batch_unit}"
         blocks.append(Line(f"* extrapolated: outside the batch sizes tried, {tried}", "faint"))
     return blocks
 
 
-def _range(ends: tuple[float, float], interval: tuple[float, float]) -> str:
-    digits = digits_for(*interval)
-    return " … ".join(scientific(end, digits) for end in ends)
+def _range(held: Recommendation) -> str:
+    if held.equivalent_range is None:
+        return ""
+    digits = digits_for(*held.interval_90)
+    return " … ".join(scientific(end, digits) for end in held.equivalent_range)
 
 
 def _reasons(recommendations: Sequence[Recommendation]) -> list[Block]:
@@ -115,21 +107,18 @@ def _reasons(recommendations: Sequence[Recommendation]) -> list[Block]:
 
 def _comparison(report: Report) -> list[Block]:
     """Tell what other choices would cost, one row per batch size."""
-    first = report.recommendations[0].alternatives
-    unit = report.loss_unit
     headers = ["batch size"]
-    for name in ["recommended", *(_RULES[other.name] for other in first)]:
-        headers += [name, "regret"] if unit else [name]
+    for name in ["recommended", *(_RULES[other.name] for other in report.recommendations[0].alternatives)]:
+        headers += [name, "regret"]
     rows = []
     for held in report.recommendations:
         row = [batch_size(held.batch_size)]
-        choices = [(held.learning_rate, held.expected_regret)]
-        choices += [(other.learning_rate, other.expected_regret) for other in held.alternatives]
-        for rate, regret in choices:
-            row += [scientific(rate), cost(regret)] if unit else [scientific(rate)]
+        choices: list[Recommendation | Alternative] = [held, *held.alternatives]
+        for choice in choices:
+            row += [scientific(choice.learning_rate), cost(choice.expected_regret)]
         rows.append(tuple(row))
-    title = f"What other learning rates would cost (expected regret [{unit}])" if unit else "Other rules"
-    return [Line(title, "heading"), Table(tuple(headers), tuple(rows))]
+    title = f"What other learning rates would cost (expected regret [{report.loss_unit}])"
+    return [Line(title, "heading"), Table(tuple(headers), tuple(rows), kept=2)]
 
 
 def _law_parameters(report: Report) -> list[Block]:

@@ -1,0 +1,103 @@
+"""A posterior made by hand, for tests of what shows one: no sampler, a few hundred draws, a known law."""
+
+import numpy as np
+import xarray as xr
+from surge_fit import default_priors
+from surge_fit.diagnostics import Diagnostics
+from surge_fit.law import get_law
+from surge_fit.observations import observe
+from surge_fit.posterior import Posterior
+from surge_fit.surface import valley
+from surge_fit.sweep import Sweep
+
+CHAINS, DRAWS = 2, 200
+BATCH_SIZES = np.array([8.0, 64.0, 512.0])
+OPTIMA = np.array([1e-3, 3e-3, 8e-3])
+"""The optimum that the runs and the draws are made around."""
+
+FLOOR, CURVATURE, RATE, ASYMMETRY = 2.0, 0.05, 0.6, 1.6
+GOOD = Diagnostics(1.003, "log_noise_scale", 900.0, 800.0, "wall", 1, CHAINS * DRAWS)
+BAD = Diagnostics(1.2, "log_noise_scale", 90.0, 80.0, "wall", 1, CHAINS * DRAWS)
+
+
+def runs() -> Sweep:
+    """Four learning rates at each of three batch sizes: one run diverged, one was stopped."""
+    factors = np.array([0.1, 0.5, 2.0, 20.0])
+    batch = np.repeat(BATCH_SIZES, 4)
+    u = np.log(np.tile(factors, 3))
+    loss = FLOOR + CURVATURE * valley(np, u, RATE, ASYMMETRY)
+    status = ["finished"] * 12
+    status[3], status[8] = "diverged", "stopped"
+    return Sweep.from_columns(
+        run_id=[f"run-{i}" for i in range(12)],
+        batch_size=batch,
+        learning_rate=np.repeat(OPTIMA, 4) * np.exp(u),
+        loss=[None if state != "finished" else value for state, value in zip(status, loss, strict=True)],
+        status=status,
+        batch_unit="examples",
+    )
+
+
+def optimum_points() -> Sweep:
+    """The optima alone."""
+    return Sweep.from_columns(batch_size=BATCH_SIZES, optimal_learning_rate=OPTIMA, batch_unit="tokens")
+
+
+def make_posterior(
+    law: str = "broken_power", *, sweep: Sweep | None = None, diagnostics: Diagnostics = GOOD
+) -> Posterior:
+    """Make the posterior of a sweep at `BATCH_SIZES`."""
+    rng = np.random.default_rng(0)
+    chosen, sweep = get_law(law), runs() if sweep is None else sweep
+    shape = (CHAINS, DRAWS)
+
+    def normal(mean: float, sd: float) -> np.ndarray:
+        return mean + sd * rng.standard_normal(shape)
+
+    where = {
+        "log_noise_scale": (np.log(200.0), 0.3),
+        "small_batch_slope": (0.55, 0.05),
+        "large_batch_fall": (0.1, 0.1),
+        "slope": (0.5, 0.1),
+    }
+    theta = {p.name: normal(*where[p.name]) for p in chosen.parameters[1:]}
+    prior = {p.name: normal(where.get(p.name, (0, 0))[0], 2.0) for p in chosen.parameters}
+    reference = np.log(BATCH_SIZES).mean()
+    scale = normal(np.log(OPTIMA[1]), 0.1) - chosen.shape(np, np.full(shape, reference), **theta)
+    variables = {chosen.parameters[0].name: scale, **theta}
+    curve = np.stack(
+        [scale + chosen.shape(np, np.full(shape, x), **theta) for x in np.log(BATCH_SIZES)], axis=-1
+    )
+    draws = {name: (("chain", "draw"), values) for name, values in variables.items()}
+    # So small a discrepancy that no text depends on how a platform factorises its kernel.
+    draws["discrepancy_scale"] = (("chain", "draw"), np.full(shape, 1e-6))
+    draws["log_optimal_learning_rate"] = (("chain", "draw", "batch_size"), curve)
+    if sweep.kind == "runs":
+        surface = {
+            "log_curvature": normal(np.log(CURVATURE), 0.1),
+            "curvature_slope": normal(0.0, 0.05),
+            "valley_rate": np.exp(normal(np.log(RATE), 0.1)),
+            "valley_asymmetry": normal(ASYMMETRY, 0.2),
+            "loss_noise": np.exp(normal(np.log(0.002), 0.2)),
+            "shape_error": np.abs(normal(0.0, 0.1)),
+            "wall": np.exp(normal(np.log(2.5), 0.2)),
+            "wall_width": np.exp(normal(np.log(0.3), 0.3)),
+        }
+        draws |= {name: (("chain", "draw"), values) for name, values in surface.items()}
+        floor = np.stack([normal(FLOOR, 0.002) for _ in BATCH_SIZES], axis=-1)
+        draws["floor"] = (("chain", "draw", "batch_size"), floor)
+    tree = xr.DataTree.from_dict(
+        {
+            "posterior": xr.Dataset(draws, coords={"batch_size": BATCH_SIZES}),
+            "prior": xr.Dataset({name: (("chain", "draw"), values) for name, values in prior.items()}),
+            "sample_stats": xr.Dataset({"diverging": (("chain", "draw"), np.zeros(shape, dtype=bool))}),
+        }
+    )
+    return Posterior(
+        tree=tree,
+        sweep=sweep,
+        law=chosen,
+        priors=default_priors(observe(sweep), chosen),
+        random_seed=0,
+        diagnostics=diagnostics,
+    )

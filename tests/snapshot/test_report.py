@@ -1,0 +1,96 @@
+"""What people read, word for word: reports, checks, laws and help; run this file to write it all anew."""
+
+import json
+import math
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from faces_fixture import BAD, make_posterior, optimum_points, runs
+from surge_fit.cli import app
+from surge_fit.law import LAWS
+from surge_fit.recommendation import recommend
+from surge_fit.report import Report, compose, laws_to_text, sweep_to_json, sweep_to_text, to_json, to_text
+from typer.testing import CliRunner
+
+HERE = Path(__file__).parent
+BATCH_SIZES = [1, 64, 512, 4096]
+TERMINAL = {"COLUMNS": "100", "NO_COLOR": "1", "TERM": "dumb"}
+COMMANDS = ("recommend", "fit", "check", "laws")
+
+
+def report(batch_sizes: list[float] | None = None, **how: object) -> Report:
+    """Compose the report of a posterior made by hand, of a version that does not move."""
+    posterior = make_posterior(**how)
+    found = recommend(posterior, batch_size=batch_sizes, current_learning_rate=3e-3) if batch_sizes else ()
+    return replace(compose(posterior, found), version="1.2.3")
+
+
+def text_of_help(command: str | None) -> str:
+    arguments = ["--help"] if command is None else [command, "--help"]
+    return CliRunner().invoke(app, arguments, env=TERMINAL, prog_name="surge-fit").stdout
+
+
+TEXTS = {
+    "report_recommend": lambda: to_text(report(BATCH_SIZES)),
+    "report_fit": lambda: to_text(report(), parameters=True, priors=True),
+    "report_not_trusted": lambda: to_text(report([64], diagnostics=BAD)),
+    "report_no_maximum": lambda: to_text(report([64], law="linear"), parameters=True),
+    "report_optimum_points": lambda: to_text(report(BATCH_SIZES, sweep=optimum_points())),
+    "report_narrow": lambda: to_text(report([64]), width=70),
+    "check": lambda: sweep_to_text(runs()),
+    "laws": lambda: laws_to_text(LAWS.values()),
+    "help": lambda: "\n".join(text_of_help(command) for command in (None, *COMMANDS)),
+}
+JSONS = {"report": lambda: to_json(report(BATCH_SIZES)), "check": lambda: sweep_to_json(runs())}
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_the_text_reads_as_the_golden_file_says(name):
+    assert TEXTS[name]() == (HERE / f"{name}.txt").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_no_line_is_wider_than_100_columns_or_ends_in_blanks(name):
+    lines = TEXTS[name]().splitlines()
+    assert max(map(len, lines)) <= 100
+    assert all(line == line.rstrip() for line in lines)
+
+
+def test_a_narrow_report_wraps_its_sentences():
+    sentences = [line for line in TEXTS["report_narrow"]().splitlines() if line.startswith("Warning")]
+    assert sentences
+    assert max(map(len, sentences)) <= 70
+
+
+@pytest.mark.parametrize("name", JSONS)
+def test_the_json_is_strict_and_holds_what_the_golden_file_says(name):
+    held = json.loads(json.dumps(JSONS[name](), allow_nan=False))
+    assert_alike(held, json.loads((HERE / f"{name}.json").read_text(encoding="utf-8")))
+
+
+def assert_alike(held: object, golden: object, place: str = "") -> None:
+    """Compare structure and words exactly, numbers to one per cent: platforms differ in the last digits."""
+    assert type(held) is type(golden), place
+    if isinstance(golden, dict):
+        assert list(held) == list(golden), place
+        for key in golden:
+            assert_alike(held[key], golden[key], f"{place}.{key}")
+    elif isinstance(golden, list):
+        assert len(held) == len(golden), place
+        for index, pair in enumerate(zip(held, golden, strict=True)):
+            assert_alike(*pair, f"{place}[{index}]")
+    elif isinstance(golden, float):
+        assert math.isclose(held, golden, rel_tol=0.01, abs_tol=1e-6), place
+    else:
+        assert held == golden, place
+
+
+if __name__ == "__main__":
+    for name, text in TEXTS.items():
+        (HERE / f"{name}.txt").write_text(text(), encoding="utf-8")
+    for name, value in JSONS.items():
+        written = json.dumps(value(), indent=1, ensure_ascii=False, allow_nan=False)
+        (HERE / f"{name}.json").write_text(f"{written}\n", encoding="utf-8")
+    sys.stdout.write(f"wrote {len(TEXTS) + len(JSONS)} files to {HERE}\n")
