@@ -2,6 +2,8 @@
 
 import ast
 import re
+import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -158,3 +160,11 @@ def test_no_file_is_two_ideas():
         str(path.relative_to(ROOT)): len(path.read_text(encoding="utf-8").splitlines()) for path in files
     }
     assert {name: count for name, count in lengths.items() if count > MOST_LINES} == {}
+
+
+def test_the_package_depends_on_what_it_imports_and_no_more():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    declared = {re.split(r"[\[<>=!~ ]", requirement)[0] for requirement in project["dependencies"]}
+    imported = {name.split(".")[0] for path in SOURCES for name in run_time_imports(path)}
+    # xarray finds h5netcdf by name, to write and read posteriors.
+    assert declared == (imported - set(sys.stdlib_module_names) - {"surge_fit"}) | {"h5netcdf"}
