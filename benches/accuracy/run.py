@@ -120,12 +120,15 @@ def main() -> None:
         arguments.grids, columns=columns, batch_unit=arguments.batch_unit, group_by=arguments.group_by
     )
     grids = [sweep.select(label) for label in sweep.groups] or [sweep]
-    started, found, total = time.monotonic(), [], len(grids) * arguments.designs
+    started, found, skipped, total = time.monotonic(), [], 0, len(grids) * arguments.designs
     for number, grid in enumerate(grids):
         truth = valleys(grid)
         for index in range(arguments.designs):
             rng = np.random.default_rng([number, index])
             sparse = design(grid, rng, arguments.batches, arguments.rates, arguments.stride)
+            if len(sparse) < arguments.batches * arguments.rates:
+                skipped += 1
+                continue
             found += rows(sparse, truth, arguments.law, index)
             done = number * arguments.designs + index + 1
             left = (time.monotonic() - started) / done * (total - done)
@@ -133,7 +136,9 @@ def main() -> None:
     print(file=sys.stderr)
     show("All batch sizes", found)
     show("Outside the tried batch sizes", [row for row in found if row["outside"]])
-    print(f"\n{total} fits in {time.monotonic() - started:.0f} s")
+    print(
+        f"\n{total - skipped} fits ({skipped} designs skipped: the grid lacks their runs) in {time.monotonic() - started:.0f} s"
+    )
     if arguments.json:
         with open(arguments.json, "w") as file:  # noqa: PTH123
             json.dump(found, file)

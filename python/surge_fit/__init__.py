@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from surge_fit.checks import Check
-    from surge_fit.prior_scales import default_priors
     from surge_fit.diagnostics import Diagnostics
     from surge_fit.errors import FitError, InputError, SurgeFitError, SweepError, UntrustworthyFitError
     from surge_fit.estimates import ParameterEstimate, estimate_parameters
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from surge_fit.law import LAWS, Law, Parameter, get_law
     from surge_fit.observations import observe
     from surge_fit.posterior import Posterior, load_posterior
+    from surge_fit.prior_scales import default_priors
     from surge_fit.priors import HalfNormal, LogNormal, Normal, Prior, Priors, StudentT
     from surge_fit.recommendation import Alternative, Recommendation, recommend
     from surge_fit.report.progress import progress_bar

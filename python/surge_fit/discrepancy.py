@@ -65,8 +65,8 @@ def conditional_draws(
     cross = _kernel(log_batch_size, new_log_batch_size)
     half = np.linalg.solve(factor, cross)
     mean = np.linalg.solve(factor, discrepancy.T).T @ half
+    count = len(new_log_batch_size)
     covariance = _kernel(new_log_batch_size, new_log_batch_size) - half.T @ half
-    value, vector = np.linalg.eigh(0.5 * (covariance + covariance.T))
-    root = vector * np.sqrt(np.clip(value, 0.0, None))
-    noise = rng.standard_normal((len(scale), len(new_log_batch_size))) @ root.T
+    root = np.linalg.cholesky(covariance + 2 * JITTER * np.eye(count))
+    noise = rng.standard_normal((len(scale), count)) @ root.T
     return np.asarray(mean + scale[:, None] * noise, dtype=np.float64)

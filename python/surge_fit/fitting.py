@@ -32,8 +32,8 @@ Progress: TypeAlias = Callable[[str, float | None], None]
 """Called with the stage and the share of it that is done, or None where that is not known."""
 
 CHAINS = 4
-DRAWS = 1000
-TUNE = 600
+DRAWS = 1500
+TUNE = 800
 TARGET_ACCEPT = 0.95
 """Lower targets let chains stick without a single divergence on these models."""
 
@@ -85,7 +85,7 @@ def fit(
 ) -> Posterior:
     """Fit a law to a sweep.
 
-    Samples the model of `surge_fit.model` with NUTS (nutpie; 4 chains, 1,000 kept draws each, target
+    Samples the model of `surge_fit.model` with NUTS (nutpie; 4 chains, 1,500 kept draws each, target
     acceptance 0.95) and checks R-hat, effective sample size and divergences. Where they do not pass, the fit
     is repeated once with four times the tuning and twice the draws.
 

@@ -12,9 +12,9 @@ A finished run i at batch b with ``u = log lr_i − log lr*(b)`` and ``v = κ_b 
 
     loss_i ~ StudentT(5, floor_b + v, √(s² + (ρ v)² + se_i²)),          κ_b = exp(k0 + k1 (x_b − x_ref))
 
-with the valley h of `surge_fit.surface`: far from the optimum its shape is wrong, and ρ knows it. A finite
-but huge loss is right-censored. Diverged runs enter a logistic wall P(diverge | u), finished ones enter it
-from the other side. An optimum point is the law seen with noise.
+with the valley h of `surge_fit.surface`: far from the optimum its shape is wrong, and ρ knows it. Diverged runs
+enter a logistic wall π(u) = P(diverge | u), finished ones enter it from the other side. A finite but huge loss
+is right-censored, and may be a divergence that stopped short of infinity: π + (1 − π) P(loss > threshold). An optimum point is the law seen with noise.
 
 Everything that comes from the sweep, the locations of the priors included, enters as ``pm.Data``: one
 compiled model serves every sweep of the same `structure`. Their widths are constants, which compile faster.
@@ -97,9 +97,7 @@ def assemble(observations: Observations, law: Law, priors: Priors) -> pm.Model:
         if len(observations.optimum):
             _add_optimum_points(_Seen("optimum", observations.optimum), log_optimum, priors)
         if len(observations.finished):
-            _add_losses(observations, log_optimum, priors)
-        if len(observations.wall):
-            _add_wall(_Seen("wall_run", observations.wall), log_optimum, priors)
+            _add_surface(observations, log_optimum, priors)
     return model
 
 
@@ -154,6 +152,7 @@ def _log_optimum(observations: Observations, law: Law, priors: Priors) -> Tensor
         pm.Data("discrepancy_whitening", np.linalg.inv(factor)),
         logp=_discrepancy_log_density,
         random=_discrepancy_draw,
+        support_point=lambda variable, size, curve, *others: curve,
         signature="(n),(),(n,n),(n,n)->(n)",
         dims="batch_size",
     )
@@ -184,7 +183,7 @@ def _add_optimum_points(seen: _Seen, log_optimum: Tensor, priors: Priors) -> Non
     )
 
 
-def _add_losses(observations: Observations, log_optimum: Tensor, priors: Priors) -> None:
+def _add_surface(observations: Observations, log_optimum: Tensor, priors: Priors) -> None:
     scales = observations.scales
     lever = pm.Data(
         "log_batch_size_from_reference", observations.log_batch_size - observations.log_reference_batch_size
@@ -205,16 +204,17 @@ def _add_losses(observations: Observations, log_optimum: Tensor, priors: Priors)
     runs = _Seen("run", observations.finished)
     mean, sd = predicted(runs)
     pm.StudentT("loss", nu=STUDENT_T_DEGREES, mu=mean, sigma=sd, observed=runs.value, dims="run")
+    wall, width = _variable("wall", priors), _variable("wall_width", priors)
+    seen = _Seen("wall_run", observations.wall)
+    logit = surface.divergence_logit(seen.distance(log_optimum), wall, width)
+    pm.Bernoulli("diverged", logit_p=logit, observed=seen.value, dims="wall_run")
     if len(observations.censored):
         runs = _Seen("censored_run", observations.censored)
         mean, sd = predicted(runs)
-        pm.Potential("censored_loss", _log_survival((runs.value - mean) / sd).sum())
-
-
-def _add_wall(seen: _Seen, log_optimum: Tensor, priors: Priors) -> None:
-    wall, width = _variable("wall", priors), _variable("wall_width", priors)
-    logit = (seen.distance(log_optimum) - wall) / width
-    pm.Bernoulli("diverged", logit_p=logit, observed=seen.value, dims=seen.dim)
+        logit = surface.divergence_logit(runs.distance(log_optimum), wall, width)
+        survival = _log_survival((runs.value - mean) / sd)
+        # log(π + (1 − π) S) with π = e^logit / (1 + e^logit).
+        pm.Potential("censored_loss", (pt.logaddexp(logit, survival) - pt.softplus(logit)).sum())
 
 
 def _log_survival(t: Tensor) -> Tensor:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path as _Path
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from surge_fit import discrepancy
-from surge_fit.diagnostics import Diagnostics, diagnose
+from surge_fit.diagnostics import Diagnostics
 from surge_fit.errors import InputError
 from surge_fit.law import Law, get_law, kernel
 from surge_fit.observations import Observations, observe
@@ -157,6 +157,7 @@ class Posterior:
             "random_seed": self.random_seed,
             "sweep": json.dumps(self.sweep.to_dict()),
             "priors": json.dumps(self.priors.to_dict()),
+            "diagnostics": json.dumps(asdict(self.diagnostics)),
         }
         tree = self.tree.copy()
         tree.attrs = attributes
@@ -205,7 +206,7 @@ def load_posterior(path: Path, *, law: Law | None = None) -> Posterior:
         law=law or get_law(str(found["law"])),
         priors=Priors.from_dict(json.loads(found["priors"])),
         random_seed=int(found["random_seed"]),
-        diagnostics=diagnose(tree),
+        diagnostics=Diagnostics(**json.loads(found["diagnostics"])),
     )
 
 

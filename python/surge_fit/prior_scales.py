@@ -32,7 +32,7 @@ def default_priors(observations: Observations, law: Law) -> Priors:
     for parameter in law.parameters[1:]:
         if parameter.role == "batch_size_scale":
             centre = observations.log_reference_batch_size
-            priors[parameter.name] = Normal(centre, 2.0)
+            priors[parameter.name] = Normal(centre, 3.5)
         elif parameter.prior is not None:
             priors[parameter.name] = parameter.prior
     priors["discrepancy_scale"] = LogNormal(0.2, 0.6)
@@ -43,7 +43,7 @@ def default_priors(observations: Observations, law: Law) -> Priors:
             "log_curvature": Normal(math.log(scales.curvature), 1.0),
             "curvature_slope": Normal(0.0, 0.25),
             "valley_rate": LogNormal(0.6, 0.4),
-            "valley_asymmetry": Normal(1.6, 0.5),
+            "valley_asymmetry": Normal(0.8, 0.7),
             "floor_gap": StudentT(4.0, 0.5, 1.0),
             "loss_noise": LogNormal(0.05 * scales.curvature, 1.0),
             "shape_error": HalfNormal(0.15),

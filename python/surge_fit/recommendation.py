@@ -14,6 +14,9 @@ from surge_fit.posterior import Posterior, require_batch_sizes
 from surge_fit.typing import BatchUnit, FloatArray
 
 _CANDIDATES = 400
+_FLAT = 0.005
+"""Exponents below this are told as zero."""
+
 _REACH = 1.5
 """How far the candidates reach beyond the optimum's draws, in log learning rate."""
 
@@ -115,9 +118,9 @@ def recommend(
 
     Notes
     -----
-    The expected regret of a rate is the mean over the posterior of ``(1 − π) κ h(u) + π C``: what the valley
-    costs where the run survives, and where it diverges (probability π) the largest loss in the sweep above
-    its best one, C.
+    The expected regret of a rate is the mean over the posterior of ``(1 − π) κ h(u) + π max(C, κ h(u))``: what
+    the valley costs where the run survives, and where it diverges (probability π) at least the range of the
+    losses seen, C.
     """
     sizes = require_batch_sizes(np.atleast_1d(np.asarray(batch_size, dtype=np.float64)))
     if current_learning_rate is not None and not (
@@ -258,20 +261,28 @@ def _reason(
     low, middle, high = slope
     if batch_size > tried[-1]:
         where = (
-            f"{batch_size / tried[-1]:.2g}× the largest batch size tried ({tried[-1]:g}), an extrapolation"
+            f"Extrapolated to {_times(batch_size / tried[-1])} the largest batch size tried ({tried[-1]:g})"
         )
     elif batch_size < tried[0]:
         where = (
-            f"1/{tried[0] / batch_size:.2g} of the smallest batch size tried ({tried[0]:g}), an extrapolation"
+            f"Extrapolated to 1/{_times(tried[0] / batch_size)[:-1]} of the smallest one tried ({tried[0]:g})"
         )
     elif batch_size in tried:
-        where = "at a batch size that was tried"
+        where = "Tried"
     else:
-        where = f"between batch sizes that were tried ({tried[0]:g} to {tried[-1]:g})"
-    if low > 0:
+        where = f"Between batch sizes tried ({tried[0]:g} to {tried[-1]:g})"
+    if max(abs(low), abs(high)) < _FLAT:
+        trend = "the optimum does not depend on the batch size"
+    elif low > 0:
         trend = f"the optimum still rises, about as B^{middle:.2f}"
     elif high < 0:
         trend = f"the optimum falls, about as B^{middle:.2f} (past the peak with probability {past_peak:.2f})"
     else:
-        trend = f"the optimum is about flat or its direction is open (B^{low:.2f} to B^{high:.2f})"
-    return f"This is {where}: {trend}, and 90 % of the posterior lies within a factor of {width:.2g}."
+        trend = f"whether the optimum rises, stays or falls here is open (B^{low:.2f} to B^{high:.2f})"
+    return f"{where}: {trend}; 90 % of the posterior lies within a factor of {_times(width)[:-1]}."
+
+
+def _times(factor: float) -> str:
+    """A factor to two digits, without an exponent: ``1.3×``, ``290×``."""
+    rounded = float(f"{factor:.2g}")
+    return f"{rounded:,.0f}×" if rounded >= 10 else f"{rounded:g}×"

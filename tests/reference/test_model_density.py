@@ -87,11 +87,14 @@ def expected(observations, law, priors, v):
         return stats.t(5, floor[runs.batch_index] + depth, sd)
 
     total += residual(observations.finished).logpdf(observations.finished.value).sum()
-    total += residual(observations.censored).logsf(observations.censored.value).sum()
-    wall = observations.wall
-    u = wall.log_learning_rate - optimum[wall.batch_index]
-    chance = divergence_probability(np, u, v["wall"], v["wall_width"])
-    return total + stats.bernoulli(chance).logpmf(wall.value.astype(int)).sum()
+
+    def chance(runs):
+        u = runs.log_learning_rate - optimum[runs.batch_index]
+        return divergence_probability(np, u, v["wall"], v["wall_width"])
+
+    huge, wall = observations.censored, observations.wall
+    total += np.log(chance(huge) + (1 - chance(huge)) * residual(huge).sf(huge.value)).sum()
+    return total + stats.bernoulli(chance(wall)).logpmf(wall.value.astype(int)).sum()
 
 
 def density(model, v):

@@ -1,6 +1,5 @@
 import numpy as np
 import pytest
-
 from surge_fit import discrepancy
 
 

@@ -119,7 +119,7 @@ def regret_by_numpy(law, draws, batch_size, candidates, offset=0.0):
     curvature = np.exp(column["log_curvature"] + column["curvature_slope"] * distance)
     diverges = surface.divergence_probability(np, u, column["wall"], column["wall_width"])
     loss = curvature * surface.valley(np, u, column["rate"], column["asymmetry"])
-    regret = (1 - diverges) * loss + diverges * LANDSCAPE["divergence_cost"]
+    regret = (1 - diverges) * loss + diverges * np.maximum(LANDSCAPE["divergence_cost"], loss)
     return regret.mean(axis=0), diverges.mean(axis=0)
 
 

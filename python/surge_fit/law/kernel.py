@@ -146,7 +146,7 @@ def expected_regret(
     """Average the loss above the optimum over the draws, for candidate learning rates.
 
     At the distance u of a candidate from a draw's optimum, the regret is
-    ``(1 − π)·κ·h(u) + π·divergence_cost`` with the valley h and the probability of divergence π of
+    ``(1 − π)·κ·h(u) + π·max(divergence_cost, κ·h(u))`` with the valley h and the probability of divergence π of
     `surge_fit.surface`, and the curvature
     ``κ = exp(log_curvature + curvature_slope·log(batch_size/reference_batch_size))``.
 
@@ -161,7 +161,7 @@ def expected_regret(
     reference_batch_size : float
         Where `log_curvature` holds.
     divergence_cost : float
-        Regret of a diverged run [nats].
+        Regret of a diverged run [nats], where the valley does not cost more.
     offset : array_like of shape (draw, batch_size), optional
         See `quantiles`.
 

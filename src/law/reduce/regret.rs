@@ -25,7 +25,7 @@ pub struct Landscape<'a> {
     pub wall: ArrayView1<'a, f64>,
     /// Width of the wall; positive.
     pub wall_width: ArrayView1<'a, f64>,
-    /// What a diverged run costs [nats].
+    /// What a diverged run costs at least [nats].
     pub divergence_cost: f64,
 }
 
@@ -52,7 +52,8 @@ impl Landscape<'_> {
 /// Expected regret [nats] and probability of divergence of candidate learning rates, each with shape
 /// (`batch_size`, candidate).
 ///
-/// The regret of one draw is `(1 − π)·κ h(u) + π·divergence_cost` at the distance `u = x − (log ε(B) + offset)`.
+/// The regret of one draw is `(1 − π)·κ h(u) + π·max(divergence_cost, κ h(u))` at the distance
+/// `u = x − (log ε(B) + offset)`: to diverge is never cheaper than not to.
 ///
 /// # Errors
 /// A wrong shape, no draws, or a number outside its range.
@@ -144,7 +145,7 @@ impl Kernel for Candidate<'_> {
                 let u = self.log_learning_rate - optimum;
                 let diverges = divergence_probability::<A>(u, wall.at, wall.width);
                 let loss = curvature * valley.value_with::<A>(u);
-                *regret = A::multiply_add(diverges, self.divergence_cost - loss, loss);
+                *regret = A::multiply_add(diverges, (self.divergence_cost - loss).max(0.0), loss);
                 *probability = diverges;
             }
             regret.add(&regrets[..end - start]);
