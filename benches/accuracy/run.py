@@ -137,7 +137,8 @@ def main() -> None:
     show("All batch sizes", found)
     show("Outside the tried batch sizes", [row for row in found if row["outside"]])
     print(
-        f"\n{total - skipped} fits ({skipped} designs skipped: the grid lacks their runs) in {time.monotonic() - started:.0f} s"
+    took = time.monotonic() - started
+    print(f"\n{total - skipped} fits in {took:.0f} s; {skipped} designs skipped, the grid lacks their runs")
     )
     if arguments.json:
         with open(arguments.json, "w") as file:  # noqa: PTH123

@@ -12,9 +12,10 @@ A finished run i at batch b with ``u = log lr_i − log lr*(b)`` and ``v = κ_b 
 
     loss_i ~ StudentT(5, floor_b + v, √(s² + (ρ v)² + se_i²)),          κ_b = exp(k0 + k1 (x_b − x_ref))
 
-with the valley h of `surge_fit.surface`: far from the optimum its shape is wrong, and ρ knows it. Diverged runs
-enter a logistic wall π(u) = P(diverge | u), finished ones enter it from the other side. A finite but huge loss
-is right-censored, and may be a divergence that stopped short of infinity: π + (1 − π) P(loss > threshold). An optimum point is the law seen with noise.
+with the valley h of `surge_fit.surface`: far from the optimum its shape is wrong, and ρ knows it. Diverged
+runs enter a logistic wall π(u) = P(diverge | u), finished ones enter it from the other side. A finite but
+huge loss is right-censored, and may be a divergence that stopped short of infinity: π + (1 − π) P(loss >
+threshold). An optimum point is the law seen with noise.
 
 Everything that comes from the sweep, the locations of the priors included, enters as ``pm.Data``: one
 compiled model serves every sweep of the same `structure`. Their widths are constants, which compile faster.
@@ -82,7 +83,8 @@ def assemble(observations: Observations, law: Law, priors: Priors) -> pm.Model:
     if observations.count < len(law.parameters):
         raise SweepError(
             f"The law {law.name!r} has {len(law.parameters)} parameters and needs at least as many usable "
-            f"runs; found {observations.count}. Add runs, or choose a law with fewer parameters (`surge-fit laws`)."
+            f"runs; found {observations.count}. Add runs, or choose a law with fewer parameters "
+            "(`surge-fit laws`)."
         )
     groups = {
         "run": observations.finished,

@@ -118,9 +118,9 @@ def recommend(
 
     Notes
     -----
-    The expected regret of a rate is the mean over the posterior of ``(1 − π) κ h(u) + π max(C, κ h(u))``: what
-    the valley costs where the run survives, and where it diverges (probability π) at least the range of the
-    losses seen, C.
+    The expected regret of a rate is the mean over the posterior of ``(1 − π) κ h(u) + π max(C, κ h(u))``:
+    what the valley costs where the run survives, and where it diverges (probability π) at least the range of
+    the losses seen, C.
     """
     sizes = require_batch_sizes(np.atleast_1d(np.asarray(batch_size, dtype=np.float64)))
     if current_learning_rate is not None and not (

@@ -1,4 +1,4 @@
-"""Intervals cover at their rate over sweeps whose truth is drawn as the model believes; a wrong prior is caught."""
+"""Intervals cover at their rate where truths are drawn as the model believes; a wrong prior is caught."""
 
 import numpy as np
 import pytest

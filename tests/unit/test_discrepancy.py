@@ -29,7 +29,7 @@ def test_far_from_all_known_batch_sizes_the_prior_returns():
 def test_between_known_batch_sizes_mean_and_variance_are_those_of_the_textbook():
     x, delta, tau = np.array([0.0]), 0.5, 0.3
     new = np.array([1.5])
-    # Conditional on one point at distance r: mean k δ, variance τ² (1 − k²), k = exp(−r²/(2 · 1.5²)) = exp(−1/2).
+    # Given one point at distance r: mean k δ, variance τ² (1 − k²), k = exp(−r²/(2 · 1.5²)) = exp(−1/2).
     k = np.exp(-0.5)
     draws = discrepancy.conditional_draws(
         x, np.full((50_000, 1), delta), np.full(50_000, tau), new, np.random.default_rng(0)
