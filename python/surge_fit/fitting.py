@@ -227,7 +227,7 @@ def _with_predictions(tree: xr.DataTree, model: pm.Model, seed: int) -> xr.DataT
     kwargs: dict[str, Any] = {"random_seed": seed, "compile_kwargs": {"mode": "FAST_COMPILE"}}
     with warnings.catch_warnings(), _quiet("pymc"), model:
         # Censored losses are a potential, which has no predictive draws of its own.
-        warnings.filterwarnings("ignore", message=".*potential terms.*", category=UserWarning)
+        warnings.filterwarnings("ignore", message="The effect of Potentials", category=UserWarning)
         before = as_datatree(pm.sample_prior_predictive(_PREDICTIVE_DRAWS, **kwargs))
         # Without the data that it was fitted with, PyMC would draw the parameters anew, from their priors.
         trace = as_trace(
