@@ -1,8 +1,4 @@
-"""The sweep: a table of training runs as one immutable value.
-
-`read_sweep` reads it from a file, `Sweep.from_frame` from a data frame and `Sweep.from_columns` from arrays;
-all three validate alike. A run that diverged, crashed or was stopped stays in the sweep as what it is.
-"""
+"""The value `Sweep`: columns of runs, what they say together, and the choice of some of them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,44 +11,17 @@ from numpy.typing import ArrayLike, NDArray
 
 from surge_fit import checks
 from surge_fit.errors import SweepError
-from surge_fit.importers.aliases import OPTIMUM_COLUMN, RUN_COLUMNS, STATUSES
+from surge_fit.importers.aliases import STATUSES
 from surge_fit.importers.arrays import frame_of
-from surge_fit.importers.files import read_frame
 from surge_fit.importers.table import read_table
-from surge_fit.importers.wording import Source, listing, number, plural
-from surge_fit.typing import BatchUnit, FloatArray, Path, Protocol, RunStatus
+from surge_fit.importers.wording import Source, number, plural
+from surge_fit.sweep import storage
+from surge_fit.sweep.groups import labels_meant
+from surge_fit.sweep.run import Run, run_at
+from surge_fit.typing import BatchUnit, FloatArray, Protocol, RunStatus
 
 if TYPE_CHECKING:
     import polars as pl
-
-
-@dataclass(frozen=True)
-class Run:
-    """One training run of a sweep.
-
-    Attributes
-    ----------
-    run_id : str
-    batch_size : float
-        In the sweep's ``batch_unit``.
-    learning_rate : float
-        Peak learning rate.
-    loss : float
-        Final loss [nats]; NaN where the run has none or it was NaN.
-    status : {"finished", "diverged", "crashed", "stopped"}
-    group : str or None
-        Label of the run's group.
-    others : mapping of str to float or str
-        What the sweep's other columns hold for this run, blank cells left out.
-    """
-
-    run_id: str
-    batch_size: float
-    learning_rate: float
-    loss: float
-    status: RunStatus
-    group: str | None
-    others: Mapping[str, float | str]
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
@@ -133,7 +102,7 @@ class Sweep:
     source: str = "the columns"
 
     def __post_init__(self) -> None:
-        for name, values in self._columns().items():
+        for name, values in storage.columns_of(self).items():
             if isinstance(values, np.ndarray):
                 values = np.array(values, dtype=np.float64)
                 values.setflags(write=False)
@@ -181,8 +150,15 @@ class Sweep:
         """
         groups = (group_by,) if isinstance(group_by, str) else tuple(group_by or ())
         frame = frame_of(columns, groups)
-        return cls._from_table(
-            frame, Source("the columns"), batch_unit=batch_unit, protocol=protocol, group_by=group_by
+        return cls(
+            **read_table(
+                frame,
+                Source("the columns"),
+                columns=None,
+                batch_unit=batch_unit,
+                protocol=protocol,
+                group_by=group_by,
+            )
         )
 
     @classmethod
@@ -212,30 +188,16 @@ class Sweep:
         SweepError
             If `frame` is not an eager frame, or as `read_sweep`.
         """
-        return cls._from_table(
-            frame,
-            Source("the frame"),
-            columns=columns,
-            batch_unit=batch_unit,
-            protocol=protocol,
-            group_by=group_by,
+        return cls(
+            **read_table(
+                frame,
+                Source("the frame"),
+                columns=columns,
+                batch_unit=batch_unit,
+                protocol=protocol,
+                group_by=group_by,
+            )
         )
-
-    @classmethod
-    def _from_table(
-        cls,
-        frame: Any,
-        source: Source,
-        *,
-        columns: Mapping[str, str] | None = None,
-        batch_unit: str | None,
-        protocol: str | None,
-        group_by: str | Sequence[str] | None,
-    ) -> "Sweep":
-        fields = read_table(
-            frame, source, columns=columns, batch_unit=batch_unit, protocol=protocol, group_by=group_by
-        )
-        return cls(**fields)
 
     def __len__(self) -> int:
         return len(self.run_id)
@@ -288,7 +250,8 @@ class Sweep:
     @property
     def runs(self) -> tuple[Run, ...]:
         """Every run as a value of its own."""
-        return tuple(self._run(index) for index in range(len(self)))
+        columns = storage.columns_of(self)
+        return tuple(run_at(columns, index) for index in range(len(self)))
 
     def best_run(self) -> Run:
         """Return the finished run with the least outcome: loss, or steps to the target.
@@ -303,7 +266,7 @@ class Sweep:
                 f"The best run must have finished with a finite loss; none of the {plural(len(self), 'run')} "
                 f"of {self.source} has. See Sweep.checks()."
             )
-        return self._run(int(np.nanargmin(self.outcome)))
+        return run_at(storage.columns_of(self), int(np.nanargmin(self.outcome)))
 
     def checks(self) -> "tuple[checks.Check, ...]":
         """Return what a reader of this sweep should know before believing a fit of it."""
@@ -342,11 +305,11 @@ class Sweep:
         keep = np.flatnonzero(chosen)
         held: dict[str, Any] = {
             name: values[keep] if isinstance(values, np.ndarray) else tuple(values[index] for index in keep)
-            for name, values in self._columns().items()
+            for name, values in storage.columns_of(self).items()
         }
         labels = dict.fromkeys(held.get("group_labels", ()))
         held["group_values"] = {label: self.group_values[label] for label in labels}
-        return Sweep(**{**self._scalars(), **held})
+        return Sweep(**{**storage.scalars_of(self), **held})
 
     def select(self, group: str | Mapping[str, object]) -> "Sweep":
         """Return the runs of one group, or of the groups that agree with a mapping.
@@ -362,24 +325,7 @@ class Sweep:
         SweepError
             If no group is meant.
         """
-        if isinstance(group, str):
-            chosen = [label for label in self.groups if label == group]
-        else:
-            chosen = [
-                label
-                for label, held in self.group_values.items()
-                if all(name in held and _same(held[name], value) for name, value in group.items())
-            ]
-        if not chosen:
-            known = (
-                f"The groups are {listing([repr(label) for label in self.groups], 10)}."
-                if self.groups
-                else ""
-            )
-            raise SweepError(
-                f"'group' must mean a group of {self.source}; {group!r} means none. "
-                + (known or "The sweep has no groups: read it with group_by=… to make some.")
-            )
+        chosen = labels_meant(group, self.group_values, self.source)
         return self.where([label in chosen for label in self.group_labels or ()])
 
     def to_frame(self) -> "pl.DataFrame":
@@ -387,34 +333,11 @@ class Sweep:
 
         The group of a run is the column ``group``; NaN losses of runs that did not diverge are null.
         """
-        import polars as pl
-
-        held = {
-            name: list(values) if isinstance(values, tuple) else values
-            for name, values in self._columns().items()
-        }
-        if "group_labels" in held:
-            held["group"] = held.pop("group_labels")
-        if self.kind == "optimum_points":
-            held[OPTIMUM_COLUMN.name] = held.pop("learning_rate")
-        frame = pl.DataFrame(held).with_columns(pl.lit(self.batch_unit).alias("batch_unit"))
-        if self.protocol is not None:
-            frame = frame.with_columns(pl.lit(self.protocol).alias("protocol"))
-        blank = pl.col("loss").is_nan() & (pl.col("status") != "diverged")
-        return frame.with_columns(pl.when(blank).then(None).otherwise(pl.col("loss")).alias("loss"))
+        return storage.frame_of(self)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the sweep as a dict for strict JSON; NaN becomes None, infinities become words."""
-        held = {
-            name: [_to_json(value) for value in values.tolist()]
-            if isinstance(values, np.ndarray)
-            else list(values)
-            for name, values in self._columns().items()
-        }
-        scalars = self._scalars()
-        scalars["ignored_columns"] = list(self.ignored_columns)
-        groups = {label: dict(values) for label, values in self.group_values.items()}
-        return {**scalars, **held, "group_values": groups}
+        return storage.dict_of(self)
 
     @classmethod
     def from_dict(cls, stored: Mapping[str, Any]) -> "Sweep":
@@ -425,103 +348,14 @@ class Sweep:
         SweepError
             If `stored` is not what `to_dict` returns.
         """
-        fields = dict(stored)
         try:
-            for column in RUN_COLUMNS:
-                if column.name in fields:
-                    values = fields[column.name]
-                    fields[column.name] = tuple(values) if column.is_text else _from_json(values)
-            for name in ("group_labels", "ignored_columns"):
-                fields[name] = None if fields.get(name) is None else tuple(fields[name])
-            return cls(**fields)
+            return cls(**storage.fields_of(stored))
         except (TypeError, ValueError, AttributeError) as error:
             raise SweepError(
                 f"A stored sweep must be what Sweep.to_dict returns; it is not: {error}"
             ) from error
 
-    def _columns(self) -> dict[str, Any]:
-        """Return the columns that are there, one value per run."""
-        names = (*(column.name for column in RUN_COLUMNS), "group_labels")
-        held = {name: getattr(self, name) for name in names}
-        return {name: values for name, values in held.items() if values is not None}
-
-    def _scalars(self) -> dict[str, Any]:
-        names = ("batch_unit", "protocol", "kind", "ignored_columns", "source")
-        return {name: getattr(self, name) for name in names}
-
-    def _run(self, index: int) -> Run:
-        held = {name: values[index] for name, values in self._columns().items()}
-        core = {name: held.pop(name) for name in ("run_id", "batch_size", "learning_rate", "loss", "status")}
-        group = held.pop("group_labels", None)
-        others = {
-            name: value if isinstance(value, str) else float(value)
-            for name, value in held.items()
-            if (value != "" if isinstance(value, str) else not np.isnan(value))
-        }
-        core |= {name: float(core[name]) for name in ("batch_size", "learning_rate", "loss")}
-        return Run(**core, group=group, others=MappingProxyType(others))
-
-
-def read_sweep(
-    path: Path,
-    *,
-    columns: Mapping[str, str] | None = None,
-    batch_unit: BatchUnit | None = None,
-    protocol: Protocol | None = None,
-    group_by: str | Sequence[str] | None = None,
-) -> Sweep:
-    """Read a table of runs from a file.
-
-    Parameters
-    ----------
-    path : path-like
-        A CSV, TSV, JSONL or Parquet file, one row per run. Headers may be the synonyms in common use (``lr``,
-        ``bs``, ``val/loss``, …), whatever their case, spaces and slashes. Needed are the batch size, the
-        learning rate, and the loss or the steps to a target; or, for published optima without runs, the batch
-        size and ``optimal_learning_rate``.
-    columns : mapping of str to str, optional
-        Canonical name → header, for what synonyms cannot know: ``{"loss": "smooth loss"}``.
-    batch_unit : {"examples", "sequences", "tokens"}, optional
-        What the batch size counts. It is never guessed: without it, the file has a column ``batch_unit`` or a
-        header that says it (``batch_tokens``).
-    protocol : {"one_step", "fixed_steps", "fixed_tokens", "to_target"}, optional
-        What was held fixed between the runs, unless the file has a column ``protocol``.
-    group_by : str or sequence of str, optional
-        Columns whose joint value makes a group: a model size, a data size, a checkpoint. No synonym claims
-        them: to have a column ``D`` as tokens too, say so in `columns`.
-
-    Returns
-    -------
-    Sweep
-        Every run of the file. Blank cells and the words null, none, na and n/a are missing values; a loss of
-        NaN or infinity is kept.
-
-    Raises
-    ------
-    SweepError
-        If the file cannot be read, or a row does not hold what it must; the message names the row.
-    """
-    frame, source = read_frame(path)
-    return Sweep._from_table(
-        frame, source, columns=columns, batch_unit=batch_unit, protocol=protocol, group_by=group_by
-    )
-
 
 def _read_only(array: NDArray[Any]) -> NDArray[Any]:
     array.setflags(write=False)
     return array
-
-
-def _same(held: str, value: object) -> bool:
-    try:
-        return float(held) == float(str(value))
-    except ValueError:
-        return held == str(value)
-
-
-def _to_json(value: float) -> float | str | None:
-    return value if np.isfinite(value) else None if np.isnan(value) else str(value)
-
-
-def _from_json(values: Sequence[float | str | None]) -> FloatArray:
-    return np.array([np.nan if value is None else float(value) for value in values], dtype=np.float64)

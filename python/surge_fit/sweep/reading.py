@@ -1,0 +1,55 @@
+"""From a file to a sweep."""
+
+from collections.abc import Mapping, Sequence
+
+from surge_fit.importers.files import read_frame
+from surge_fit.importers.table import read_table
+from surge_fit.sweep.table import Sweep
+from surge_fit.typing import BatchUnit, Path, Protocol
+
+
+def read_sweep(
+    path: Path,
+    *,
+    columns: Mapping[str, str] | None = None,
+    batch_unit: BatchUnit | None = None,
+    protocol: Protocol | None = None,
+    group_by: str | Sequence[str] | None = None,
+) -> Sweep:
+    """Read a table of runs from a file.
+
+    Parameters
+    ----------
+    path : path-like
+        A CSV, TSV, JSONL or Parquet file, one row per run. Headers may be the synonyms in common use (``lr``,
+        ``bs``, ``val/loss``, …), whatever their case, spaces and slashes. Needed are the batch size, the
+        learning rate, and the loss or the steps to a target; or, for published optima without runs, the batch
+        size and ``optimal_learning_rate``.
+    columns : mapping of str to str, optional
+        Canonical name → header, for what synonyms cannot know: ``{"loss": "smooth loss"}``.
+    batch_unit : {"examples", "sequences", "tokens"}, optional
+        What the batch size counts. It is never guessed: without it, the file has a column ``batch_unit`` or a
+        header that says it (``batch_tokens``).
+    protocol : {"one_step", "fixed_steps", "fixed_tokens", "to_target"}, optional
+        What was held fixed between the runs, unless the file has a column ``protocol``.
+    group_by : str or sequence of str, optional
+        Columns whose joint value makes a group: a model size, a data size, a checkpoint. No synonym claims
+        them: to have a column ``D`` as tokens too, say so in `columns`.
+
+    Returns
+    -------
+    Sweep
+        Every run of the file. Blank cells and the words null, none, na and n/a are missing values; a loss of
+        NaN or infinity is kept.
+
+    Raises
+    ------
+    SweepError
+        If the file cannot be read, or a row does not hold what it must; the message names the row.
+    """
+    frame, source = read_frame(path)
+    return Sweep(
+        **read_table(
+            frame, source, columns=columns, batch_unit=batch_unit, protocol=protocol, group_by=group_by
+        )
+    )

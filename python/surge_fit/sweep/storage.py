@@ -1,0 +1,97 @@
+"""What a sweep holds, and its way out and back: as a frame, and as a dict for strict JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from surge_fit.importers.aliases import OPTIMUM_COLUMN, RUN_COLUMNS
+from surge_fit.typing import FloatArray
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from surge_fit.sweep.table import Sweep
+
+
+def columns_of(sweep: Sweep) -> dict[str, Any]:
+    """Return the columns that are there, one value per run: float arrays and tuples of str."""
+    names = (*(column.name for column in RUN_COLUMNS), "group_labels")
+    held = {name: getattr(sweep, name) for name in names}
+    return {name: values for name, values in held.items() if values is not None}
+
+
+def scalars_of(sweep: Sweep) -> dict[str, Any]:
+    """Return what holds for the sweep as a whole, but for the values of its groups."""
+    names = ("batch_unit", "protocol", "kind", "ignored_columns", "source")
+    return {name: getattr(sweep, name) for name in names}
+
+
+def frame_of(sweep: Sweep) -> pl.DataFrame:
+    """Return the runs as `Sweep.to_frame` promises them."""
+    import polars as pl
+
+    held = {
+        name: list(values) if isinstance(values, tuple) else values
+        for name, values in columns_of(sweep).items()
+    }
+    if "group_labels" in held:
+        held["group"] = held.pop("group_labels")
+    if sweep.kind == "optimum_points":
+        held[OPTIMUM_COLUMN.name] = held.pop("learning_rate")
+    frame = pl.DataFrame(held).with_columns(pl.lit(sweep.batch_unit).alias("batch_unit"))
+    if sweep.protocol is not None:
+        frame = frame.with_columns(pl.lit(sweep.protocol).alias("protocol"))
+    blank = pl.col("loss").is_nan() & (pl.col("status") != "diverged")
+    return frame.with_columns(pl.when(blank).then(None).otherwise(pl.col("loss")).alias("loss"))
+
+
+def dict_of(sweep: Sweep) -> dict[str, Any]:
+    """Return the sweep as a dict for strict JSON; NaN becomes None, infinities become words."""
+    held = {
+        name: [_to_json(value) for value in values.tolist()]
+        if isinstance(values, np.ndarray)
+        else list(values)
+        for name, values in columns_of(sweep).items()
+    }
+    scalars = {**scalars_of(sweep), "ignored_columns": list(sweep.ignored_columns)}
+    groups = {label: dict(values) for label, values in sweep.group_values.items()}
+    return {**scalars, **held, "group_values": groups}
+
+
+def fields_of(stored: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of the sweep that `dict_of` stored.
+
+    Parameters
+    ----------
+    stored : mapping
+        What `dict_of` returned, perhaps after a trip through JSON.
+
+    Returns
+    -------
+    dict
+        Arguments of `Sweep`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a column does not hold what it must.
+    """
+    fields = dict(stored)
+    for column in RUN_COLUMNS:
+        if column.name in fields:
+            values = fields[column.name]
+            fields[column.name] = tuple(values) if column.is_text else _from_json(values)
+    for name in ("group_labels", "ignored_columns"):
+        fields[name] = None if fields.get(name) is None else tuple(fields[name])
+    return fields
+
+
+def _to_json(value: float) -> float | str | None:
+    return value if np.isfinite(value) else None if np.isnan(value) else str(value)
+
+
+def _from_json(values: Sequence[float | str | None]) -> FloatArray:
+    return np.array([np.nan if value is None else float(value) for value in values], dtype=np.float64)
