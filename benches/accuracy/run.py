@@ -136,10 +136,8 @@ def main() -> None:
     print(file=sys.stderr)
     show("All batch sizes", found)
     show("Outside the tried batch sizes", [row for row in found if row["outside"]])
-    print(
     took = time.monotonic() - started
     print(f"\n{total - skipped} fits in {took:.0f} s; {skipped} designs skipped, the grid lacks their runs")
-    )
     if arguments.json:
         with open(arguments.json, "w") as file:  # noqa: PTH123
             json.dump(found, file)

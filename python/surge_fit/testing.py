@@ -136,7 +136,7 @@ def evaluate_in_pytensor(
         shape (draw, batch_size, parameter).
     """
     import pytensor.tensor as pt
-    from pytensor.compile.function import function
+    from pytensor import function
     from pytensor.compile.mode import Mode
     from pytensor.gradient import grad
 

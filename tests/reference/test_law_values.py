@@ -133,7 +133,7 @@ def test_peaks_and_suprema():
 @pytest.mark.parametrize("asymmetry", [-2.0, 0.0, 1.6])
 def test_the_valley_is_the_same_in_rust_numpy_and_pytensor(rate, asymmetry):
     import pytensor.tensor as pt
-    from pytensor.compile.function import function
+    from pytensor import function
     from pytensor.compile.mode import Mode
     from pytensor.gradient import grad
 

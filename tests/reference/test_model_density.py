@@ -3,7 +3,7 @@
 import numpy as np
 import pytensor.tensor as pt
 import pytest
-from pytensor.compile.function import function
+from pytensor import function
 from pytensor.compile.mode import Mode
 from scipy import stats
 from surge_fit import (

@@ -1,6 +1,5 @@
 """The laws as values: names, parameters, priors, and what they refuse."""
 
-import math
 import subprocess
 import sys
 from dataclasses import replace
@@ -50,7 +49,7 @@ def test_priors_are_on_shapes_alone():
         "surge_free_exponent": {"exponent": LogNormal(0.6, 0.4)},
         "saturating_surge": {"log_peak_ratio": Normal(-0.7, 0.7)},
         "broken_power": {
-            "small_batch_slope": LogNormal(math.exp(-0.4), 0.35),
+            "small_batch_slope": LogNormal(0.8, 0.4),
             "large_batch_fall": Normal(0.0, 0.25),
         },
     }

@@ -2,9 +2,8 @@
 
 import numpy as np
 import pytest
-from faces_fixture import make_posterior
-
 import surge_fit as sf
+from faces_fixture import make_posterior
 from surge_fit.estimates import _estimate
 
 

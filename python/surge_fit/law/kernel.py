@@ -146,8 +146,8 @@ def expected_regret(
     """Average the loss above the optimum over the draws, for candidate learning rates.
 
     At the distance u of a candidate from a draw's optimum, the regret is
-    ``(1 − π)·κ·h(u) + π·max(divergence_cost, κ·h(u))`` with the valley h and the probability of divergence π of
-    `surge_fit.surface`, and the curvature
+    ``(1 − π)·κ·h(u) + π·max(divergence_cost, κ·h(u))`` with the valley h and the probability of divergence π
+    of `surge_fit.surface`, and the curvature
     ``κ = exp(log_curvature + curvature_slope·log(batch_size/reference_batch_size))``.
 
     Parameters
