@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from surge_fit.priors import HalfNormal, LogNormal, Normal, Prior, Priors, StudentT
     from surge_fit.recommendation import Alternative, Recommendation, recommend
     from surge_fit.report.progress import progress_bar
+    from surge_fit.simulate import simulate_sweep
     from surge_fit.sweep import Run, Sweep, read_sweep
 
 _HOME = {
@@ -62,6 +63,7 @@ _HOME = {
     "progress_bar": "report.progress",
     "read_sweep": "sweep",
     "recommend": "recommendation",
+    "simulate_sweep": "simulate",
 }
 
 __all__ = [*_HOME]

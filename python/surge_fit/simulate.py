@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from surge_fit import surface
+from surge_fit.errors import InputError
 from surge_fit.law import Law, get_law, kernel
 from surge_fit.sweep import Sweep
 from surge_fit.typing import BatchUnit, FloatArray
@@ -77,17 +78,23 @@ def simulate_sweep(
     Raises
     ------
     InputError
-        If the law is unknown, a parameter is missing, or a batch size is not positive.
+        If the law is unknown, the parameters are not its own, a shape does not fit, or a batch size or
+        learning rate is not positive.
+
+    Examples
+    --------
+    >>> truth = {"log_max_learning_rate": -6.2, "log_noise_scale": 5.5}
+    >>> simulate_sweep("surge", truth, batch_size=[16, 64, 256], learning_rate=[5e-4, 1e-3, 2e-3])
+    Sweep(9 runs, 3 batch sizes 16…256 [examples])
     """
-    valley = valley or Valley()
-    rng = np.random.default_rng(random_seed)
-    sizes = np.asarray(batch_size, dtype=np.float64)
-    optimum = kernel.evaluate(get_law(law), parameters, sizes)[0]
+    law, valley = get_law(law), valley or Valley()
+    _require_parameters(law, parameters)
+    sizes = np.atleast_1d(np.asarray(batch_size, dtype=np.float64))
+    optimum = kernel.evaluate(law, parameters, sizes)[0]
     if discrepancy is not None:
-        optimum = optimum + np.asarray(discrepancy, dtype=np.float64)
-    rates = np.broadcast_to(
-        np.asarray(learning_rate, dtype=np.float64), (len(sizes), np.shape(learning_rate)[-1])
-    )
+        optimum = optimum + _deviations(discrepancy, len(sizes))
+    rates = _rates(learning_rate, len(sizes))
+    rng = np.random.default_rng(random_seed)
     u: FloatArray = np.log(rates) - optimum[:, None]
     depth = valley.curvature * surface.valley(np, u, valley.rate, valley.asymmetry)
     loss = valley.floor + depth + valley.noise * rng.standard_normal(u.shape)
@@ -99,3 +106,38 @@ def simulate_sweep(
         status=np.where(diverged, "diverged", "finished").reshape(-1).tolist(),
         batch_unit=batch_unit,
     )
+
+
+def _require_parameters(law: Law, parameters: Mapping[str, float]) -> None:
+    """Refuse parameters that are not the law's own: a misspelt name must not be ignored."""
+    known = law.parameter_names
+    if set(parameters) != set(known) or any(np.ndim(value) for value in parameters.values()):
+        raise InputError(
+            f"'parameters' must hold one number for each of {', '.join(known)} of the law {law.name!r}; "
+            f"got {dict(parameters)!r}."
+        )
+
+
+def _deviations(discrepancy: Sequence[float], count: int) -> FloatArray:
+    found = np.asarray(discrepancy, dtype=np.float64)
+    if found.shape != (count,):
+        raise InputError(
+            f"'discrepancy' must hold one number for each of {count} batch sizes; got shape {found.shape}."
+        )
+    return found
+
+
+def _rates(learning_rate: Sequence[float] | Sequence[Sequence[float]], count: int) -> FloatArray:
+    """Return the rates tried at every batch size, shape (batch_size, rate)."""
+    found = np.asarray(learning_rate, dtype=np.float64)
+    if found.ndim not in (1, 2) or (found.ndim == 2 and len(found) != count):
+        raise InputError(
+            f"'learning_rate' must be a list of rates, or a table with one row for each of {count} batch "
+            f"sizes; got shape {found.shape}."
+        )
+    wrong = found[~(np.isfinite(found) & (found > 0))]
+    if wrong.size:
+        raise InputError(
+            f"'learning_rate' must be positive and finite; got {wrong[0]:g}. Drop or correct it."
+        )
+    return np.broadcast_to(found, (count, found.shape[-1]))
