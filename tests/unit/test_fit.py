@@ -81,6 +81,15 @@ def test_the_posterior_explains_the_losses_it_has_seen(posterior):
     assert np.mean((low <= seen) & (seen <= high)) >= 0.9
 
 
+def test_predictions_come_from_the_posterior_and_not_from_the_prior(posterior):
+    # The first run's loss: known to a part of its valley's depth once seen, to several depths before.
+    posterior_sd, prior_sd = (
+        posterior.tree[group]["loss"].values[..., 0].std()
+        for group in ("posterior_predictive", "prior_predictive")
+    )
+    assert posterior_sd < 0.2 * prior_sd
+
+
 def test_the_same_seed_gives_the_same_draws_and_another_seed_does_not(posterior):
     again = sf.fit(posterior.sweep, random_seed=1)
     other = sf.fit(posterior.sweep, random_seed=2)
