@@ -35,7 +35,7 @@ def default_priors(observations: Observations, law: Law) -> Priors:
             priors[parameter.name] = Normal(centre, 3.5)
         elif parameter.prior is not None:
             priors[parameter.name] = parameter.prior
-    priors["discrepancy_scale"] = LogNormal(0.2, 0.6)
+    priors["discrepancy_scale"] = LogNormal(0.3, 0.6)
     if len(observations.optimum):
         priors["optimum_noise"] = LogNormal(0.2, 0.6)
     if len(observations.finished):

@@ -22,10 +22,10 @@ def simulated(seed):
     parameters = {
         "log_learning_rate_scale": np.log(3e-3) + 0.5 * rng.standard_normal(),
         "log_noise_scale": np.log(256) + 3.5 * rng.standard_normal(),
-        "small_batch_slope": 0.8 * np.exp(0.4 * rng.standard_normal()),
+        "small_batch_slope": 0.8 * np.exp(0.5 * rng.standard_normal()),
         "large_batch_fall": 0.25 * rng.standard_normal(),
     }
-    tau = 0.2 * np.exp(0.6 * rng.standard_normal())
+    tau = 0.3 * np.exp(0.6 * rng.standard_normal())
     delta = tau * discrepancy.cholesky(np.log(sizes)) @ rng.standard_normal(len(sizes))
     optimum = kernel.evaluate(sf.get_law("broken_power"), parameters, sizes)[0] + delta
     tried = np.isin(sizes, TRIED)

@@ -49,7 +49,7 @@ def test_priors_are_on_shapes_alone():
         "surge_free_exponent": {"exponent": LogNormal(0.6, 0.4)},
         "saturating_surge": {"log_peak_ratio": Normal(-0.7, 0.7)},
         "broken_power": {
-            "small_batch_slope": LogNormal(0.8, 0.4),
+            "small_batch_slope": LogNormal(0.8, 0.5),
             "large_batch_fall": Normal(0.0, 0.25),
         },
     }

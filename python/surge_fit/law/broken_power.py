@@ -28,7 +28,7 @@ BROKEN_POWER = Law(
             "p",
             "1",
             "shape",
-            LogNormal(0.8, 0.4),
+            LogNormal(0.8, 0.5),
             "Log-log slope at small batch sizes.",
         ),
         Parameter(
