@@ -234,8 +234,8 @@ fn reductions_agree_with_the_table_they_avoid() {
             let u = -5.5 - optimum;
             let pi = 1.0 / (1.0 + (-(u - surface[4][draw]) / surface[5][draw]).exp());
             let kappa = (surface[0][draw] + surface[1][draw] * (x[index] - 5.0)).exp();
-            let valley = crate::surface::Valley::new(surface[2][draw], surface[3][draw]).value(u);
-            mean += ((1.0 - pi) * kappa * valley + pi * 2.0) / 301.0;
+            let loss = kappa * crate::surface::Valley::new(surface[2][draw], surface[3][draw]).value(u);
+            mean += ((1.0 - pi) * loss + pi * loss.max(2.0)) / 301.0;
             diverged += pi / 301.0;
         }
         assert!(close(regret[[index, 0]], mean, 1e-13));
