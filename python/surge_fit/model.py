@@ -122,15 +122,17 @@ def _variable(name: str, priors: Priors, dims: str | None = None) -> Tensor:
     if name not in priors:
         raise InputError(f"The model needs a prior for {name!r}; given are: {', '.join(priors)}. Add it.")
     prior = priors[name]
+    # Explicit widths: PyTensor reads a plain Python number as single precision where that looks exact.
     match prior:
         case Normal(mean, sd):
-            return pm.Normal(name, _location(name, mean), sd, dims=dims)
+            return pm.Normal(name, _location(name, mean), np.float64(sd), dims=dims)
         case LogNormal(median, log_sd):
-            return pm.LogNormal(name, _location(name, np.log(median)), log_sd, dims=dims)
+            return pm.LogNormal(name, _location(name, np.log(median)), np.float64(log_sd), dims=dims)
         case HalfNormal(sd):
-            return pm.HalfNormal(name, sd, dims=dims)
+            return pm.HalfNormal(name, np.float64(sd), dims=dims)
         case StudentT(degrees, location, scale):
-            return pm.StudentT(name, nu=degrees, mu=_location(name, location), sigma=scale, dims=dims)
+            nu, sigma = np.float64(degrees), np.float64(scale)
+            return pm.StudentT(name, nu=nu, mu=_location(name, location), sigma=sigma, dims=dims)
     raise InputError(f"The prior of {name!r} is of the unknown family {type(prior).__name__}.")
 
 
