@@ -41,6 +41,27 @@ pub enum Error {
         /// Its position in the flattened array.
         index: usize,
     },
+    /// A file of gradients is not what it must be.
+    #[error("{}: {problem}", place(file, tensor.as_deref(), *offset))]
+    File {
+        /// The file, as the caller named it.
+        file: String,
+        /// The array within it.
+        tensor: Option<String>,
+        /// The byte of the file where the problem shows.
+        offset: Option<usize>,
+        /// What must hold, what was found, and what to do.
+        problem: String,
+    },
+    /// The caller asked to stop.
+    #[error("stopped on request.")]
+    Stopped,
+}
+
+fn place(file: &str, tensor: Option<&str>, offset: Option<usize>) -> String {
+    let tensor = tensor.map(|name| format!(", tensor '{name}'")).unwrap_or_default();
+    let offset = offset.map(|byte| format!(", byte {byte}")).unwrap_or_default();
+    format!("'{file}'{tensor}{offset}")
 }
 
 /// Refuse the first entry that does not satisfy `holds`.

@@ -28,12 +28,14 @@
 // Tests compare with exact values.
 #![cfg_attr(test, allow(clippy::float_cmp))]
 
+mod dump;
 mod error;
 mod law;
 #[cfg(feature = "python")]
 mod python;
 mod surface;
 
+pub use dump::{Contents, Dtype, Entry, Location};
 pub use error::Error;
 pub use law::{LAWS, Landscape, Law, by_name, evaluate, expected_regret, gradient, per_draw, quantiles};
 pub use surface::Valley;
