@@ -11,6 +11,8 @@ pub struct Contents {
     pub entries: Vec<Entry>,
     /// Free text, as the safetensors header keeps it.
     pub metadata: BTreeMap<String, String>,
+    /// What is there and is left out: its name, and why.
+    pub skipped: Vec<(String, String)>,
 }
 
 /// One array of a file.
