@@ -120,4 +120,15 @@ impl<'a> Pickle<'a> {
             _ => None,
         })
     }
+
+    /// How many values there is room for, in containers and out of them.
+    #[cfg(test)]
+    pub fn footprint(&self) -> usize {
+        let held = self.values.iter().map(|(value, _)| match value {
+            Value::Tuple(items) | Value::List(items) => items.capacity(),
+            Value::Dict(pairs) => 2 * pairs.capacity(),
+            _ => 0,
+        });
+        self.values.capacity() + held.sum::<usize>()
+    }
 }

@@ -1,1 +1,230 @@
+//! Archives and pickles that are made to harm: to be read as something else, to loop, or to cost more than they weigh.
 
+use super::forge::{PROGRAM, archive, dict, file, int, list, op, program, text};
+use super::{fixture, read, refusal};
+
+const EMPTY: &[u8] = b"\x80\x02}.";
+
+/// Where these bytes are, counted from the end.
+fn last(bytes: &[u8], pattern: &[u8]) -> usize {
+    bytes.windows(pattern.len()).rposition(|window| window == pattern).unwrap()
+}
+
+fn patched(mut bytes: Vec<u8>, at: usize, patch: &[u8]) -> Vec<u8> {
+    bytes[at..at + patch.len()].copy_from_slice(patch);
+    bytes
+}
+
+#[test]
+fn the_forged_archive_is_sound_before_it_is_broken() {
+    assert!(read(&archive(&[("r/data.pkl", EMPTY), ("r/byteorder", b"little")])).is_ok());
+}
+
+#[test]
+fn a_name_has_one_member() {
+    let message = refusal(&archive(&[("r/data.pkl", EMPTY), ("r/data/0", b""), ("r/data/0", b"")]));
+    assert!(message.contains("names of members must be unique; 'r/data/0' is there twice"), "{message}");
+}
+
+#[test]
+fn members_lie_apart() {
+    // The header of a second member inside the data of the first: a zip bomb's way to use bytes twice.
+    let inner = archive(&[("r/data/1", b"1234")]);
+    let outer = archive(&[("r/data.pkl", EMPTY), ("r/data/0", &inner), ("r/data/1", b"1234")]);
+    let entry = last(&outer, b"PK\x01\x02");
+    let header = last(&outer, b"PK\x03\x04");
+    let first = outer.windows(inner.len()).position(|window| window == inner).unwrap();
+    assert_ne!(first, header);
+    let message = refusal(&patched(outer, entry + 42, &u32::try_from(first).unwrap().to_le_bytes()));
+    assert!(message.contains("members of the archive must not overlap; two do"), "{message}");
+}
+
+#[test]
+fn members_end_before_the_directory() {
+    let bytes = archive(&[("r/data.pkl", EMPTY)]);
+    let entry = last(&bytes, b"PK\x01\x02");
+    let message = refusal(&patched(bytes, entry + 20, &[200, 0, 0, 0, 200, 0, 0, 0]));
+    assert!(message.contains("a member must lie before the directory at byte"), "{message}");
+}
+
+#[test]
+fn compressed_members_are_refused_with_the_way_out() {
+    // Method 8, DEFLATE, in both headers; or the flag of encryption.
+    let bytes = archive(&[("r/data.pkl", EMPTY)]);
+    let entry = last(&bytes, b"PK\x01\x02");
+    let deflated = patched(patched(bytes.clone(), 8, &[8]), entry + 10, &[8]);
+    let encrypted = patched(bytes, entry + 8, &[1]);
+    for bytes in [deflated, encrypted] {
+        assert_eq!(
+            refusal(&bytes),
+            format!(
+                "'run/grads.pt', byte {PROGRAM}: members must be stored as torch.save does; 'r/data.pkl' is compressed \
+                 or encrypted. Save the file again with torch.save, or zip it again without compression (zip -0)."
+            )
+        );
+    }
+}
+
+#[test]
+fn both_headers_say_the_same() {
+    let bytes = archive(&[("r/data.pkl", EMPTY)]);
+    let entry = last(&bytes, b"PK\x01\x02");
+    for (at, patch) in [(8, b"\x08"), (30, b"q"), (26, b"\x09"), (entry + 42, b"\x01")] {
+        let message = refusal(&patched(bytes.clone(), at, patch));
+        assert!(message.contains("an entry of the directory must lead to a header like itself"), "{message}");
+    }
+}
+
+#[test]
+fn the_directory_has_the_entries_it_says() {
+    let bytes = archive(&[("r/data.pkl", EMPTY)]);
+    let end = last(&bytes, b"PK\x05\x06");
+    let message = refusal(&patched(bytes, end + 10, &[2]));
+    assert!(message.contains("the directory must have 2 entries; it has 1"), "{message}");
+}
+
+#[test]
+fn both_end_records_agree() {
+    // PyTorch writes both, each with the number of entries.
+    let bytes = fixture("dict_f32.pt");
+    let end = last(&bytes, b"PK\x05\x06");
+    let message = refusal(&patched(bytes, end + 10, &[1]));
+    assert!(message.contains("both end records of the archive must agree; they do not"), "{message}");
+}
+
+#[test]
+fn sizes_may_be_in_the_zip64_field() {
+    // As PyTorch writes members of 4 GiB and more: 32 bits of ones, and the numbers in a field of 3 · 8 bytes.
+    let bytes = file(EMPTY, &[]);
+    let (entry, end) = (last(&bytes, b"PK\x01\x02"), last(&bytes, b"PK\x05\x06"));
+    let size = EMPTY.len() as u64;
+    let extra = [&[1, 0, 24, 0], [size, size, 0].map(u64::to_le_bytes).as_flattened()].concat();
+    let mut wide = bytes[..end].to_vec();
+    for at in [entry + 20, entry + 24, entry + 42] {
+        wide = patched(wide, at, &[0xff; 4]);
+    }
+    let wide = patched(wide, entry + 30, &[28]);
+    let length = u32::try_from(end - entry + extra.len()).unwrap().to_le_bytes();
+    let tail = patched(bytes[end..].to_vec(), 12, &length);
+    assert!(read(&[wide.clone(), extra.clone(), tail.clone()].concat()).is_ok());
+    // Another kind of field in its place.
+    let message = refusal(&[wide, patched(extra, 0, &[2]), tail].concat());
+    assert!(
+        message.contains("a header of the archive must be complete") || message.contains("zip64"),
+        "{message}"
+    );
+}
+
+#[test]
+fn an_archive_has_one_program() {
+    assert!(refusal(&archive(&[("a/data.pkl", EMPTY), ("b/data.pkl", EMPTY)])).contains("this one has two"));
+    assert!(
+        refusal(&archive(&[("w.npy", b"")]))
+            .contains("must have a member '<name>/data.pkl'; this one has none")
+    );
+}
+
+#[test]
+fn numbers_are_little_endian() {
+    let message = refusal(&archive(&[("r/data.pkl", EMPTY), ("r/byteorder", b"big")]));
+    assert!(message.contains("numbers must be little-endian; the file says they are not"), "{message}");
+}
+
+#[test]
+fn deep_nesting_is_refused_and_dropped_in_peace() {
+    let depth = 100_000;
+    let lists = [vec![b']'; depth], vec![b'a'; depth - 1]].concat();
+    let tuples = [b")".repeat(1), b"\x85".repeat(depth)].concat();
+    for object in [lists, tuples] {
+        let message = refusal(&file(&program(&[object]), &[]));
+        assert!(message.contains("containers must be nested at most 64 deep"), "{message}");
+    }
+    let flat = |depth: usize| file(&program(&[[b"]".repeat(depth), b"a".repeat(depth - 1)].concat()]), &[]);
+    assert!(read(&flat(64)).is_ok());
+    assert!(read(&flat(65)).is_err());
+}
+
+#[test]
+fn containers_that_hold_themselves_are_refused() {
+    for object in [op(b"]q\x00h\x00a"), [op(b"}q\x00"), text("a"), op(b"h\x00s")].concat()] {
+        let message = refusal(&file(&program(&[object]), &[]));
+        assert!(message.contains("one is deeper or contains itself"), "{message}");
+    }
+}
+
+#[test]
+fn shared_containers_cannot_multiply_without_end() {
+    // Level n holds level n - 1 twice: 2^60 leaves in some 1,500 bytes.
+    let mut object = [list(&[int(1)]), op(b"q\x00")].concat();
+    for level in 1..=60 {
+        object.extend(
+            [dict(&[("a", op(&[b'h', level - 1])), ("b", op(&[b'h', level - 1]))]), op(&[b'q', level])]
+                .concat(),
+        );
+    }
+    let message = refusal(&file(&program(&[object]), &[]));
+    assert!(message.contains("names must be in proportion to the file"), "{message}");
+}
+
+#[test]
+fn a_length_is_not_believed() {
+    // Text, bytes, a large integer and a frame of as many bytes as there can be.
+    let huge = u64::MAX.to_le_bytes();
+    let most = u32::MAX.to_le_bytes();
+    for object in [
+        [b"\x8d".as_slice(), &huge].concat(),
+        [b"\x8e".as_slice(), &huge].concat(),
+        [b"X".as_slice(), &most].concat(),
+        [b"\x8b".as_slice(), &most].concat(),
+    ] {
+        let message = refusal(&file(&program(&[object]), &[]));
+        assert!(message.contains("it ends at byte"), "{message}");
+    }
+}
+
+#[test]
+fn stacks_and_memos_hold_what_they_are_asked_for() {
+    // Nothing to pop, to recall, to return, to gather; a mark is no value; a dict with half a pair; text as a list.
+    for object in [
+        op(b"0"),
+        op(b"h\x07"),
+        op(b""),
+        op(b"t"),
+        op(b"N(\x85"),
+        op(b"}(Nu"),
+        op(b"(Nd"),
+        op(b"NNa"),
+        op(b"NNNs"),
+        op(b"N(\x90"),
+        op(b"NR"),
+        op(b"N)R"),
+        op(b"NN\x93"),
+        op(b"N)\x81"),
+        op(b"(q\x00"),
+        op(b"(\x94"),
+    ] {
+        let found = read(&file(&program(std::slice::from_ref(&object)), &[]));
+        assert!(found.is_err_and(|error| error.to_string().contains("The pickle is damaged")), "{object:?}");
+    }
+}
+
+#[test]
+fn a_pickle_has_a_protocol_and_an_end() {
+    for pickle in [b"\x80\x01}.".as_slice(), b"\x80\x06}.", b"}."] {
+        assert!(refusal(&file(pickle, &[])).contains("a pickle must be of protocol 2 to 5; this one is not"));
+    }
+    assert!(refusal(&file(b"\x80\x02}", &[])).contains("the pickle must go on for 1 bytes"));
+}
+
+#[test]
+fn text_is_utf8_and_is_shown_without_control_characters() {
+    assert!(refusal(&file(b"\x80\x02X\x01\0\0\0\xff.", &[])).contains("text in a pickle must be UTF-8"));
+    let message = refusal(&file(b"\x80\x02cos\nsys\x1b[2Jtem\n)R.", &[]));
+    assert!(message.contains(r"'os.sys\u{1b}[2Jtem'"), "{message}");
+}
+
+#[test]
+fn a_pickle_of_something_else_is_refused() {
+    let message = refusal(b"\x80\x02}.");
+    assert!(message.contains("a pickle must be one of torch.save; this one is not"), "{message}");
+}
