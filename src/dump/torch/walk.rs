@@ -76,7 +76,7 @@ impl Walk<'_, '_> {
                         self.contents.entries.push(Entry { name, dtype, shape, location });
                     }
                     Tensor::LeftOut(dtype) => {
-                        self.contents.skipped.push((name, format!("a tensor of {dtype}")))
+                        self.contents.skipped.push((name, format!("a tensor of {dtype}")));
                     }
                 }
             }

@@ -38,9 +38,9 @@ pub(in super::super) fn load(bytes: &[u8], start: usize) -> Result<Pickle<'_>, P
     }
 }
 
-struct Machine<'a> {
+pub(super) struct Machine<'a> {
     cursor: Cursor<'a>,
-    values: Vec<(Value<'a>, usize)>,
+    pub(super) values: Vec<(Value<'a>, usize)>,
     stack: Vec<Id>,
     /// Heights of the stack.
     marks: Vec<usize>,
@@ -102,101 +102,6 @@ impl<'a> Machine<'a> {
         }))
     }
 
-    /// Opcodes that gather values from the stack.
-    fn container(&mut self, opcode: u8) -> Result<(), Problem> {
-        let value =
-            match opcode {
-                b'\x85' => Value::Tuple(vec![self.pop()?]),
-                b'\x86' => {
-                    let last = self.pop()?;
-                    Value::Tuple(vec![self.pop()?, last])
-                }
-                b'\x87' => {
-                    let (last, middle) = (self.pop()?, self.pop()?);
-                    Value::Tuple(vec![self.pop()?, middle, last])
-                }
-                b't' => Value::Tuple(self.pop_to_mark()?),
-                b'l' => Value::List(self.pop_to_mark()?),
-                b'd' => {
-                    let items = self.pop_to_mark()?;
-                    Value::Dict(self.pairs(&items)?)
-                }
-                b'\x91' => self.pop_to_mark().map(|_| Value::Set)?,
-                b'\x93' => {
-                    let (name, module) = (self.pop_text()?, self.pop_text()?);
-                    Value::Global { module, name }
-                }
-                b'Q' => Value::Persistent(self.pop()?),
-                b'a' => {
-                    let item = self.pop()?;
-                    return self.extend(vec![item]);
-                }
-                b'e' => {
-                    let items = self.pop_to_mark()?;
-                    return self.extend(items);
-                }
-                b's' => {
-                    let value = self.pop()?;
-                    let key = self.pop()?;
-                    return self.insert(&[key, value]);
-                }
-                b'u' => {
-                    let items = self.pop_to_mark()?;
-                    return self.insert(&items);
-                }
-                b'\x90' => {
-                    self.pop_to_mark()?;
-                    return match self.value(self.top()?) {
-                        Value::Set => Ok(()),
-                        other => Err(self
-                            .malformed(&format!("members must be added to a set; found {}", other.kind()))),
-                    };
-                }
-                _ => {
-                    return Err(self.problem(format!(
-                        "the pickle has the instruction 0x{opcode:02x}, which saved tensors do not need; \
-                     surge_fit reads tensors only and never runs code. Save a plain dict of tensors."
-                    )));
-                }
-            };
-        self.push(value);
-        Ok(())
-    }
-
-    fn extend(&mut self, items: Vec<Id>) -> Result<(), Problem> {
-        let list = self.top()?;
-        match &mut self.values[list.0].0 {
-            Value::List(values) => values.extend(items),
-            other => {
-                let kind = other.kind();
-                return Err(self.malformed(&format!("items must be added to a list; found {kind}")));
-            }
-        }
-        Ok(())
-    }
-
-    fn insert(&mut self, items: &[Id]) -> Result<(), Problem> {
-        let pairs = self.pairs(items)?;
-        let dict = self.top()?;
-        match &mut self.values[dict.0].0 {
-            Value::Dict(values) => values.extend(pairs),
-            other => {
-                let kind = other.kind();
-                return Err(self.malformed(&format!("keys must be set in a dict; found {kind}")));
-            }
-        }
-        Ok(())
-    }
-
-    fn pairs(&self, items: &[Id]) -> Result<Vec<(Id, Id)>, Problem> {
-        let (pairs, rest) = items.as_chunks();
-        if rest.is_empty() {
-            Ok(pairs.iter().map(|&[key, value]| (key, value)).collect())
-        } else {
-            Err(self.malformed("a dict must have a value for each key; one is missing"))
-        }
-    }
-
     /// A call is understood or refused, never made.
     fn call(&mut self) -> Result<(), Problem> {
         let arguments = self.pop()?;
@@ -210,7 +115,7 @@ impl<'a> Machine<'a> {
         match (Function::by_name(module, name), items.as_slice()) {
             (Some(Function::Dict), []) => self.push(Value::Dict(Vec::new())),
             (Some(Function::Size), &[size]) if matches!(self.value(size), Value::Tuple(_)) => {
-                self.stack.push(size)
+                self.stack.push(size);
             }
             (None | Some(Function::Dict | Function::Size), _) => {
                 return Err(self.refused("call", module, name));
@@ -258,26 +163,26 @@ impl<'a> Machine<'a> {
         Ok(())
     }
 
-    fn push(&mut self, value: Value<'a>) {
+    pub(super) fn push(&mut self, value: Value<'a>) {
         self.stack.push(Id(self.values.len()));
         self.values.push((value, self.at));
     }
 
     /// The top of the stack, above the last mark.
-    fn top(&self) -> Result<Id, Problem> {
+    pub(super) fn top(&self) -> Result<Id, Problem> {
         match self.stack.last() {
             Some(&id) if self.stack.len() > self.marks.last().copied().unwrap_or(0) => Ok(id),
             _ => Err(self.malformed("a value must be there for this instruction; none is")),
         }
     }
 
-    fn pop(&mut self) -> Result<Id, Problem> {
+    pub(super) fn pop(&mut self) -> Result<Id, Problem> {
         let top = self.top()?;
         self.stack.pop();
         Ok(top)
     }
 
-    fn pop_text(&mut self) -> Result<&'a str, Problem> {
+    pub(super) fn pop_text(&mut self) -> Result<&'a str, Problem> {
         let id = self.pop()?;
         match self.value(id) {
             Value::Text(text) => Ok(text),
@@ -285,7 +190,7 @@ impl<'a> Machine<'a> {
         }
     }
 
-    fn pop_to_mark(&mut self) -> Result<Vec<Id>, Problem> {
+    pub(super) fn pop_to_mark(&mut self) -> Result<Vec<Id>, Problem> {
         match self.marks.pop() {
             // Not `split_off`, which may hand out the whole stack's capacity.
             Some(height) => Ok(self.stack.drain(height..).collect()),
@@ -293,15 +198,15 @@ impl<'a> Machine<'a> {
         }
     }
 
-    fn value(&self, id: Id) -> &Value<'a> {
+    pub(super) fn value(&self, id: Id) -> &Value<'a> {
         &self.values[id.0].0
     }
 
-    fn problem(&self, text: String) -> Problem {
+    pub(super) fn problem(&self, text: String) -> Problem {
         Problem::at(self.at, text)
     }
 
-    fn malformed(&self, what: &str) -> Problem {
+    pub(super) fn malformed(&self, what: &str) -> Problem {
         self.problem(format!("{what}. The pickle is damaged: copy or save the file again."))
     }
 

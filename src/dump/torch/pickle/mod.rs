@@ -1,5 +1,6 @@
 //! Pickles, protocols 2 to 5, as data: a machine that builds values and never a Python object.
 
+mod containers;
 mod cursor;
 mod functions;
 mod machine;

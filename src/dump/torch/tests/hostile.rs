@@ -134,7 +134,7 @@ fn numbers_are_little_endian() {
 fn deep_nesting_is_refused_and_dropped_in_peace() {
     let depth = 100_000;
     let lists = [vec![b']'; depth], vec![b'a'; depth - 1]].concat();
-    let tuples = [b")".repeat(1), b"\x85".repeat(depth)].concat();
+    let tuples = [b")".to_vec(), b"\x85".repeat(depth)].concat();
     for object in [lists, tuples] {
         let message = refusal(&file(&program(&[object]), &[]));
         assert!(message.contains("containers must be nested at most 64 deep"), "{message}");
@@ -227,4 +227,14 @@ fn text_is_utf8_and_is_shown_without_control_characters() {
 fn a_pickle_of_something_else_is_refused() {
     let message = refusal(b"\x80\x02}.");
     assert!(message.contains("a pickle must be one of torch.save; this one is not"), "{message}");
+}
+
+#[test]
+fn a_pickle_has_a_length_that_its_values_can_be_held_at() {
+    // A text of 64 MiB, all of it there.
+    let mut bytes = vec![0; (64 << 20) + 16];
+    bytes[..7].copy_from_slice(b"\x80\x02X\0\0\0\x04");
+    let found = super::super::pickle::load(&bytes, 0);
+    let message = found.unwrap_err().in_file("grads.pt").to_string();
+    assert!(message.contains("a pickle must have at most 67108864 bytes"), "{message}");
 }

@@ -6,6 +6,7 @@ mod forge;
 mod gather;
 mod hostile;
 mod objects;
+mod old;
 mod properties;
 mod refusals;
 mod views;

@@ -107,7 +107,7 @@ proptest! {
 fn containers_have_the_room_of_their_items() {
     let deep = 10_000;
     let pickle =
-        [b"\x80\x02".to_vec(), b"(".repeat(1), b"N".repeat(deep), b"t".to_vec(), b"0".to_vec()].concat();
+        [b"\x80\x02".to_vec(), b"(".to_vec(), b"N".repeat(deep), b"t".to_vec(), b"0".to_vec()].concat();
     let pickle = [pickle, b"(Nt0".repeat(deep), b"}.".to_vec()].concat();
     let found = pickle::load(&pickle, 0).unwrap();
     assert!(found.footprint() <= 8 * pickle.len(), "{}", found.footprint());
