@@ -192,8 +192,7 @@ impl<'a> Machine<'a> {
 
     pub(super) fn pop_to_mark(&mut self) -> Result<Vec<Id>, Problem> {
         match self.marks.pop() {
-            // Not `split_off`, which may hand out the whole stack's capacity.
-            Some(height) => Ok(self.stack.drain(height..).collect()),
+            Some(height) => Ok(self.stack.split_off(height)),
             None => Err(self.malformed("a mark must be there for this instruction; none is")),
         }
     }
