@@ -58,6 +58,29 @@ pub enum Error {
     Stopped,
 }
 
+impl Error {
+    /// A refusal of a file. Names come from the file: they are cut and escaped, so that no file writes to a terminal.
+    pub(crate) fn in_file(
+        file: &str,
+        tensor: Option<&str>,
+        offset: Option<usize>,
+        problem: impl Into<String>,
+    ) -> Self {
+        Self::File { file: file.to_owned(), tensor: tensor.map(shown), offset, problem: problem.into() }
+    }
+}
+
+/// At most 100 characters of a name that a file gave, without control characters.
+pub(crate) fn shown(name: &str) -> String {
+    let cut = name.char_indices().nth(100).map_or(name, |(end, _)| &name[..end]);
+    let dots = if cut.len() < name.len() { "…" } else { "" };
+    let text: String = cut
+        .chars()
+        .flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] })
+        .collect();
+    text + dots
+}
+
 fn place(file: &str, tensor: Option<&str>, offset: Option<usize>) -> String {
     let tensor = tensor.map(|name| format!(", tensor '{name}'")).unwrap_or_default();
     let offset = offset.map(|byte| format!(", byte {byte}")).unwrap_or_default();

@@ -35,7 +35,7 @@ mod law;
 mod python;
 mod surface;
 
-pub use dump::{Contents, Dtype, Entry, Location};
+pub use dump::{Buffer, Container, Contents, Dtype, Entry, Format, Location, Options, shards, to_f64};
 pub use error::Error;
 pub use law::{LAWS, Landscape, Law, by_name, evaluate, expected_regret, gradient, per_draw, quantiles};
 pub use surface::Valley;

@@ -11,6 +11,8 @@ pub struct Contents {
     pub entries: Vec<Entry>,
     /// Free text, as the safetensors header keeps it.
     pub metadata: BTreeMap<String, String>,
+    /// What was left out: its name, and why.
+    pub skipped: Vec<(String, String)>,
 }
 
 /// One array of a file.
@@ -41,7 +43,7 @@ pub enum Location {
         /// In elements, one per axis.
         strides: Vec<usize>,
     },
-    /// Row-major inside a raw DEFLATE stream.
+    /// Inside a raw DEFLATE stream.
     Deflated {
         /// The first byte of the stream.
         offset: usize,
@@ -49,5 +51,7 @@ pub enum Location {
         length: usize,
         /// Bytes of inflated data before the first number.
         skip: usize,
+        /// Of the inflated numbers, in elements; none if they are row-major.
+        strides: Option<Vec<usize>>,
     },
 }
