@@ -33,7 +33,19 @@ pub(super) fn gather(
     strides: &[usize],
     out: &mut (impl Write + Seek),
 ) -> io::Result<()> {
-    let (axes, dense, run) = plan(shape, strides, BOX / size);
+    by_boxes(source, size, shape, strides, BOX / size, out)
+}
+
+/// The same with boxes of at most so many elements.
+fn by_boxes(
+    source: &[u8],
+    size: usize,
+    shape: &[usize],
+    strides: &[usize],
+    most: usize,
+    out: &mut (impl Write + Seek),
+) -> io::Result<()> {
+    let (axes, dense, run) = plan(shape, strides, most);
     let rows = axes.iter().map(|axis| axis.extent).product::<usize>() / run;
     // Rows of a box that are a power of two apart would all meet in the same few lines of the cache.
     let pitch = if rows > 1 { run * size + 64 } else { run * size };
@@ -171,4 +183,85 @@ fn advance(index: &mut [usize], step: impl Fn(usize) -> usize, end: impl Fn(usiz
         index[at] = 0;
     }
     false
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Cursor;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// The elements of a view, one by one.
+    fn one_by_one(source: &[u8], size: usize, shape: &[usize], strides: &[usize]) -> Vec<u8> {
+        let mut out = Vec::new();
+        let mut index = vec![0; shape.len()];
+        loop {
+            let at = size * index.iter().zip(strides).map(|(i, stride)| i * stride).sum::<usize>();
+            out.extend_from_slice(&source[at..at + size]);
+            if !advance(&mut index, |_| 1, |at| shape[at]) {
+                return out;
+            }
+        }
+    }
+
+    fn gathered(source: &[u8], size: usize, shape: &[usize], strides: &[usize], most: usize) -> Vec<u8> {
+        let mut out = Cursor::new(Vec::new());
+        by_boxes(source, size, shape, strides, most, &mut out).unwrap();
+        out.into_inner()
+    }
+
+    #[test]
+    fn a_column_major_matrix_is_transposed() {
+        // Columns (0, 1), (2, 3), (4, 5): row 0 is 0, 2, 4.
+        assert_eq!(gathered(&[0, 1, 2, 3, 4, 5], 1, &[2, 3], &[1, 2], 1 << 20), [0, 2, 4, 1, 3, 5]);
+        assert_eq!(gathered(&[7, 8], 2, &[], &[], 1 << 20), [7, 8]);
+    }
+
+    #[test]
+    fn a_box_reads_pages_of_the_source_and_writes_long_runs() {
+        // A thousand examples of two million parameters, column-major: all examples in a box, and about a
+        // thousand parameters of each, so that a box of 2^20 numbers reads each page once.
+        let (axes, dense, run) = plan(&[1000, 2_000_000], &[1, 1000], 1 << 20);
+        assert_eq!((dense, run, axes[0].extent), (0, 1048, 1000));
+        // Row-major rows that are a part of longer ones: as much of a row as fits.
+        let (axes, dense, run) = plan(&[10, 3_000_000], &[4_000_000, 1], 1 << 20);
+        assert_eq!((dense, run, axes[0].extent), (1, 1 << 20, 1));
+        // Short last axes: a run takes in the axes before them.
+        let (_, dense, run) = plan(&[1_000_000, 8, 3], &[1, 1_000_000, 8_000_000], 1 << 20);
+        assert_eq!((dense, run), (0, (1 << 20) / 24 * 24));
+    }
+
+    proptest! {
+        #[test]
+        fn any_view_is_gathered_as_one_by_one(
+            axes in prop::collection::vec((1_usize..8, 0_usize..9), 0..5),
+            size in prop::sample::select(vec![1_usize, 2, 4, 8]),
+            most in prop::sample::select(vec![1_usize, 2, 5, 16, 100, 1 << 19]),
+        ) {
+            let (shape, strides): (Vec<usize>, Vec<usize>) = axes.into_iter().unzip();
+            let last: usize = shape.iter().zip(&strides).map(|(axis, stride)| (axis - 1) * stride).sum();
+            let source: Vec<u8> = (0..=u8::MAX).cycle().take((last + 1) * size).collect();
+            let expected = one_by_one(&source, size, &shape, &strides);
+            prop_assert_eq!(gathered(&source, size, &shape, &strides, most), expected);
+        }
+
+        #[test]
+        fn any_order_of_axes_is_gathered_as_one_by_one(
+            shape in prop::collection::vec(1_usize..7, 3),
+            order in Just(vec![0_usize, 1, 2]).prop_shuffle(),
+            most in 1_usize..400,
+        ) {
+            let mut strides = vec![0; 3];
+            let mut next = 1;
+            for axis in order {
+                strides[axis] = next;
+                next *= shape[axis];
+            }
+            let source: Vec<u8> = (0..=u8::MAX).cycle().take(next * 2).collect();
+            let expected = one_by_one(&source, 2, &shape, &strides);
+            prop_assert_eq!(gathered(&source, 2, &shape, &strides, most), expected);
+        }
+    }
 }

@@ -166,4 +166,4 @@ fn dtype(name: &str, void_dtype: Option<Dtype>) -> Result<Result<Dtype, String>,
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -249,4 +249,4 @@ fn check_overlap(members: &[Member<'_>], end: usize, file: &str) -> Result<(), E
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -68,7 +68,7 @@ fn refused_fixtures_are_refused_in_these_words() {
         ),
         (
             "bad_json",
-            "'f', byte 15: its header must be a JSON object; the parser says: EOF while parsing a list. The file is damaged: write it again.",
+            "'f', byte 15: its header must be a JSON object; the parser says: EOF while parsing a value. The file is damaged: write it again.",
         ),
         (
             "offset_past_end",
@@ -84,7 +84,7 @@ fn refused_fixtures_are_refused_in_these_words() {
         ),
         (
             "overlap",
-            "'f', tensor 'b', byte 73: its bytes must be its own; they overlap those of 'a'. The file may be damaged: write it again.",
+            "'f', tensor 'b', byte 71: its bytes must be its own; they overlap those of 'a'. The file may be damaged: write it again.",
         ),
     ];
     for (name, message) in cases {
