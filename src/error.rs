@@ -41,6 +41,17 @@ pub enum Error {
         /// Its position in the flattened array.
         index: usize,
     },
+    /// No type of numbers has this name.
+    #[error(
+        "'{argument}' must be one of {}; got '{found}'. Use one of these names.",
+        crate::dump::Dtype::NAMES
+    )]
+    UnknownDtype {
+        /// The argument.
+        argument: &'static str,
+        /// The name that was asked for.
+        found: String,
+    },
     /// A file of gradients is not what it must be.
     #[error("{}: {problem}", place(file, tensor.as_deref(), *offset))]
     File {

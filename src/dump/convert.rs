@@ -1,10 +1,31 @@
 //! Stored numbers as double precision, which holds every one of them exactly.
 
-use super::Dtype;
+use super::{Container, Dtype, layout};
+use crate::error::Error;
+
+/// Up to `count` numbers of entry `index` in row-major order, from number `start` on; to look at, not to compute with.
+///
+/// # Errors
+/// There is no such entry or number, or [`Container::data`] refuses.
+pub fn part(container: &Container, index: usize, start: usize, count: usize) -> Result<Vec<f64>, Error> {
+    let entries = &container.contents().entries;
+    let Some(entry) = entries.get(index) else {
+        let problem =
+            format!("the index of an array must be below {}; got {index}. Correct it.", entries.len());
+        return Err(Error::in_file(container.label(), None, None, problem));
+    };
+    let size = entry.dtype.size();
+    let total = layout::size(entry) / size;
+    if start > total {
+        let problem = format!("the first number must be at most {total}; got {start}. Correct it.");
+        return Err(Error::in_file(container.label(), Some(&entry.name), None, problem));
+    }
+    let end = start + count.min(total - start);
+    Ok(to_f64(entry.dtype, &container.data(index)?[start * size..end * size]))
+}
 
 /// Convert row-major little-endian numbers, of any alignment; bytes of an incomplete last number are left out.
-#[must_use]
-pub fn to_f64(dtype: Dtype, bytes: &[u8]) -> Vec<f64> {
+pub(super) fn to_f64(dtype: Dtype, bytes: &[u8]) -> Vec<f64> {
     let wide = |number: f32| f64::from(number);
     match dtype {
         Dtype::F8E4M3 => bytes.iter().map(|&bits| wide(e4m3(bits))).collect(),
@@ -99,6 +120,22 @@ mod tests {
         // The largest numbers in the tables of the OCP specification.
         assert_eq!(to_f64(Dtype::F8E4M3, &[0x7e]), [448.0]);
         assert_eq!(to_f64(Dtype::F8E5M2, &[0x7b]), [57344.0]);
+    }
+
+    #[test]
+    fn a_part_ends_with_its_array() {
+        let location = super::super::Location::Plain { offset: 0 };
+        let entry = super::super::Entry { name: "w".into(), dtype: Dtype::F8E5M2, shape: vec![3], location };
+        // 1, 2 and 4: exponents 15, 16 and 17 over two bits of fraction.
+        let buffer = Box::new(vec![15 << 2, 16 << 2, 17 << 2]);
+        let held = Container::from_buffer("array".into(), vec![entry], buffer).unwrap();
+        assert_eq!(part(&held, 0, 1, usize::MAX).unwrap(), [2.0, 4.0]);
+        assert_eq!(part(&held, 0, 0, 1).unwrap(), [1.0]);
+        assert!(part(&held, 0, 3, 1).unwrap().is_empty());
+        let refusal = part(&held, 0, 4, 1).unwrap_err().to_string();
+        assert_eq!(refusal, "'array', tensor 'w': the first number must be at most 3; got 4. Correct it.");
+        let refusal = part(&held, 1, 0, 1).unwrap_err().to_string();
+        assert_eq!(refusal, "'array': the index of an array must be below 1; got 1. Correct it.");
     }
 
     #[test]

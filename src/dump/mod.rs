@@ -24,7 +24,7 @@ mod zip;
 
 pub use container::{Buffer, Container, Options};
 pub use contents::{Contents, Entry, Location};
-pub use convert::to_f64;
+pub use convert::part;
 pub use dtype::Dtype;
 pub use format::Format;
 pub use index::shards;

@@ -1,6 +1,6 @@
 //! Files on a disk: which format they have, and that any thread gets the same bytes.
 
-use super::super::to_f64;
+use super::super::convert::to_f64;
 use super::*;
 
 const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures");

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::super::to_f64;
+use super::super::convert::to_f64;
 use super::*;
 
 /// A file of version 1 with this header, as NumPy pads it.

@@ -2,8 +2,10 @@
 
 use proptest::prelude::*;
 
+use super::super::convert::to_f64;
+use super::super::npy::tests as one;
 use super::super::zip::tests::{Style, archive};
-use super::super::{Container, Format, layout, npy::tests as one, to_f64};
+use super::super::{Container, Format, layout};
 use super::*;
 
 /// The numbers 0.5 to 3.0 as a `.npy` file of shape (2, 3).

@@ -2,7 +2,8 @@
 
 use proptest::prelude::*;
 
-use super::super::{Container, Format, Options, npz, to_f64};
+use super::super::convert::to_f64;
+use super::super::{Container, Format, Options, npz};
 use super::*;
 
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/safetensors");
