@@ -41,6 +41,17 @@ pub enum Error {
         /// Its position in the flattened array.
         index: usize,
     },
+    /// No type of numbers has this name.
+    #[error(
+        "'{argument}' must be one of {}; got '{found}'. Use one of these names.",
+        crate::dump::Dtype::NAMES
+    )]
+    UnknownDtype {
+        /// The argument.
+        argument: &'static str,
+        /// The name that was asked for.
+        found: String,
+    },
     /// A file of gradients is not what it must be.
     #[error("{}: {problem}", place(file, tensor.as_deref(), *offset))]
     File {
@@ -56,6 +67,29 @@ pub enum Error {
     /// The caller asked to stop.
     #[error("stopped on request.")]
     Stopped,
+}
+
+impl Error {
+    /// A refusal of a file. Names come from the file: they are cut and escaped, so that no file writes to a terminal.
+    pub(crate) fn in_file(
+        file: &str,
+        tensor: Option<&str>,
+        offset: Option<usize>,
+        problem: impl Into<String>,
+    ) -> Self {
+        Self::File { file: file.to_owned(), tensor: tensor.map(shown), offset, problem: problem.into() }
+    }
+}
+
+/// At most 100 characters of a name that a file gave, without control characters.
+pub(crate) fn shown(name: &str) -> String {
+    let cut = name.char_indices().nth(100).map_or(name, |(end, _)| &name[..end]);
+    let dots = if cut.len() < name.len() { "…" } else { "" };
+    let text: String = cut
+        .chars()
+        .flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] })
+        .collect();
+    text + dots
 }
 
 fn place(file: &str, tensor: Option<&str>, offset: Option<usize>) -> String {

@@ -35,7 +35,7 @@ mod law;
 mod python;
 mod surface;
 
-pub use dump::{Contents, Dtype, Entry, Location};
+pub use dump::{Buffer, Container, Contents, Dtype, Entry, Format, Location, Options, part, shards};
 pub use error::Error;
 pub use law::{LAWS, Landscape, Law, by_name, evaluate, expected_regret, gradient, per_draw, quantiles};
 pub use surface::Valley;
@@ -44,6 +44,8 @@ pub use surface::Valley;
 #[cfg(feature = "python")]
 #[pyo3::pymodule]
 mod _core {
+    #[pymodule_export]
+    use crate::python::dump::{GradientFile, index_files};
     #[pymodule_export]
     use crate::python::law::{
         evaluate_law, law_expected_regret, law_gradient, law_limits, law_parameters, law_peak, law_quantiles,

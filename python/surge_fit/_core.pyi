@@ -1,9 +1,14 @@
 """The compiled kernels. Private: the stages of surge_fit are the interface."""
 
-from surge_fit.typing import FloatArray
+from pathlib import Path as FilePath
+from typing import final
+
+from surge_fit.typing import FloatArray, Path
 
 __all__ = [
+    "GradientFile",
     "evaluate_law",
+    "index_files",
     "law_expected_regret",
     "law_gradient",
     "law_limits",
@@ -63,3 +68,93 @@ def law_expected_regret(
 
 def valley(u: FloatArray, rate: float, asymmetry: float) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Evaluate the loss valley h(u) and its first and second derivatives, each of the shape of `u`."""
+
+@final
+class GradientFile:
+    """The arrays of one file, mapped and never copied into memory, or one array that Python holds.
+
+    The file must not be cut or written to, nor the array, while this object lives.
+    """
+
+    @staticmethod
+    def open(path: Path, void_dtype: str | None = None) -> GradientFile:
+        """Map a file and read what it says about itself; no number is touched.
+
+        Parameters
+        ----------
+        path : str or path-like
+            A safetensors, .npy, .npz or PyTorch file, or numbers alone with a description beside them: the file's
+            name and ``.json``, ``{"dtype": ..., "shape": [...], "offset": 0}``, or ``{"tensors": [...]}`` with a name
+            each.
+        void_dtype : str, optional
+            What untyped numbers are: NumPy writes bfloat16 and float8 without their names.
+
+        Raises
+        ------
+        DumpError
+            The file is not there, of no known format, or damaged.
+        """
+
+    @staticmethod
+    def from_array(name: str, array: object, dtype: str | None = None) -> GradientFile:
+        """Share the memory of an array, without a copy.
+
+        Parameters
+        ----------
+        name : str
+            The name of its only entry.
+        array : object with the buffer protocol
+            C-contiguous, of one axis or more.
+        dtype : str, optional
+            What its numbers are, where the array has them as integers or untyped bytes: bfloat16 or a float8.
+
+        Raises
+        ------
+        DumpError
+            The array shares no memory, is not contiguous, or has numbers of another type.
+        """
+
+    @property
+    def path(self) -> str:
+        """The file as it was named, or the name of the array."""
+
+    @property
+    def format(self) -> str:
+        """One of safetensors, npy, npz, torch, raw and memory."""
+
+    @property
+    def metadata(self) -> dict[str, str]:
+        """What the file says about itself beside the arrays."""
+
+    @property
+    def skipped(self) -> list[tuple[str, str]]:
+        """Arrays that hold no gradients and were left out: name, and why."""
+
+    @property
+    def entries(self) -> list[tuple[str, str, tuple[int, ...], int | None]]:
+        """Name, type, shape and first byte of each array; no byte for what is packed or strided."""
+
+    def read(self, index: int, start: int, count: int) -> FloatArray:
+        """Convert a few numbers, to look at.
+
+        Parameters
+        ----------
+        index : int
+            Which of the entries.
+        start, count : int
+            The first number, in row-major order, and how many at most.
+
+        Raises
+        ------
+        DumpError
+            There is no such entry or number, or a packed array does not hold what the file claims.
+        """
+
+def index_files(path: Path, void_dtype: str | None = None) -> list[FilePath]:
+    """List the shards of an index such as ``model.safetensors.index.json``, each checked to hold what it promises.
+
+    Raises
+    ------
+    DumpError
+        The index is none, a shard is not beside it, or lacks a tensor.
+    """

@@ -17,6 +17,10 @@ class SweepError(InputError):
     """A table of runs cannot be read or does not hold what a sweep must hold."""
 
 
+class DumpError(InputError):
+    """A gradient dump cannot be read or does not hold what it must hold."""
+
+
 class FitError(SurgeFitError, RuntimeError):
     """A fit could not be carried out."""
 

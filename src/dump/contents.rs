@@ -11,7 +11,7 @@ pub struct Contents {
     pub entries: Vec<Entry>,
     /// Free text, as the safetensors header keeps it.
     pub metadata: BTreeMap<String, String>,
-    /// What is there and is left out: its name, and why.
+    /// What was left out: its name, and why.
     pub skipped: Vec<(String, String)>,
 }
 
@@ -43,7 +43,7 @@ pub enum Location {
         /// In elements, one per axis.
         strides: Vec<usize>,
     },
-    /// Row-major inside a raw DEFLATE stream.
+    /// Inside a raw DEFLATE stream.
     Deflated {
         /// The first byte of the stream.
         offset: usize,
@@ -51,5 +51,7 @@ pub enum Location {
         length: usize,
         /// Bytes of inflated data before the first number.
         skip: usize,
+        /// Of the inflated numbers, in elements; none if they are row-major.
+        strides: Option<Vec<usize>>,
     },
 }

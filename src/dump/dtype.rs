@@ -31,6 +31,23 @@ impl Dtype {
         }
     }
 
+    /// The type of that name, or of NumPy's short name for it.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Some(match name {
+            "float8_e4m3fn" => Self::F8E4M3,
+            "float8_e5m2" => Self::F8E5M2,
+            "float16" | "f2" | "<f2" => Self::F16,
+            "bfloat16" => Self::Bf16,
+            "float32" | "f4" | "<f4" => Self::F32,
+            "float64" | "f8" | "<f8" => Self::F64,
+            _ => return None,
+        })
+    }
+
+    /// Every name, for messages.
+    pub(crate) const NAMES: &str = "float64, float32, float16, bfloat16, float8_e4m3fn and float8_e5m2";
+
     /// Bytes of one number.
     #[must_use]
     pub const fn size(self) -> usize {

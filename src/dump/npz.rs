@@ -1,0 +1,85 @@
+//! NumPy's `.npz`: a zip file of `.npy` files, stored or deflated.
+
+use super::inflate::{Failure, MOST_GROWTH, beginning};
+use super::npy::{self, Array, Problem};
+use super::zip::{self, Member, Method};
+use super::{Contents, Dtype, Entry, Location};
+use crate::error::Error;
+
+/// What an `.npz` file holds; an array is named by its member without `.npy`.
+pub(super) fn read(bytes: &[u8], file: &str, void_dtype: Option<Dtype>) -> Result<Contents, Error> {
+    let mut contents = Contents::default();
+    for member in zip::members(bytes, file)? {
+        let Some(name) = member.name.strip_suffix(".npy") else {
+            contents
+                .skipped
+                .push((member.name.to_owned(), "no .npy member, which holds no array".to_owned()));
+            continue;
+        };
+        let packed = &bytes[member.offset..member.offset + member.packed];
+        let refuse = |(at, problem): Problem| {
+            // Inside a packed member no byte of the file is the one at fault: the member is.
+            let at = if member.method == Method::Stored { at } else { 0 };
+            Error::in_file(file, Some(name), Some(member.offset + at), problem)
+        };
+        let array = match member.method {
+            Method::Stored => npy::array(packed, void_dtype),
+            Method::Deflated => deflated(packed, &member, void_dtype),
+        }
+        .map_err(refuse)?;
+        match array.dtype {
+            Err(why) => contents.skipped.push((name.to_owned(), why)),
+            Ok(dtype) => {
+                npy::check_size(&array, dtype, member.unpacked).map_err(refuse)?;
+                let location = location(&member, &array);
+                contents.entries.push(Entry { name: name.to_owned(), dtype, shape: array.shape, location });
+            }
+        }
+    }
+    Ok(contents)
+}
+
+/// Read the header of a packed array; no more than the header is unpacked.
+fn deflated(packed: &[u8], member: &Member<'_>, void_dtype: Option<Dtype>) -> Result<Array, Problem> {
+    if member.unpacked / MOST_GROWTH > packed.len() {
+        let problem = format!(
+            "{} bytes cannot unpack to the {} that the directory claims. The zip file is damaged or hostile: write \
+             it again.",
+            packed.len(),
+            member.unpacked
+        );
+        return Err((0, problem));
+    }
+    let unpack = |length| {
+        beginning(packed, length).map_err(|failure| match failure {
+            Failure::Stream { problem, .. } => {
+                (0, format!("{problem}. The file is cut or damaged: copy or write it again."))
+            }
+            Failure::Write(error) => (0, error.to_string()),
+        })
+    };
+    let skip = npy::skip(&unpack(npy::PREFIX)?)?;
+    let array = npy::array(&unpack(skip)?, void_dtype)?;
+    if array.skip > member.unpacked {
+        let problem = format!(
+            "its header takes {} bytes; the directory claims {} for the whole. The zip file is damaged: write it again.",
+            array.skip, member.unpacked
+        );
+        return Err((0, problem));
+    }
+    Ok(array)
+}
+
+fn location(member: &Member<'_>, array: &Array) -> Location {
+    let strides = array.strides.clone();
+    match (member.method, strides) {
+        (Method::Stored, None) => Location::Plain { offset: member.offset + array.skip },
+        (Method::Stored, Some(strides)) => Location::Strided { offset: member.offset + array.skip, strides },
+        (Method::Deflated, strides) => {
+            Location::Deflated { offset: member.offset, length: member.packed, skip: array.skip, strides }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
