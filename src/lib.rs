@@ -33,11 +33,13 @@ mod error;
 mod law;
 #[cfg(feature = "python")]
 mod python;
+mod statistics;
 mod surface;
 
 pub use dump::{Buffer, Container, Contents, Dtype, Entry, Format, Location, Options, part, shards};
 pub use error::Error;
 pub use law::{LAWS, Landscape, Law, by_name, evaluate, expected_regret, gradient, per_draw, quantiles};
+pub use statistics::{Request, Rows, Scanned, Shape, Sink, Sums, scan};
 pub use surface::Valley;
 
 /// The kernels as Python sees them: `surge_fit._core`.

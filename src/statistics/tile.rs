@@ -1,0 +1,371 @@
+//! One tile: all kept rows of a few columns, passed twice or three times while they stay in the cache.
+
+use std::ops::Range;
+
+use super::format::{Counts, Format, count};
+use super::lanes::{LANES, Lanes, Real};
+use super::passes::{STEP, Standardised, first, second, third};
+use super::plan::Plan;
+
+/// Squares left the range of single precision: the tile must be passed again in double precision.
+pub struct TooNarrow;
+
+/// The sums of a tile and what it needs to find them.
+pub struct Tile<'a, F: Format> {
+    /// How rows are processed.
+    pub plan: &'a Plan,
+    rows: &'a [&'a [u8]],
+    bytes: Range<usize>,
+    /// Sums over a run of rows.
+    run: Vec<Lanes<F::Real>>,
+    /// Another one.
+    second_run: Vec<Lanes<F::Real>>,
+    /// The means, as the passes use them.
+    means: Vec<Lanes<F::Real>>,
+    /// One over the standard deviations.
+    inverses: Vec<Lanes<F::Real>>,
+    /// Sums of the rows of one group.
+    group: Vec<Lanes<f64>>,
+    /// Sums of deviations from the means that the passes use.
+    shift: Vec<Lanes<f64>>,
+    /// Means of the columns, in lanes.
+    pub mean: Vec<Lanes<f64>>,
+    /// Unbiased variances of one example.
+    pub variance: Vec<Lanes<f64>>,
+    /// Sums of third powers of standardised deviations.
+    pub cubes: Vec<Lanes<f64>>,
+    /// Sums of their fourth powers.
+    pub fourths: Vec<Lanes<f64>>,
+    /// Per position, Σ g² and g·ḡ over the columns of the tile.
+    pub rows_sums: Vec<[f64; 2]>,
+    /// The same of standardised numbers.
+    pub standardised: Vec<[f64; 2]>,
+    /// Per group, |Σ b g|².
+    pub group_norms: Vec<f64>,
+    /// Elements that a report mentions.
+    pub counts: Counts,
+    /// Positions of rows that are not finite.
+    pub non_finite: Vec<usize>,
+}
+
+/// Let a pass meet the positions of a range, four at a time while there are four.
+macro_rules! steps {
+    ($range:expr, $pass:ident, $tile:expr) => {
+        let Range { mut start, end } = $range;
+        while start + STEP <= end {
+            $tile.$pass::<STEP, WEIGHTED>(start)?;
+            start += STEP;
+        }
+        while start < end {
+            $tile.$pass::<1, WEIGHTED>(start)?;
+            start += 1;
+        }
+    };
+}
+
+impl<'a, F: Format> Tile<'a, F> {
+    /// An empty tile over columns that begin at zero.
+    pub fn new(plan: &'a Plan, rows: &'a [&'a [u8]]) -> Self {
+        let (count, groups) = (plan.order.len(), plan.groups);
+        Self {
+            plan,
+            rows,
+            bytes: 0..0,
+            run: Vec::new(),
+            second_run: Vec::new(),
+            means: Vec::new(),
+            inverses: Vec::new(),
+            group: Vec::new(),
+            shift: Vec::new(),
+            mean: Vec::new(),
+            variance: Vec::new(),
+            cubes: Vec::new(),
+            fourths: Vec::new(),
+            rows_sums: vec![[0.0; 2]; count],
+            standardised: vec![[0.0; 2]; if plan.shape { count } else { 0 }],
+            group_norms: vec![0.0; groups],
+            counts: Counts::default(),
+            non_finite: Vec::new(),
+        }
+    }
+
+    /// Fill the tile with the sums of some columns.
+    #[inline(always)]
+    pub fn pass<const WEIGHTED: bool>(&mut self, columns: Range<usize>) -> Result<(), TooNarrow> {
+        self.clear(columns);
+        for segment in &self.plan.segments {
+            for run in segment.runs() {
+                steps!(run, first_step, self);
+                flush(&mut self.run, &mut self.group);
+            }
+            self.close_group(segment.group);
+        }
+        self.finish_means()?;
+        for segment in &self.plan.segments {
+            for run in segment.runs() {
+                steps!(run, second_step, self);
+                flush(&mut self.run, &mut self.shift);
+                flush(&mut self.second_run, &mut self.variance);
+            }
+        }
+        self.finish_variances()?;
+        if self.plan.shape {
+            for segment in &self.plan.segments {
+                for run in segment.runs() {
+                    steps!(run, third_step, self);
+                    flush(&mut self.run, &mut self.cubes);
+                    flush(&mut self.second_run, &mut self.fourths);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn clear(&mut self, columns: Range<usize>) {
+        let blocks = columns.len().div_ceil(LANES);
+        self.bytes = columns.start * F::SIZE..columns.end * F::SIZE;
+        for lanes in [&mut self.run, &mut self.second_run, &mut self.means, &mut self.inverses] {
+            lanes.clear();
+            lanes.resize(blocks, Lanes::zero());
+        }
+        for lanes in [
+            &mut self.group,
+            &mut self.shift,
+            &mut self.mean,
+            &mut self.variance,
+            &mut self.cubes,
+            &mut self.fourths,
+        ] {
+            lanes.clear();
+            lanes.resize(blocks, Lanes::zero());
+        }
+        self.group_norms.fill(0.0);
+        self.counts = Counts::default();
+        self.non_finite.clear();
+    }
+
+    /// The columns of this tile in the rows from `position` on; at the end, the last row again.
+    #[inline(always)]
+    fn pieces<const ROWS: usize>(&self, position: usize) -> [&'a [u8]; ROWS] {
+        std::array::from_fn(|row| {
+            let position = (position + row).min(self.plan.order.len() - 1);
+            &self.rows[self.plan.order[position]][self.bytes.clone()]
+        })
+    }
+
+    #[inline(always)]
+    fn weights<const ROWS: usize>(&self, position: usize) -> [(f64, f64); ROWS] {
+        std::array::from_fn(|row| match &self.plan.weights {
+            Some(weights) => weights[position + row],
+            None => (1.0, 1.0),
+        })
+    }
+
+    #[inline(always)]
+    fn first_step<const ROWS: usize, const WEIGHTED: bool>(&mut self, at: usize) -> Result<(), TooNarrow> {
+        let rows = self.pieces::<ROWS>(at);
+        let ahead = self.pieces(at + ROWS);
+        let weights = self.weights(at).map(|(weight, _)| F::Real::narrow(weight));
+        let found = first::<F, ROWS, WEIGHTED>(rows, ahead, weights, &mut self.run);
+        let limit = self.smallest();
+        for row in 0..ROWS {
+            let norm = found.norms[row];
+            self.rows_sums[at + row][0] = norm;
+            if found.tiny || !(limit..=f64::MAX).contains(&norm) {
+                self.inspect(at + row, rows[row], norm)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The sum of squares of a row of this tile below which digits may have been lost.
+    #[inline(always)]
+    #[expect(clippy::cast_precision_loss, reason = "small counts")]
+    fn smallest(&self) -> f64 {
+        F::Real::SMALLEST_SQUARE * (self.means.len() * LANES) as f64
+    }
+
+    /// Look closely at a row that has tiny numbers, or whose norm is too small or too large to trust.
+    #[inline(always)]
+    fn inspect(&mut self, position: usize, row: &[u8], norm: f64) -> Result<(), TooNarrow> {
+        let found = count::<F>(row);
+        self.counts.zeros += found.zeros;
+        self.counts.subnormals += found.subnormals;
+        self.counts.non_finite += found.non_finite;
+        let zero = found.zeros == (row.len() / F::SIZE) as u64;
+        if found.non_finite > 0 {
+            self.non_finite.push(position);
+        } else if F::Real::SMALLEST_SQUARE > 0.0 && !zero && !(self.smallest()..=f64::MAX).contains(&norm) {
+            return Err(TooNarrow);
+        }
+        Ok(())
+    }
+
+    /// The sums of a group are complete: add them to those of all rows.
+    #[inline(always)]
+    fn close_group(&mut self, group: usize) {
+        let mut norm = Lanes::zero();
+        for (sum, total) in self.group.iter_mut().zip(&mut self.mean) {
+            norm = norm.add(sum.mul(*sum));
+            *total = total.add(*sum);
+            *sum = Lanes::zero();
+        }
+        if let Some(found) = self.group_norms.get_mut(group) {
+            *found = norm.total() * self.plan.common * self.plan.common;
+        }
+    }
+
+    #[inline(always)]
+    fn finish_means(&mut self) -> Result<(), TooNarrow> {
+        let one_over = Lanes::splat(self.plan.common / self.plan.examples);
+        let mut norm = Lanes::zero();
+        for (sum, mean) in self.mean.iter_mut().zip(&mut self.means) {
+            *sum = sum.mul(one_over);
+            norm = norm.add(sum.mul(*sum));
+            *mean = Lanes(sum.0.map(F::Real::narrow));
+        }
+        let norm = norm.total();
+        // Products of rows with means must not lose digits either.
+        if norm > 0.0 && norm < self.smallest() { Err(TooNarrow) } else { Ok(()) }
+    }
+
+    #[inline(always)]
+    fn second_step<const ROWS: usize, const WEIGHTED: bool>(&mut self, at: usize) -> Result<(), TooNarrow> {
+        let weights = self.weights(at).map(|(weight, root)| (F::Real::narrow(weight), F::Real::narrow(root)));
+        let rows = self.pieces::<ROWS>(at);
+        let products =
+            second::<F, ROWS, WEIGHTED>(rows, weights, &self.means, &mut self.run, &mut self.second_run);
+        for row in 0..ROWS {
+            self.rows_sums[at + row][1] = products[row];
+        }
+        Ok(())
+    }
+
+    /// Sums of deviations and their squares → means and variances, or a refusal where squares were too large or too small.
+    #[inline(always)]
+    #[expect(clippy::cast_precision_loss, reason = "a count of rows")]
+    fn finish_variances(&mut self) -> Result<(), TooNarrow> {
+        let count = self.plan.order.len() as f64;
+        let smallest = F::Real::SMALLEST_SQUARE * count;
+        let mut narrow = false;
+        let one_over = self.plan.common / self.plan.examples;
+        for ((variance, mean), (shift, (used, inverse))) in (self.variance.iter_mut().zip(&mut self.mean))
+            .zip(self.shift.iter().zip(self.means.iter().zip(&mut self.inverses)))
+        {
+            for lane in 0..LANES {
+                // The deviations were taken from a rounded mean; their sum says by how much.
+                let shift = shift.0[lane] * one_over;
+                mean.0[lane] = used.0[lane].wide() + shift;
+                let (sum, mean) = (variance.0[lane], mean.0[lane]);
+                let sum_of_one = self.plan.common * sum - self.plan.examples * shift * shift;
+                let value = (sum_of_one / (count - 1.0)).max(0.0);
+                let unresolved = value < F::Real::RESOLUTION * mean * mean;
+                narrow |= unresolved || sum > f64::MAX || sum < smallest && sum > 0.0;
+                let value = if unresolved { 0.0 } else { value };
+                variance.0[lane] = value;
+                inverse.0[lane] = F::Real::narrow(if value > 0.0 { 1.0 / value.sqrt() } else { 0.0 });
+            }
+        }
+        let finite = self.non_finite.is_empty();
+        if narrow && finite && F::Real::SMALLEST_SQUARE > 0.0 { Err(TooNarrow) } else { Ok(()) }
+    }
+
+    #[inline(always)]
+    fn third_step<const ROWS: usize, const WEIGHTED: bool>(&mut self, at: usize) -> Result<(), TooNarrow> {
+        let scales = self.weights(at).map(|(_, root)| F::Real::narrow(root));
+        let rows = self.pieces::<ROWS>(at);
+        let mut columns = Standardised {
+            means: &self.means,
+            inverses: &self.inverses,
+            cubes: &mut self.run,
+            fourths: &mut self.second_run,
+        };
+        let (norms, products) = third::<F, ROWS, WEIGHTED>(rows, scales, &mut columns);
+        for row in 0..ROWS {
+            self.standardised[at + row] = [norms[row], products[row]];
+        }
+        Ok(())
+    }
+}
+
+/// Sums over the columns of a tile.
+#[derive(Debug, Default)]
+pub struct Summary {
+    /// Σ ḡ²
+    pub mean_norm_squared: f64,
+    /// Σ of the unbiased (μ/σ)², over varying columns.
+    pub signal: f64,
+    /// Columns with a positive variance.
+    pub varying: u64,
+    /// Σ ḡ²/s²
+    pub standardised_mean_norm_squared: f64,
+    /// Σ of squared skewness.
+    pub skewness_squared: f64,
+    /// Σ of excess kurtosis.
+    pub excess_kurtosis: f64,
+}
+
+impl<F: Format> Tile<'_, F> {
+    /// What the tile's columns add up to.
+    #[inline(always)]
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_sign_loss,
+        clippy::cast_possible_truncation,
+        reason = "small counts"
+    )]
+    pub fn summary(&self) -> Summary {
+        let mut norm = Lanes::zero();
+        let mut ratio = Lanes([0.0; LANES]);
+        let mut varying = Lanes([0.0; LANES]);
+        for (mean, variance) in self.mean.iter().zip(&self.variance) {
+            let square = mean.mul(*mean);
+            norm = norm.add(square);
+            for lane in 0..LANES {
+                let varies = variance.0[lane] > 0.0;
+                ratio.0[lane] += if varies { square.0[lane] / variance.0[lane] } else { 0.0 };
+                varying.0[lane] += f64::from(u8::from(varies));
+            }
+        }
+        let n = self.plan.order.len() as f64;
+        let (ratio, varying) = (ratio.total(), varying.total());
+        let mut summary = Summary {
+            mean_norm_squared: norm.total(),
+            signal: if n > 3.0 {
+                (n - 3.0) / (n - 1.0) * ratio - varying / self.plan.examples
+            } else {
+                f64::NAN
+            },
+            varying: varying as u64,
+            standardised_mean_norm_squared: ratio,
+            ..Summary::default()
+        };
+        if self.plan.shape {
+            // g₁ and g₂ divide by the biased variance, whose square root is smaller than s; G₁ and G₂ are what they
+            // become without bias under normality.
+            let [third, fourth] = self.plan.power_scales();
+            let biased = (n - 1.0) / n;
+            let mut skewness = Lanes::zero();
+            let mut kurtosis = Lanes::zero();
+            for (cube, fourth_power) in self.cubes.iter().zip(&self.fourths) {
+                skewness = skewness.add(cube.mul(*cube));
+                kurtosis = kurtosis.add(*fourth_power);
+            }
+            let squared = third * third / (biased * biased * biased) * skewness.total();
+            summary.skewness_squared = n * (n - 1.0) / ((n - 2.0) * (n - 2.0)) * squared;
+            let excess = fourth / (biased * biased) * kurtosis.total() - 3.0 * varying;
+            summary.excess_kurtosis =
+                (n - 1.0) / ((n - 2.0) * (n - 3.0)) * ((n + 1.0) * excess + 6.0 * varying);
+        }
+        summary
+    }
+}
+
+/// Move the sums over a run of rows into double precision.
+#[inline(always)]
+fn flush<R: Real>(run: &mut [Lanes<R>], sums: &mut [Lanes<f64>]) {
+    for (run, sum) in run.iter_mut().zip(sums) {
+        *sum = sum.add(Lanes(run.0.map(R::wide)));
+        *run = Lanes::zero();
+    }
+}
