@@ -54,7 +54,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
-    cli = [sys.executable, "-m", "surge_fit.cli"]
+    cli = [sys.executable, "-c", "from surge_fit.cli import main; main()"]
     whole = {
         "surge-fit recommend": [*cli, "recommend", arguments.sweep, "--batch-size", "64,512,4096"],
         "surge-fit --help": [*cli, "--help"],

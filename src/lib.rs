@@ -39,7 +39,9 @@ mod surface;
 pub use dump::{Buffer, Container, Contents, Dtype, Entry, Format, Location, Options, part, shards};
 pub use error::Error;
 pub use law::{LAWS, Landscape, Law, by_name, evaluate, expected_regret, gradient, per_draw, quantiles};
-pub use statistics::{Request, Rows, Scanned, Shape, Sink, Sums, scan};
+pub use statistics::{
+    ParameterFile, PartialRows, PartlyScanned, Request, Rows, Scanned, Shape, Sink, Sums, scan, scan_partial,
+};
 pub use surface::Valley;
 
 /// The kernels as Python sees them: `surge_fit._core`.
@@ -53,4 +55,6 @@ mod _core {
         evaluate_law, law_expected_regret, law_gradient, law_limits, law_parameters, law_peak, law_quantiles,
         law_supremum, valley,
     };
+    #[pymodule_export]
+    use crate::python::statistics::scan_gradients;
 }

@@ -17,6 +17,13 @@ type Row<'py> = (String, &'static str, Bound<'py, PyTuple>, Option<usize>);
 #[pyclass(frozen, module = "surge_fit._core")]
 pub struct GradientFile(Container);
 
+impl GradientFile {
+    /// The arrays themselves.
+    pub fn container(&self) -> &Container {
+        &self.0
+    }
+}
+
 #[pymethods]
 impl GradientFile {
     #[staticmethod]
@@ -112,7 +119,7 @@ fn options(void_dtype: Option<&str>) -> Result<Options, Error> {
     Ok(Options { void_dtype: void_dtype.map(|name| parse("void_dtype", name)).transpose()? })
 }
 
-fn parse(argument: &'static str, name: &str) -> Result<Dtype, Error> {
+pub(super) fn parse(argument: &'static str, name: &str) -> Result<Dtype, Error> {
     Dtype::from_name(name).ok_or_else(|| Error::UnknownDtype { argument, found: name.to_owned() })
 }
 

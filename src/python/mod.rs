@@ -2,6 +2,7 @@
 
 pub mod dump;
 pub mod law;
+pub mod statistics;
 
 use pyo3::PyErr;
 use pyo3::exceptions::PyKeyboardInterrupt;

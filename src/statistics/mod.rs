@@ -2,6 +2,8 @@
 
 mod format;
 mod lanes;
+mod output;
+mod partial;
 mod passes;
 mod plan;
 mod rows;
@@ -12,6 +14,8 @@ mod tests;
 mod tile;
 mod unit;
 
+pub use output::ParameterFile;
+pub use partial::{PartialRows, PartlyScanned, scan_partial};
 pub use rows::Rows;
 pub use scan::{Request, Scanned, Sink, scan};
 pub use sums::{Shape, Sums};

@@ -130,7 +130,7 @@ def test_the_probabilistic_libraries_are_imported_where_they_belong():
 
 def test_matplotlib_and_the_terminal_stay_in_the_faces():
     assert importers_of("matplotlib") == {"plots"}
-    assert importers_of("typer", "rich") == {"report", "cli_options", "cli"}
+    assert importers_of("typer", "rich") == {"report", "cli"}
 
 
 def test_only_reading_stages_read_files():

@@ -7,8 +7,8 @@ from typing import get_args
 
 import pytest
 from faces_fixture import BAD, make_posterior
-from surge_fit import cli_options, typing
-from surge_fit.cli import app
+from surge_fit import typing
+from surge_fit.cli import app, options
 from surge_fit.errors import FitError, UntrustworthyFitError
 from typer.testing import CliRunner
 
@@ -390,5 +390,5 @@ def test_help_and_version_import_nothing_heavy(arguments):
 
 
 def test_the_choices_of_the_options_are_those_of_the_package():
-    assert get_args(cli_options.BatchUnit) == get_args(typing.BatchUnit)
-    assert get_args(cli_options.Protocol) == get_args(typing.Protocol)
+    assert get_args(options.BatchUnit) == get_args(typing.BatchUnit)
+    assert get_args(options.Protocol) == get_args(typing.Protocol)

@@ -11,7 +11,7 @@ from surge_fit.report import compose, progress_bar
 from surge_fit.report.layout import Line, Table, render
 from surge_fit.report.numbers import batch_size, plain, probability, scientific, signed_together, together
 from surge_fit.report.statements import statement
-from surge_fit.report.writing import replacing
+from surge_fit.writing import replacing
 
 POSITIVE = st.floats(1e-12, 1e12)
 

@@ -9,21 +9,28 @@ Matplotlib is imported when something is drawn.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path as _Path
 from typing import TYPE_CHECKING, Any
 
+from surge_fit.plots.gradients import plot_gradient_noise, save_gradient_noise
 from surge_fit.plots.law import draw_law, plot_law
+from surge_fit.plots.saving import save_figure
 from surge_fit.plots.style import STYLE
 from surge_fit.plots.valleys import draw_valleys, grid, plot_valleys, valley_axes, valley_legend
 from surge_fit.posterior import Posterior
 from surge_fit.recommendation import Recommendation
-from surge_fit.report.writing import replacing
 from surge_fit.typing import Path
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["plot_law", "plot_recommendation", "plot_valleys", "save_recommendation"]
+__all__ = [
+    "plot_gradient_noise",
+    "plot_law",
+    "plot_recommendation",
+    "plot_valleys",
+    "save_gradient_noise",
+    "save_recommendation",
+]
 
 
 def plot_recommendation(posterior: Posterior, recommendations: Sequence[Recommendation] = ()) -> Figure:
@@ -67,15 +74,4 @@ def save_recommendation(posterior: Posterior, recommendations: Sequence[Recommen
     path : path-like
         Ends in ``.png``, ``.svg`` or ``.pdf``.
     """
-    import matplotlib
-    import matplotlib.pyplot as plt
-
-    before = matplotlib.get_backend()
-    plt.switch_backend("agg")
-    try:
-        figure = plot_recommendation(posterior, recommendations)
-        with replacing(_Path(path)) as draft:
-            figure.savefig(draft, dpi=160)
-        plt.close(figure)
-    finally:
-        plt.switch_backend(before)
+    save_figure(lambda: plot_recommendation(posterior, recommendations), path)

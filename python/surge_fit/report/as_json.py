@@ -41,7 +41,7 @@ def to_json(report: Report) -> dict[str, Any]:
         held = asdict(estimate)
         name = held.pop("name")
         parameters[name] = {**held, "statement": said}
-    return _strict_dict(
+    return strict_dict(
         {
             "version": report.version,
             "law": report.law.name,
@@ -92,7 +92,7 @@ def sweep_to_json(sweep: Sweep) -> dict[str, Any]:
     dict
     """
     checks = sweep.checks()
-    return _strict_dict(
+    return strict_dict(
         {
             "source": sweep.source,
             "kind": sweep.kind,
@@ -111,7 +111,7 @@ def sweep_to_json(sweep: Sweep) -> dict[str, Any]:
 
 def law_to_json(law: Law) -> dict[str, Any]:
     """Tell a law as a dict of JSON types."""
-    return _strict_dict(
+    return strict_dict(
         {
             "name": law.name,
             "title": law.title,
@@ -133,14 +133,14 @@ def law_to_json(law: Law) -> dict[str, Any]:
     )
 
 
-def _strict_dict(values: Mapping[str, Any]) -> dict[str, Any]:
+def strict_dict(values: Mapping[str, Any]) -> dict[str, Any]:
     """Replace what strict JSON cannot hold: tuples and arrays by lists, infinity and NaN by None."""
     return {key: _strict(held) for key, held in values.items()}
 
 
 def _strict(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return _strict_dict(value)
+        return strict_dict(value)
     if isinstance(value, np.ndarray | np.generic):
         return _strict(value.tolist())
     if isinstance(value, list | tuple):

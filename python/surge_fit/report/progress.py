@@ -77,5 +77,48 @@ def _bar() -> Iterator[Progress]:
         yield progress
 
 
+@contextmanager
+def byte_progress() -> Iterator[Callable[[str, int, int], None]]:
+    """Show on stderr how many bytes are read: a bar on a terminal, else one plain line per stage.
+
+    Yields
+    ------
+    callable
+        For ``gradient_statistics(…, progress=…)``: takes the stage, the bytes done, and the bytes in all.
+    """
+    if not sys.stderr.isatty():
+        lines = _lines()
+        yield lambda stage, done, total: lines(f"{stage} ({amount_of_bytes(total)})", None)
+        return
+    from rich import progress as rich
+    from rich.console import Console
+
+    columns = (
+        rich.TextColumn("{task.description}"),
+        rich.BarColumn(bar_width=30),
+        rich.DownloadColumn(),
+        rich.TransferSpeedColumn(),
+        rich.TimeRemainingColumn(),
+    )
+    current: list[tuple[str, rich.TaskID]] = []
+    with rich.Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+
+        def progress(stage: str, done: int, total: int) -> None:
+            if not current or current[-1][0] != stage:
+                current.append((stage, bar.add_task(stage, total=total)))
+            bar.update(current[-1][1], completed=done)
+
+        yield progress
+
+
+def amount_of_bytes(count: float) -> str:
+    """Write an amount of memory: ``812 B``, ``1.4 GB``."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 1000:
+            return f"{count:.3g} {unit}"
+        count /= 1000
+    return f"{count:.3g} TB"
+
+
 def _with_hint(stage: str) -> str:
     return f"{stage} ({_HINTS[stage]})" if stage in _HINTS else stage

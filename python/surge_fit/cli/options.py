@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -19,7 +20,8 @@ BatchUnit = Literal["examples", "sequences", "tokens"]
 Protocol = Literal["one_step", "fixed_steps", "fixed_tokens", "to_target"]
 
 
-def _suffixed(path: Path | None, suffixes: Sequence[str], what: str) -> Path | None:
+def suffixed(path: Path | None, suffixes: Sequence[str], what: str) -> Path | None:
+    """Refuse a file that could not be written, before any work is done."""
     if path is None:
         return None
     if path.suffix.lower() not in suffixes:
@@ -34,12 +36,12 @@ def _suffixed(path: Path | None, suffixes: Sequence[str], what: str) -> Path | N
 
 def plot_file(path: Path | None) -> Path | None:
     """Refuse a figure that could not be saved, before anything is fitted."""
-    return _suffixed(path, PLOT_SUFFIXES, "The figure")
+    return suffixed(path, PLOT_SUFFIXES, "The figure")
 
 
 def posterior_file(path: Path | None) -> Path | None:
     """Refuse a posterior that could not be saved, or not be recognised again, before anything is fitted."""
-    return _suffixed(path, (".nc",), "The posterior")
+    return suffixed(path, (".nc",), "The posterior")
 
 
 def known_law(name: str | None) -> str | None:
@@ -79,6 +81,19 @@ def _batch_size(word: str) -> float:
             param_hint="'--batch-size'",
         )
     return size
+
+
+def regular_expressions(given: Sequence[str] | None) -> list[str]:
+    """Refuse what is no regular expression."""
+    for pattern in given or ():
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            raise typer.BadParameter(
+                f"must be a regular expression such as 'layers\\.(\\d+)\\.'; {pattern!r} is none: {error}.",
+                param_hint="'--group'",
+            ) from None
+    return list(given or ())
 
 
 def columns_of(given: Sequence[str] | None) -> dict[str, str]:

@@ -1,23 +1,15 @@
-"""The command line: ``surge-fit recommend``, ``fit``, ``check`` and ``laws``.
-
-Results go to stdout; progress and refusals to stderr. Exit codes: 0 done, 1 failed or not to be trusted,
-2 wrong usage, 130 stopped by Ctrl-C.
-"""
+"""Commands that take a table of runs: ``recommend``, ``fit``, ``check`` and ``laws``."""
 
 from __future__ import annotations
 
-import io
-import json
-import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from typer.core import TyperGroup
 
-from surge_fit.cli_options import (
+from surge_fit.cli.app import FAILED, app, examples, show, tell, terminal
+from surge_fit.cli.options import (
     BatchUnitOption,
     ColumnOption,
     GroupByOption,
@@ -34,88 +26,15 @@ from surge_fit.cli_options import (
     positive,
     read,
 )
-from surge_fit.errors import SurgeFitError, UntrustworthyFitError
+from surge_fit.errors import UntrustworthyFitError
 
 if TYPE_CHECKING:
     from surge_fit.posterior import Posterior
     from surge_fit.sweep import Sweep
 
-FAILED, STOPPED = 1, 130
-
-
-class _Group(TyperGroup):
-    """Commands whose refusals are one line on stderr, without a traceback."""
-
-    def invoke(self, ctx: Any) -> Any:
-        with _refusals():
-            return super().invoke(ctx)
-
-
-@contextmanager
-def _refusals() -> Iterator[None]:
-    try:
-        yield
-    except KeyboardInterrupt:
-        typer.echo("Stopped.", err=True)
-        raise typer.Exit(STOPPED) from None
-    except BrokenPipeError:
-        raise
-    except (SurgeFitError, OSError) as error:
-        typer.echo(f"Error: {error}", err=True)
-        raise typer.Exit(FAILED) from None
-
-
-def _examples(*lines: str) -> str:
-    """Write the end of a help text; the mark keeps its lines from being wrapped."""
-    return "\n".join(("\b", "Example:" if len(lines) == 1 else "Examples:", *(f"  {line}" for line in lines)))
-
-
-app = typer.Typer(
-    name="surge-fit",
-    cls=_Group,
-    no_args_is_help=True,
-    add_completion=False,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-)
-
-
-def main() -> None:
-    """Run the command line."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")  # a terminal without √ or ≥ is no reason to fail
-    app()
-
-
-def _version(asked: bool) -> None:
-    if asked:
-        from importlib.metadata import version
-
-        typer.echo(f"surge-fit {version('surge-fit')}")
-        raise typer.Exit
-
-
-@app.callback(
-    epilog=_examples(
-        "surge-fit recommend sweep.csv --batch-unit examples --batch-size 64,512,4096",
-    )
-)
-def _surge_fit(
-    version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
-    ] = False,
-) -> None:
-    """The learning rate for a batch size, and how sure we are.
-
-    surge-fit reads a table of training runs (batch size, learning rate, loss), fits a law of the optimal
-    learning rate with its uncertainty, and recommends a rate for any batch size.
-    """
-
 
 @app.command(
-    epilog=_examples(
+    epilog=examples(
         "surge-fit recommend sweep.csv --batch-unit examples -b 64,512,4096",
         "surge-fit recommend posterior.nc -b 4096 --current-learning-rate 3e-4 --plot law.png",
         "surge-fit recommend runs.csv --batch-unit sequences -b 1024 --column loss='smooth loss'",
@@ -178,7 +97,7 @@ def recommend(
 
     found = recommend_from(posterior, batch_size=sizes, current_learning_rate=current_learning_rate)
     report = compose(posterior, found)
-    _show(to_json(report)) if as_json else _tell(to_text(report, **_terminal()))
+    show(to_json(report)) if as_json else tell(to_text(report, **terminal()))
     if plot is not None:
         from surge_fit.plots import save_recommendation
 
@@ -187,7 +106,7 @@ def recommend(
 
 
 @app.command(
-    epilog=_examples(
+    epilog=examples(
         "surge-fit fit sweep.csv --batch-unit examples -o posterior.nc",
         "surge-fit fit runs.csv --batch-unit tokens --group-by N,D --group 'N=2e8, D=1e11'",
     )
@@ -217,14 +136,14 @@ def fit(
 
     report = compose(posterior)
     if as_json:
-        _show(to_json(report))
+        show(to_json(report))
     else:
-        _tell(to_text(report, parameters=True, priors=priors, **_terminal()))
+        tell(to_text(report, parameters=True, priors=priors, **terminal()))
     _exit_unless_trustworthy(posterior)
 
 
 @app.command(
-    epilog=_examples(
+    epilog=examples(
         "surge-fit check sweep.csv --batch-unit examples",
         "surge-fit check runs.csv --batch-unit sequences --group-by N,D --json",
     )
@@ -246,13 +165,13 @@ def check(
     held = read(sweep, columns, batch_unit, protocol, group_by, group)
     from surge_fit.report import sweep_to_json, sweep_to_text
 
-    _show(sweep_to_json(held)) if as_json else _tell(sweep_to_text(held, **_terminal()))
+    show(sweep_to_json(held)) if as_json else tell(sweep_to_text(held, **terminal()))
     if any(found.severity == "error" for found in held.checks()):
         raise typer.Exit(FAILED)
 
 
 @app.command(
-    epilog=_examples(
+    epilog=examples(
         "surge-fit laws",
     )
 )
@@ -265,9 +184,9 @@ def laws(as_json: JsonOption = False) -> None:
     from surge_fit.report import law_to_json, laws_to_text
 
     if as_json:
-        _show([law_to_json(law) for law in LAWS.values()])
+        show([law_to_json(law) for law in LAWS.values()])
     else:
-        _tell(laws_to_text(LAWS.values(), **_terminal()))
+        tell(laws_to_text(LAWS.values(), **terminal()))
 
 
 def _fit(sweep: Sweep, law: str | None, seed: int | None, output: Path | None) -> Posterior:
@@ -281,7 +200,7 @@ def _fit(sweep: Sweep, law: str | None, seed: int | None, output: Path | None) -
         except UntrustworthyFitError as error:
             posterior = error.posterior  # type: ignore[assignment]
     if output is not None:
-        from surge_fit.report.writing import replacing
+        from surge_fit.writing import replacing
 
         with replacing(output) as draft:
             posterior.save(draft)
@@ -301,21 +220,3 @@ def _refuse_with_posterior(given: Mapping[str, object]) -> None:
             raise typer.BadParameter(
                 f"{option} is for fitting a table of runs; a posterior (.nc) is fitted already. Leave it out."
             )
-
-
-def _terminal() -> dict[str, Any]:
-    """Width and colour of stdout: plain aligned text of full width where it is not a terminal."""
-    from rich.console import Console
-
-    console = Console()
-    if not sys.stdout.isatty():
-        return {"color": False}
-    return {"width": console.width, "color": not console.no_color and not console.is_dumb_terminal}
-
-
-def _tell(text: str) -> None:
-    typer.echo(text, nl=False, color=True)
-
-
-def _show(value: object) -> None:
-    typer.echo(json.dumps(value, indent=2, allow_nan=False))

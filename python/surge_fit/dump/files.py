@@ -1,0 +1,102 @@
+"""Paths, folders and patterns → opened files, each of them a source of gradients."""
+
+from __future__ import annotations
+
+import glob
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from surge_fit._core import GradientFile, index_files
+from surge_fit.dump.arrays import ARRAY_STORES, open_store
+from surge_fit.errors import DumpError
+from surge_fit.importers.wording import listing
+
+_INDEX = ".index.json"
+_FILES = (".safetensors", ".npy", ".npz", ".pt", ".pth", ".bin", ".raw", ".dat")
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What one path stands for: a file, or the shards that an index lists.
+
+    Attributes
+    ----------
+    label : str
+        Its name, for messages.
+    files : tuple of GradientFile
+    """
+
+    label: str
+    files: tuple[GradientFile, ...]
+
+    @property
+    def metadata(self) -> Mapping[str, str]:
+        """What the files say of themselves, the first one that says it."""
+        merged: dict[str, str] = {}
+        for file in reversed(self.files):
+            merged |= file.metadata
+        return merged
+
+
+def open_sources(paths: Iterable[Path], void_dtype: str | None) -> list[Source]:
+    """Open everything that paths, folders and patterns mean, in natural order within each.
+
+    Parameters
+    ----------
+    paths : iterable of Path
+    void_dtype : str or None
+        What two-byte void numbers of ``.npy`` files are.
+
+    Returns
+    -------
+    list of Source
+
+    Raises
+    ------
+    DumpError
+        If a path means nothing, or a file cannot be read.
+    """
+    found = [file for path in paths for file in _meant(path)]
+    twice = sorted({str(file) for file in found if found.count(file) > 1}) if len(found) < 1000 else []
+    if twice:
+        raise DumpError(f"Every file must be given once; {listing(twice, 3)} came twice. Drop the copy.")
+    return [_open(file, void_dtype) for file in found]
+
+
+def _meant(path: Path) -> list[Path]:
+    if path.suffix.lower() in ARRAY_STORES and path.exists():
+        return [path]
+    if path.is_dir():
+        inside = [file for file in path.iterdir() if not file.name.startswith(".")]
+        indexes = [file for file in inside if file.name.endswith(_INDEX)]
+        files = indexes or [file for file in inside if file.suffix.lower() in (*_FILES, *ARRAY_STORES)]
+        if not files:
+            raise DumpError(
+                f"A folder of gradients must hold files ending in {', '.join(_FILES)}; '{path}' holds none. "
+                "Name the files, or another folder."
+            )
+        return sorted(files, key=_natural)
+    if path.exists():
+        return [path]
+    matches = list(Path(path.anchor).glob(str(path.relative_to(path.anchor))))
+    if not matches:
+        what = "matches no file" if glob.has_magic(str(path)) else "does not exist"
+        raise DumpError(f"A gradient dump must be a file, a folder or a pattern; '{path}' {what}.")
+    return [file for match in sorted(matches, key=_natural) for file in _meant(match)]
+
+
+def _natural(path: Path) -> list[tuple[int, int, str]]:
+    """Sort ``rank10`` after ``rank9``."""
+    parts = re.split(r"(\d+)", str(path))
+    return [(1, int(part), part) if part.isdecimal() else (0, 0, part) for part in parts]
+
+
+def _open(path: Path, void_dtype: str | None) -> Source:
+    if path.name.endswith(_INDEX):
+        shards = index_files(str(path))
+        return Source(path.name, tuple(GradientFile.open(shard, void_dtype) for shard in shards))
+    if path.suffix.lower() in ARRAY_STORES:
+        return Source(path.name, open_store(path))
+    return Source(path.name, (GradientFile.open(str(path), void_dtype),))

@@ -1,0 +1,114 @@
+"""Figures of gradient noise: noise scale by tensor, and over the checkpoints of a run."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from surge_fit.plots.saving import save_figure
+from surge_fit.plots.style import BLUE, GREY, ORANGE, STYLE, WIDE
+from surge_fit.statistics import GradientStatistics, Quantity
+from surge_fit.typing import Path
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_MOST_LABELS = 60
+_BEYOND = 3.0
+"""An interval without an upper end is drawn to this many times the largest number that there is."""
+
+
+def plot_gradient_noise(checkpoints: Sequence[GradientStatistics]) -> Figure:
+    """Draw the simple noise scale: of one checkpoint by tensor, of several over the steps.
+
+    Parameters
+    ----------
+    checkpoints : sequence of GradientStatistics
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    import matplotlib.pyplot as plt
+
+    with plt.rc_context(STYLE):
+        if len(checkpoints) == 1:
+            return _by_tensor(checkpoints[0])
+        return _over_steps(checkpoints)
+
+
+def save_gradient_noise(checkpoints: Sequence[GradientStatistics], path: Path) -> None:
+    """Write `plot_gradient_noise` to a file, whole or not at all, and without a display.
+
+    Parameters
+    ----------
+    checkpoints : sequence of GradientStatistics
+    path : path-like
+        Ends in ``.png``, ``.svg`` or ``.pdf``.
+    """
+    save_figure(lambda: plot_gradient_noise(checkpoints), path)
+
+
+def _by_tensor(held: GradientStatistics) -> Figure:
+    import matplotlib.pyplot as plt
+
+    rows = (*held.tensors, *held.groups, held.total)
+    count = len(rows)
+    figure, axis = plt.subplots(
+        figsize=(7.6, 1.6 + 0.24 * min(count, 3 * _MOST_LABELS)), layout="constrained"
+    )
+    end = _end([row.simple_noise_scale for row in rows])
+    for position, row in enumerate(rows):
+        special = position >= len(held.tensors)
+        _interval(axis, row.simple_noise_scale, position, end, ORANGE if special else BLUE)
+    axis.axvline(held.examples, color=GREY, lw=0.9, ls=":", label=f"{held.unit} dumped")
+    axis.set(xscale="log", ylim=(count - 0.4, -0.6), xlabel=f"simple noise scale tr Σ/|G|² [{held.unit}]")
+    step = math.ceil(count / _MOST_LABELS)
+    shown = [position for position in range(count) if position % step == 0 or position == count - 1]
+    axis.set_yticks(shown, [rows[position].name for position in shown])
+    axis.grid(axis="x", color="#E4E4E4", lw=0.6)
+    axis.set_axisbelow(True)
+    axis.legend(loc="best")
+    where = "" if held.step is None else f", step {held.step:g}"
+    axis.set_title(f"Gradient noise by tensor{where}: estimate and 95 % interval")
+    return figure
+
+
+def _interval(axis: Any, quantity: Quantity, position: int, end: float, color: str) -> None:
+    low, high = quantity.interval
+    if math.isfinite(low) and low > 0:
+        axis.plot([low, min(high, end)], [position, position], color=color, lw=1.6, solid_capstyle="butt")
+        if math.isinf(high):
+            axis.plot(end, position, marker=">", color=color, ms=5, clip_on=False)
+    if math.isfinite(quantity.value):
+        axis.plot(quantity.value, position, "o", color=color, ms=4.5)
+
+
+def _over_steps(checkpoints: Sequence[GradientStatistics]) -> Figure:
+    import matplotlib.pyplot as plt
+
+    figure, axis = plt.subplots(figsize=(7.6, 4.6), layout="constrained")
+    noise = [held.total.simple_noise_scale for held in checkpoints]
+    end = _end(noise)
+    steps = [float(k) if held.step is None else held.step for k, held in enumerate(checkpoints)]
+    lows = [quantity.interval[0] for quantity in noise]
+    highs = [min(quantity.interval[1], end) for quantity in noise]
+    axis.fill_between(steps, lows, highs, color=BLUE, alpha=WIDE, lw=0, label="95 % interval")
+    axis.plot(
+        steps, [min(quantity.value, end) for quantity in noise], "o-", color=BLUE, ms=4.5, label="estimate"
+    )
+    axis.set(
+        yscale="log", xlabel="optimizer step", ylabel=f"simple noise scale tr Σ/|G|² [{checkpoints[0].unit}]"
+    )
+    axis.grid(axis="y", color="#E4E4E4", lw=0.6)
+    axis.set_axisbelow(True)
+    axis.legend(loc="best")
+    axis.set_title("Gradient noise over training, all tensors together")
+    return figure
+
+
+def _end(quantities: Sequence[Quantity]) -> float:
+    """How far unbounded intervals are drawn."""
+    ends = [end for q in quantities for end in (q.value, *q.interval) if math.isfinite(end) and end > 0]
+    return _BEYOND * max(ends, default=1.0)

@@ -1,0 +1,22 @@
+"""Gradient noise: dump → `GradientStatistics`, with intervals, in one pass over the files.
+
+>>> import surge_fit as sf
+>>> found = sf.gradient_statistics("gradients.safetensors")  # doctest: +SKIP
+>>> found.total.simple_noise_scale  # doctest: +SKIP
+"""
+
+from surge_fit.statistics.cautions import cautions
+from surge_fit.statistics.measuring import ByteProgress, gradient_statistics
+from surge_fit.statistics.storage import load_statistics, save_statistics
+from surge_fit.statistics.value import GradientStatistics, Quantity, TensorStatistics
+
+__all__ = [
+    "ByteProgress",
+    "GradientStatistics",
+    "Quantity",
+    "TensorStatistics",
+    "cautions",
+    "gradient_statistics",
+    "load_statistics",
+    "save_statistics",
+]
