@@ -39,7 +39,10 @@ mod surface;
 pub use dump::{Contents, Dtype, Entry, Location};
 pub use error::Error;
 pub use law::{LAWS, Landscape, Law, by_name, evaluate, expected_regret, gradient, per_draw, quantiles};
-pub use statistics::{Request, Rows, Scanned, Shape, Sink, Sums, scan};
+pub use statistics::{
+    Estimate, Interval, Inverse, Moments, Pair, Part, Request, Resolvable, Rows, Scanned, Shape, Sink,
+    Standardised, Sums, estimate, resolvable, scan, two_batch_sizes,
+};
 pub use surface::Valley;
 
 /// The kernels as Python sees them: `surge_fit._core`.

@@ -2,6 +2,8 @@
 
 mod format;
 mod lanes;
+mod moments;
+mod noise_scale;
 mod passes;
 mod plan;
 mod rows;
@@ -12,6 +14,10 @@ mod tests;
 mod tile;
 mod unit;
 
+pub use moments::Moments;
+pub use noise_scale::{
+    Estimate, Interval, Inverse, Pair, Part, Resolvable, Standardised, estimate, resolvable, two_batch_sizes,
+};
 pub use rows::Rows;
 pub use scan::{Request, Scanned, Sink, scan};
 pub use sums::{Shape, Sums};
