@@ -40,7 +40,8 @@ pub use dump::{Buffer, Container, Contents, Dtype, Entry, Format, Location, Opti
 pub use error::Error;
 pub use law::{LAWS, Landscape, Law, by_name, evaluate, expected_regret, gradient, per_draw, quantiles};
 pub use statistics::{
-    ParameterFile, PartialRows, PartlyScanned, Request, Rows, Scanned, Shape, Sink, Sums, scan, scan_partial,
+    Estimate, Interval, Inverse, Moments, Pair, ParameterFile, Part, PartialRows, PartlyScanned, Request, Resolvable,
+    Rows, Scanned, Shape, Sink, Standardised, Sums, estimate, resolvable, scan, scan_partial, two_batch_sizes,
 };
 pub use surface::Valley;
 
@@ -55,6 +56,8 @@ mod _core {
         evaluate_law, law_expected_regret, law_gradient, law_limits, law_parameters, law_peak, law_quantiles,
         law_supremum, valley,
     };
+    #[pymodule_export]
+    use crate::python::noise::{estimate_noise, estimate_resolvable, estimate_two_batch_noise};
     #[pymodule_export]
     use crate::python::statistics::scan_gradients;
 }

@@ -10,6 +10,7 @@ import logging
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -32,16 +33,27 @@ Progress: TypeAlias = Callable[[str, float | None], None]
 """Called with the stage and the share of it that is done, or None where that is not known."""
 
 CHAINS = 4
-DRAWS = 1500
-TUNE = 800
-TARGET_ACCEPT = 0.95
+
+
+@dataclass(frozen=True, slots=True)
+class _Effort:
+    """How hard to sample: steps of tuning and kept draws of each chain, and target acceptance."""
+
+    tune: int
+    draws: int
+    target_accept: float
+
+
+_USUAL = _Effort(tune=800, draws=1500, target_accept=0.95)
 """Lower targets let chains stick without a single divergence on these models."""
+
+_CAREFUL = _Effort(tune=3200, draws=3000, target_accept=0.99)
+"""The second attempt: smaller steps enter the corners that the first one could not."""
 
 _PREDICTIVE_DRAWS = 500
 _REPORT_SECONDS = 0.5
 _COMPILED_MODELS = 8
 _compiled: dict[tuple[object, ...], Any] = {}
-_RETRY = {"tune": 4, "draws": 2}
 
 
 def build_model(
@@ -87,7 +99,7 @@ def fit(
 
     Samples the model of `surge_fit.model` with NUTS (nutpie; 4 chains, 1,500 kept draws each, target
     acceptance 0.95) and checks R-hat, effective sample size and divergences. Where they do not pass, the fit
-    is repeated once with four times the tuning and twice the draws.
+    is repeated once in smaller steps (target acceptance 0.99) with four times the tuning and twice the draws.
 
     Parameters
     ----------
@@ -126,11 +138,11 @@ def fit(
 
     model = definition.assemble(observations, law, chosen)
     compiled = _compile(model, definition.structure(observations, law, chosen), report)
-    tree = _sample(compiled, TUNE, DRAWS, int(random_seed), report)
+    tree = _sample(compiled, _USUAL, int(random_seed), report)
     diagnostics = diagnose(tree)
     if not diagnostics.trustworthy:
-        report("sampling again, longer", None)
-        tree = _sample(compiled, TUNE * _RETRY["tune"], DRAWS * _RETRY["draws"], int(random_seed) + 1, report)
+        report("sampling again, in smaller steps", None)
+        tree = _sample(compiled, _CAREFUL, int(random_seed) + 1, report)
         diagnostics = diagnose(tree)
     report("drawing predictions", None)
     tree = _with_predictions(tree, model, int(random_seed))
@@ -168,16 +180,16 @@ def _compile(model: pm.Model, structure: tuple[object, ...], report: Progress) -
     return compiled.with_data(**{name: data[name] for name in replaceable_data(compiled)})
 
 
-def _sample(compiled: Any, tune: int, draws: int, seed: int, report: Progress) -> xr.DataTree:
+def _sample(compiled: Any, effort: _Effort, seed: int, report: Progress) -> xr.DataTree:
     import nutpie
 
     sampler = nutpie.sample(
         compiled,
-        draws=draws,
-        tune=tune,
+        draws=effort.draws,
+        tune=effort.tune,
         chains=CHAINS,
         seed=seed,
-        target_accept=TARGET_ACCEPT,
+        target_accept=effort.target_accept,
         progress_bar=False,
         blocking=False,
     )
@@ -188,7 +200,7 @@ def _sample(compiled: Any, tune: int, draws: int, seed: int, report: Progress) -
                 return as_datatree(sampler.wait(timeout=_REPORT_SECONDS))
             except TimeoutError:
                 if report is not _silent:
-                    report("sampling", _drawn(sampler) / (CHAINS * (tune + draws)))
+                    report("sampling", _drawn(sampler) / (CHAINS * (effort.tune + effort.draws)))
     except BaseException:
         sampler.cancel()
         raise

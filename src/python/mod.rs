@@ -2,6 +2,7 @@
 
 pub mod dump;
 pub mod law;
+pub mod noise;
 pub mod statistics;
 
 use pyo3::PyErr;

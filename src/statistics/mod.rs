@@ -4,6 +4,8 @@ mod format;
 mod lanes;
 mod output;
 mod partial;
+mod moments;
+mod noise_scale;
 mod passes;
 mod plan;
 mod rows;
@@ -16,6 +18,10 @@ mod unit;
 
 pub use output::ParameterFile;
 pub use partial::{PartialRows, PartlyScanned, scan_partial};
+pub use moments::Moments;
+pub use noise_scale::{
+    Estimate, Interval, Inverse, Pair, Part, Resolvable, Standardised, estimate, resolvable, two_batch_sizes,
+};
 pub use rows::Rows;
 pub use scan::{Request, Scanned, Sink, scan};
 pub use sums::{Shape, Sums};

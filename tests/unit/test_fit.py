@@ -141,7 +141,7 @@ def test_chains_that_disagree_are_reported_with_their_posterior(posterior, monke
     stages = []
     with pytest.raises(sf.UntrustworthyFitError, match=r"cannot be trusted. R-hat is 1") as caught:
         sf.fit(posterior.sweep, random_seed=3, progress=lambda stage, share: stages.append(stage))
-    assert "sampling again, longer" in stages
+    assert "sampling again, in smaller steps" in stages
     assert isinstance(caught.value.posterior, sf.Posterior)
     assert sf.recommend(caught.value.posterior, batch_size=64)
 
