@@ -17,7 +17,15 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from surge_fit.checks import Check
     from surge_fit.diagnostics import Diagnostics
-    from surge_fit.errors import FitError, InputError, SurgeFitError, SweepError, UntrustworthyFitError
+    from surge_fit.dump import Dump, open_dump
+    from surge_fit.errors import (
+        DumpError,
+        FitError,
+        InputError,
+        SurgeFitError,
+        SweepError,
+        UntrustworthyFitError,
+    )
     from surge_fit.estimates import ParameterEstimate, estimate_parameters
     from surge_fit.fitting import build_model, fit
     from surge_fit.law import LAWS, Law, Parameter, get_law
@@ -28,13 +36,17 @@ if TYPE_CHECKING:
     from surge_fit.recommendation import Alternative, Recommendation, recommend
     from surge_fit.report.progress import progress_bar
     from surge_fit.simulate import simulate_sweep
+    from surge_fit.statistics import GradientStatistics, gradient_statistics
     from surge_fit.sweep import Run, Sweep, read_sweep
 
 _HOME = {
     "Alternative": "recommendation",
     "Check": "checks",
     "Diagnostics": "diagnostics",
+    "Dump": "dump",
+    "DumpError": "errors",
     "FitError": "errors",
+    "GradientStatistics": "statistics",
     "HalfNormal": "priors",
     "InputError": "errors",
     "LAWS": "law",
@@ -58,8 +70,10 @@ _HOME = {
     "estimate_parameters": "estimates",
     "fit": "fitting",
     "get_law": "law",
+    "gradient_statistics": "statistics",
     "load_posterior": "posterior",
     "observe": "observations",
+    "open_dump": "dump",
     "progress_bar": "report.progress",
     "read_sweep": "sweep",
     "recommend": "recommendation",

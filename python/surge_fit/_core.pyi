@@ -1,12 +1,19 @@
 """The compiled kernels. Private: the stages of surge_fit are the interface."""
 
+from collections.abc import Callable, Sequence
 from pathlib import Path as FilePath
-from typing import final
+from typing import Any, TypeAlias, final
+
+import numpy as np
+from numpy.typing import NDArray
 
 from surge_fit.typing import FloatArray, Path
 
 __all__ = [
     "GradientFile",
+    "estimate_noise",
+    "estimate_resolvable",
+    "estimate_two_batch_noise",
     "evaluate_law",
     "index_files",
     "law_expected_regret",
@@ -16,6 +23,7 @@ __all__ = [
     "law_peak",
     "law_quantiles",
     "law_supremum",
+    "scan_gradients",
     "valley",
 ]
 
@@ -83,9 +91,9 @@ class GradientFile:
         Parameters
         ----------
         path : str or path-like
-            A safetensors, .npy, .npz or PyTorch file, or numbers alone with a description beside them: the file's
-            name and ``.json``, ``{"dtype": ..., "shape": [...], "offset": 0}``, or ``{"tensors": [...]}`` with a name
-            each.
+            A safetensors, .npy, .npz or PyTorch file, or numbers alone with a description beside them: the
+            file's name and ``.json``, ``{"dtype": ..., "shape": [...], "offset": 0}``, or
+            ``{"tensors": [...]}`` with a name each.
         void_dtype : str, optional
             What untyped numbers are: NumPy writes bfloat16 and float8 without their names.
 
@@ -151,10 +159,87 @@ class GradientFile:
         """
 
 def index_files(path: Path, void_dtype: str | None = None) -> list[FilePath]:
-    """List the shards of an index such as ``model.safetensors.index.json``, each checked to hold what it promises.
+    """List the shards of an index such as ``model.safetensors.index.json``, each checked for its tensors.
 
     Raises
     ------
     DumpError
         The index is none, a shard is not beside it, or lacks a tensor.
     """
+
+_Rows: TypeAlias = Sequence[int] | NDArray[np.int64]
+_Quantity: TypeAlias = tuple[float, float, float, float]
+
+def scan_gradients(
+    tensors: Sequence[
+        tuple[str, str, Sequence[int], Sequence[tuple[GradientFile | None, int, int]], _Rows | None]
+    ],
+    keep: NDArray[np.bool_],
+    *,
+    weights: FloatArray,
+    groups: NDArray[np.int64] | None,
+    shape: bool,
+    scale: float,
+    output: str | None,
+    progress: Callable[[int], None],
+) -> tuple[list[dict[str, Any]], NDArray[np.int64]]:
+    """Sum what the noise statistics need, in one pass over the bytes.
+
+    Parameters
+    ----------
+    tensors : sequence of tuple
+        Name, dtype, shape of the parameter, segments (file or None for zeros, entry, rows), and the rows of
+        the dump that are there (None: all).
+    keep : ndarray of bool, shape (row,)
+    weights : ndarray, shape (row,)
+        Examples behind each row.
+    groups : ndarray of int, shape (row,), or None
+    shape : bool
+        Third and fourth moments and standardised sums too.
+    scale : float
+        What turns a stored number into a gradient.
+    output : str or None
+        File for the moments of every parameter.
+    progress : callable
+        Called with the bytes done; what it raises stops the scan.
+
+    Returns
+    -------
+    sums : list of dict
+        The fields of `surge_fit.statistics.value.TensorSums`, one dict per tensor.
+    non_finite_rows : ndarray of int
+        Rows with numbers that are not finite; where there are any, scan again without them.
+
+    Raises
+    ------
+    DumpError
+        A packed array does not hold what its file claims, or the output cannot be written.
+    """
+
+def estimate_noise(
+    sums: Sequence[tuple[_Rows, FloatArray, FloatArray, float, FloatArray]],
+    microbatch_size: FloatArray,
+    groups: NDArray[np.int64] | None,
+    probability: float,
+) -> dict[str, Any]:
+    """Estimate |G|², tr Σ and their ratio with jackknife intervals, from the sums of some tensors.
+
+    Each tensor gives its rows, norms, projections, |ḡ|² and group norms. Every estimate is a tuple of value,
+    standard error, lower and upper end.
+    """
+
+def estimate_resolvable(
+    sums: Sequence[tuple[_Rows, FloatArray, FloatArray, float, int]],
+    microbatch_size: FloatArray,
+    probability: float,
+) -> _Quantity:
+    """Estimate the inverse of the batch size at which signs resolve, from standardised sums."""
+
+def estimate_two_batch_noise(
+    small: FloatArray,
+    small_norm_squared: FloatArray,
+    big: FloatArray,
+    big_norm_squared: FloatArray,
+    probability: float,
+) -> dict[str, Any]:
+    """Estimate the noise from squared gradient norms at two batch sizes, one pair per step."""

@@ -103,12 +103,12 @@ def test_what_an_option_says_overrules_the_files_and_is_told(tmp_path, arrays):
 
 
 def test_what_nobody_said_is_told(tmp_path, arrays):
-    write_safetensors(tmp_path / "1.safetensors", rows_of(arrays, 0))
-    write_safetensors(tmp_path / "2.safetensors", rows_of(arrays, 1))
+    for row in range(3):
+        write_safetensors(tmp_path / f"{row}.safetensors", rows_of(arrays, row))
     dump = sf.open_dump(tmp_path)
     assert not dump.microbatch_known
     assert any("noise scales count rows" in said for said in dump.assumptions)
-    assert sf.open_dump(tmp_path, microbatch_size=8).examples == 16
+    assert sf.open_dump(tmp_path, microbatch_size=8).examples == 24
 
 
 def test_a_row_that_lacks_a_tensor(tmp_path, arrays):
@@ -156,8 +156,8 @@ REFUSED = {
     "an empty micro-batch": (lambda p, a: a, {"microbatch_size": 0}, "must be positive"),
     "labels": (lambda p, a: a, {"row_groups": ["a"] * 6}, "at least two different labels"),
     "too few labels": (lambda p, a: a, {"row_groups": ["a", "b"]}, "one label for each of the 6 rows; got 2"),
-    "one row": (lambda p, a: {"w": a["w"][:1]}, {}, "at least 2 examples along the first axis"),
-    "a scalar": (lambda p, a: {"w": a["w"][0, 0, 0].reshape(())}, {}, "it is a single number"),
+    "one row": (lambda p, a: {"w": a["w"][:1]}, {}, "at least 3 examples along the first axis"),
+    "a scalar": (lambda p, a: {"w": a["w"][0, 0, 0].reshape(())}, {}, "is a single number"),
     "other lengths": (
         lambda p, a: {"w": a["w"], "b": a["b"][:3]},
         {},

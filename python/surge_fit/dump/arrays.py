@@ -50,6 +50,10 @@ def _held(name: str, array: Any) -> GradientFile:
             f"A tensor of gradients must be an array of {', '.join(ITEM_BYTES)}; '{name}' is {what}. "
             "Convert it."
         )
+    if array.ndim == 0:
+        raise DumpError(
+            f"A tensor of gradients must have a first axis of examples; '{name}' is a single number."
+        )
     torch = sys.modules.get("torch")
     if torch is not None and isinstance(array, torch.Tensor):
         plain = array.detach().cpu().contiguous()

@@ -13,7 +13,7 @@ from surge_fit.dump.value import DumpTensor, Layout, Segment
 from surge_fit.errors import DumpError
 from surge_fit.importers.wording import listing, plural
 
-_MIN_ROWS = 2
+_MIN_ROWS = 3
 
 
 @dataclass(frozen=True, slots=True)

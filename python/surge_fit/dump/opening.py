@@ -119,7 +119,9 @@ def open_checkpoints(
             "not. "
             "Pass the files of one checkpoint at a time."
         )
-    order = sorted({step for step in steps.values() if step is not None}) or [None]
+    if unknown:
+        return (_assemble(sources, **options),)
+    order = sorted({step for step in steps.values() if step is not None})
     return tuple(
         _assemble([source for source in sources if steps[source.label] == step], **options) for step in order
     )

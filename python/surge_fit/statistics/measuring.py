@@ -22,7 +22,7 @@ from surge_fit.typing import Path
 ByteProgress: TypeAlias = Callable[[str, int, int], None]
 """Called with what is read, the bytes of it that are done, and its bytes in all."""
 
-_MIN_ROWS = 2
+_MIN_ROWS = 3
 
 
 def gradient_statistics(
@@ -57,7 +57,7 @@ def gradient_statistics(
     Raises
     ------
     DumpError
-        If the files cannot be read, or fewer than two rows are finite.
+        If the files cannot be read, or fewer than three rows are finite.
     InputError
         If an option cannot be used as given.
     KeyboardInterrupt
@@ -110,8 +110,10 @@ class _Scan:
     def run(self) -> tuple[list[TensorSums], NDArray[np.bool_]]:
         kept = np.ones(self.dump.rows, dtype=np.bool_)
         stage = f"reading {self.dump.source}"
+        counts: list[TensorSums] | None = None
         while True:
             sums, broken = self._pass(self.dump.tensors, kept, stage)
+            counts = counts or sums
             if not len(broken):
                 break
             kept[broken] = False
@@ -122,6 +124,7 @@ class _Scan:
                     "overflowed."
                 )
             stage = f"again without {plural(int((~kept).sum()), 'row')}"
+        sums = [_with_counts(held, of_all) for held, of_all in zip(sums, counts, strict=True)]
         if self.dump.absent == "missing":
             sums = self._without_zero_rows(sums, kept)
         return sums, kept
@@ -140,7 +143,7 @@ class _Scan:
                         f"it has {len(present)}. Say absent='zero' if zero is its gradient."
                     )
                 again, _ = self._pass([tensor], np.isin(np.arange(self.dump.rows), present) & kept, "again")
-                held = replace(again[0], rows=present)
+                held = replace(_with_counts(again[0], held), rows=present)
             found.append(held)
         return found
 
@@ -184,6 +187,17 @@ class _Scan:
             for tensor, held in zip(tensors, found, strict=True)
         ]
         return sums, broken
+
+
+def _with_counts(held: TensorSums, of_all: TensorSums) -> TensorSums:
+    """Count stored numbers over all rows, those left out of the sums included."""
+    return replace(
+        held,
+        elements=of_all.elements,
+        zeros=of_all.zeros,
+        subnormals=of_all.subnormals,
+        non_finite=of_all.non_finite,
+    )
 
 
 def _among(kept: NDArray[np.bool_], present: NDArray[np.int64]) -> NDArray[np.bool_]:
