@@ -123,7 +123,11 @@ def test_signal_to_noise_is_the_debiased_mean_over_parameters(arrays):
     ratio = gradients.mean(0) ** 2 / gradients.var(0, ddof=1)
     expected = ((count - 3) / (count - 1) * ratio - 1 / count).mean()
     assert found.total.signal_to_noise == pytest.approx(expected, rel=1e-9)
-    assert found.total.resolvable_batch_size.value == pytest.approx(np.pi / 2 / expected, rel=1e-9)
+    with_interval = sf.gradient_statistics(arrays, batch_size=8)
+    for told in (found, with_interval):
+        assert told.total.resolvable_batch_size.value == pytest.approx(np.pi / 2 / expected, rel=1e-8)
+    low, high = with_interval.total.resolvable_batch_size.interval
+    assert low < np.pi / 2 / expected < high
 
 
 def test_skewness_and_kurtosis_of_skewed_gradients():

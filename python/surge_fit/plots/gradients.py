@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from surge_fit.plots.saving import save_figure
-from surge_fit.plots.style import BLUE, GREY, ORANGE, STYLE, WIDE
+from surge_fit.plots.style import BLUE, GREY, ORANGE, STYLE
 from surge_fit.statistics import GradientStatistics, Quantity
 from surge_fit.typing import Path
 
@@ -63,7 +63,8 @@ def _by_tensor(held: GradientStatistics) -> Figure:
         special = position >= len(held.tensors)
         _interval(axis, row.simple_noise_scale, position, end, ORANGE if special else BLUE)
     axis.axvline(held.examples, color=GREY, lw=0.9, ls=":", label=f"{held.unit} dumped")
-    axis.set(xscale="log", ylim=(count - 0.4, -0.6), xlabel=f"simple noise scale tr Σ/|G|² [{held.unit}]")
+    axis.set(ylim=(count - 0.4, -0.6), xlabel=f"simple noise scale tr Σ/|G|² [{held.unit}]")
+    _plain_log_scale(axis, "x")
     step = math.ceil(count / _MOST_LABELS)
     shown = [position for position in range(count) if position % step == 0 or position == count - 1]
     axis.set_yticks(shown, [rows[position].name for position in shown])
@@ -92,20 +93,31 @@ def _over_steps(checkpoints: Sequence[GradientStatistics]) -> Figure:
     noise = [held.total.simple_noise_scale for held in checkpoints]
     end = _end(noise)
     steps = [float(k) if held.step is None else held.step for k, held in enumerate(checkpoints)]
-    lows = [quantity.interval[0] for quantity in noise]
-    highs = [min(quantity.interval[1], end) for quantity in noise]
-    axis.fill_between(steps, lows, highs, color=BLUE, alpha=WIDE, lw=0, label="95 % interval")
-    axis.plot(
-        steps, [min(quantity.value, end) for quantity in noise], "o-", color=BLUE, ms=4.5, label="estimate"
-    )
-    axis.set(
-        yscale="log", xlabel="optimizer step", ylabel=f"simple noise scale tr Σ/|G|² [{checkpoints[0].unit}]"
-    )
+    for step, quantity in zip(steps, noise, strict=True):
+        low, high = quantity.interval
+        axis.plot([step, step], [min(low, end), min(high, end)], color=BLUE, lw=1.6, solid_capstyle="butt")
+        if math.isinf(high):
+            axis.plot(step, end, marker="^", color=BLUE, ms=5, clip_on=False)
+    values = [quantity.value if math.isfinite(quantity.value) else math.nan for quantity in noise]
+    axis.plot(steps, values, "o-", color=BLUE, ms=4.5, lw=0.8, label="estimate and 95 % interval")
+    axis.set(xlabel="optimizer step", ylabel=f"simple noise scale tr Σ/|G|² [{checkpoints[0].unit}]")
+    _plain_log_scale(axis, "y")
     axis.grid(axis="y", color="#E4E4E4", lw=0.6)
     axis.set_axisbelow(True)
     axis.legend(loc="best")
     axis.set_title("Gradient noise over training, all tensors together")
     return figure
+
+
+def _plain_log_scale(axis: Any, which: str) -> None:
+    """Scale an axis in logarithms, with ticks at 1, 2 and 5 times powers of ten, written in full."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    getattr(axis, f"set_{which}scale")("log")
+    ticks: Any = getattr(axis, f"{which}axis")
+    ticks.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    ticks.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    ticks.set_minor_formatter(NullFormatter())
 
 
 def _end(quantities: Sequence[Quantity]) -> float:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from surge_fit.dump import Dump
-from surge_fit.importers.wording import number, plural
+from surge_fit.importers.wording import listing, number, plural
 from surge_fit.report.layout import MAX_WIDTH, Block, Line, Table, render
 from surge_fit.report.numbers import plain
 from surge_fit.report.progress import amount_of_bytes
@@ -145,9 +145,14 @@ def _series(checkpoints: Sequence[GradientStatistics]) -> list[Block]:
     headers = ("step", "loss", "examples", "|G|²", "tr Σ", "noise scale", _INTERVAL, "files")
     blocks: list[Block] = [Line(f"{plural(len(checkpoints), 'checkpoint')}, all tensors together", "heading")]
     blocks += [None, Table(headers, tuple(rows), 1), None]
+    said: dict[str, list[str]] = {}
     for held in checkpoints:
-        name = held.source if held.step is None else f"step {number(held.step)}"
-        blocks += [Line(sentence, "warning", f"Note ({name}): ") for sentence in cautions(held)]
+        for sentence in cautions(held):
+            name = held.source if held.step is None else number(held.step)
+            said.setdefault(sentence, []).append(name)
+    for sentence, names in said.items():
+        where = "" if len(names) == len(checkpoints) else f" (step {listing(names, 3)})"
+        blocks.append(Line(sentence, "warning", f"Note{where}: "))
     return blocks
 
 

@@ -131,8 +131,7 @@ class Estimator:
     def _resolvable(self, sums: Sequence[TensorSums], signal: float) -> Quantity:
         """Bound π/(2·mean δ²); its interval where the standardised sums are there."""
         if not len(sums[0].standardized_norms):
-            value = math.pi / (2 * signal) if signal > 0 else math.inf
-            return Quantity(value, math.nan, (math.nan, math.nan))
+            return inverted(Quantity(signal, math.nan, (math.nan, math.nan)), math.pi / 2)
         found = _core.estimate_resolvable(
             [
                 (
@@ -147,15 +146,17 @@ class Estimator:
             self.microbatch_size,
             PROBABILITY,
         )
-        return inverted(quantity(found))
+        return inverted(quantity(found), math.pi / 2)
 
 
-def inverted(inverse: Quantity) -> Quantity:
+def inverted(inverse: Quantity, factor: float = 1.0) -> Quantity:
     """Turn an estimate of 1/B into one of B: unbounded where 1/B may be zero.
 
     Parameters
     ----------
     inverse : Quantity
+    factor : float
+        Divided by it.
 
     Returns
     -------
@@ -165,10 +166,10 @@ def inverted(inverse: Quantity) -> Quantity:
     low, high = inverse.interval
 
     def turned(value: float) -> float:
-        return 1 / value if value > 0 else math.inf
+        return value if math.isnan(value) else factor / value if value > 0 else math.inf
 
     value = turned(inverse.value)
-    error = inverse.standard_error * value**2 if math.isfinite(value) else math.inf
+    error = inverse.standard_error * value**2 / factor if math.isfinite(value) else math.inf
     return Quantity(value, error, (turned(high), turned(low)))
 
 
