@@ -5,6 +5,7 @@ import re
 import sys
 import tomllib
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -115,11 +116,11 @@ def test_the_front_page_imports_nothing_of_the_package():
     assert not [name for name in run_time_imports(PACKAGE / "__init__.py") if name.startswith("surge_fit")]
 
 
-def test_the_rust_core_is_imported_by_the_laws_alone():
+def test_the_rust_core_is_imported_where_it_belongs():
     core = {
         module_of(p) for p in SOURCES for name in run_time_imports(p) if name.startswith("surge_fit._core")
     }
-    assert core == {"law"}
+    assert core == {"dump", "statistics", "law"}
 
 
 def test_the_probabilistic_libraries_are_imported_where_they_belong():
@@ -147,7 +148,7 @@ def test_only_reading_stages_read_files():
         ),
         *("load", "loadtxt", "genfromtxt", "fromfile", "open_datatree", "open_dataset", "from_netcdf"),
     )
-    assert {"importers", "posterior"} <= readers <= {"sweep", "importers", "posterior"}
+    assert {"importers", "posterior"} <= readers <= {"dump", "statistics", "sweep", "importers", "posterior"}
 
 
 def test_only_the_faces_print():
@@ -164,7 +165,8 @@ def test_no_file_is_two_ideas():
 
 def test_the_package_depends_on_what_it_imports_and_no_more():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    declared = {re.split(r"[\[<>=!~ ]", requirement)[0] for requirement in project["dependencies"]}
+    requirements = [*project["dependencies"], *chain(*project["optional-dependencies"].values())]
+    declared = {re.split(r"[\[<>=!~ ]", requirement)[0] for requirement in requirements}
     imported = {name.split(".")[0] for path in SOURCES for name in run_time_imports(path)}
     # xarray finds h5netcdf by name, to write and read posteriors.
     assert declared == (imported - set(sys.stdlib_module_names) - {"surge_fit"}) | {"h5netcdf"}
