@@ -6,18 +6,24 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+from dumps import gaussian
 from faces_fixture import BAD, make_posterior, optimum_points, runs
 from surge_fit.cli import app
+from surge_fit.dump import Dump, open_dump
 from surge_fit.law import LAWS
 from surge_fit.recommendation import recommend
 from surge_fit.report import Report, compose, laws_to_text, sweep_to_json, sweep_to_text, to_json, to_text
+from surge_fit.report.gradient_json import checkpoints_to_json, dumps_to_json
+from surge_fit.report.gradient_text import checkpoints_to_text, dumps_to_text
+from surge_fit.statistics import GradientStatistics, gradient_statistics
 from typer.testing import CliRunner
 
 HERE = Path(__file__).parent
 BATCH_SIZES = [1, 64, 512, 4096]
 TERMINAL = {"COLUMNS": "100", "NO_COLOR": "1", "TERM": "dumb"}
-COMMANDS = ("recommend", "fit", "check", "laws")
+COMMANDS = ("recommend", "fit", "check", "laws", "gradients", "inspect")
 
 
 def report(batch_sizes: list[float] | None = None, **how: object) -> Report:
@@ -25,6 +31,24 @@ def report(batch_sizes: list[float] | None = None, **how: object) -> Report:
     posterior = make_posterior(**how)
     found = recommend(posterior, batch_size=batch_sizes, current_learning_rate=3e-3) if batch_sizes else ()
     return replace(compose(posterior, found), version="1.2.3")
+
+
+def dump(step: int, seed: int) -> Dump:
+    """Open gradients in memory: a layer with signal, one without, one that half precision can hardly hold."""
+    arrays = gaussian(
+        48, {"layers.0.weight": (40, 30), "layers.1.weight": (30, 5)}, noise_scale=30, seed=seed
+    )
+    rng = np.random.default_rng(seed)
+    arrays["layers.1.weight"] = 5 * rng.standard_normal(arrays["layers.1.weight"].shape)
+    small = (1e-6 * arrays["layers.0.weight"][:, 0]).astype(np.float16)
+    held = {name: array.astype(np.float32) for name, array in arrays.items()} | {"head": small}
+    return replace(
+        open_dump(held, clipped=True), step=float(step), loss=2.5 - step / 100, source="grads.safetensors"
+    )
+
+
+def noise(step: int = 10, seed: int = 1, **options: object) -> GradientStatistics:
+    return gradient_statistics(dump(step, seed), **options)
 
 
 def text_of_help(command: str | None) -> str:
@@ -41,9 +65,19 @@ TEXTS = {
     "report_narrow": lambda: to_text(report([64]), width=70),
     "check": lambda: sweep_to_text(runs()),
     "laws": lambda: laws_to_text(LAWS.values()),
+    "gradients": lambda: checkpoints_to_text(
+        [noise(batch_size=64, group=r"layers\.\d+")],
+    ),
+    "gradients_series": lambda: checkpoints_to_text([noise(10, 1), noise(60, 2)]),
+    "inspect": lambda: dumps_to_text([dump(10, 1)]),
     "help": lambda: "\n".join(text_of_help(command) for command in (None, *COMMANDS)),
 }
-JSONS = {"report": lambda: to_json(report(BATCH_SIZES)), "check": lambda: sweep_to_json(runs())}
+JSONS = {
+    "report": lambda: to_json(report(BATCH_SIZES)),
+    "check": lambda: sweep_to_json(runs()),
+    "gradients": lambda: checkpoints_to_json([noise(batch_size=64)]),
+    "inspect": lambda: dumps_to_json([dump(10, 1)]),
+}
 
 
 @pytest.mark.parametrize("name", TEXTS)

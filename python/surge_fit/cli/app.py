@@ -15,10 +15,14 @@ from typer.core import TyperGroup
 from surge_fit.errors import SurgeFitError
 
 FAILED, STOPPED = 1, 130
+_COMMANDS = ("recommend", "fit", "check", "laws", "gradients", "inspect")
 
 
 class _Group(TyperGroup):
-    """Commands whose refusals are one line on stderr, without a traceback."""
+    """Commands in the order of use, whose refusals are one line on stderr, without a traceback."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return sorted(super().list_commands(ctx), key=_COMMANDS.index)
 
     def invoke(self, ctx: Any) -> Any:
         with _refusals():
@@ -84,7 +88,8 @@ def _surge_fit(
     """The learning rate for a batch size, and how sure we are.
 
     surge-fit reads a table of training runs (batch size, learning rate, loss), fits a law of the optimal
-    learning rate with its uncertainty, and recommends a rate for any batch size.
+    learning rate with its uncertainty, and recommends a rate for any batch size. From a dump of gradients
+    it measures their noise.
     """
 
 

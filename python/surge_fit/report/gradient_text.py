@@ -164,6 +164,8 @@ def _span(quantity: Quantity) -> str:
     low, high = quantity.interval
     if math.isnan(low):
         return "n/a"
+    if math.isinf(low):
+        return "not resolved"
     return f"≥ {_rounded(low)}" if math.isinf(high) else f"{_rounded(low)} … {_rounded(high)}"
 
 
@@ -174,7 +176,7 @@ def _rounded(value: float) -> str:
 
 
 def _percent(share: float) -> str:
-    return "0" if share == 0 else f"{100 * share:.2g} %"
+    return "0" if share == 0 else f"{plain(100 * share)} %"
 
 
 def _scaled(value: float | None, by: float) -> str:

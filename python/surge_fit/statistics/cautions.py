@@ -66,7 +66,9 @@ def _precision(statistics: GradientStatistics) -> str | None:
     total, unit = statistics.total, statistics.unit
     low, high = total.simple_noise_scale.interval
     if math.isinf(high):
-        bound = f"B ≥ {number(float(f'{low:.2g}'))} {unit} (95 %)" if low > 0 else "not even a bound"
+        bound = (
+            f"B ≥ {number(float(f'{low:.2g}'))} {unit} (95 %)" if math.isfinite(low) else "not even a bound"
+        )
         said = f"The noise scale of the total is bounded on one side only: {bound}."
     elif total.relative_error > _POOR:
         said = f"The noise scale of the total is known to ±{100 * total.relative_error:.0f} % only."
@@ -118,7 +120,7 @@ def _underflow(statistics: GradientStatistics) -> str | None:
         return None
     share = max(held.subnormal_fraction for held in statistics.tensors)
     return (
-        f"Up to {100 * share:.2g} % of the stored numbers are subnormal ({listing(low, 3)}): small "
+        f"Up to {100 * share:.3g} % of the stored numbers are subnormal ({listing(low, 3)}): small "
         "gradients lost "
         "digits or became zero. Scale the loss, or dump in bfloat16 or float32."
     )
