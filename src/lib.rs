@@ -57,7 +57,7 @@ mod _core {
         law_supremum, valley,
     };
     #[pymodule_export]
-    use crate::python::noise::{estimate_noise, estimate_resolvable, estimate_two_batch_noise};
+    use crate::python::noise::{estimate_noise, estimate_resolvable, estimate_two_batch_noise, merge_moments};
     #[pymodule_export]
     use crate::python::statistics::scan_gradients;
 }

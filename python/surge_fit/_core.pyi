@@ -23,6 +23,7 @@ __all__ = [
     "law_peak",
     "law_quantiles",
     "law_supremum",
+    "merge_moments",
     "scan_gradients",
     "valley",
 ]
@@ -226,6 +227,14 @@ def estimate_noise(
 
     Each tensor gives its rows, norms, projections, |ḡ|² and group norms. Every estimate is a tuple of value,
     standard error, lower and upper end.
+    """
+
+def merge_moments(
+    parts: Sequence[tuple[float, FloatArray, FloatArray, FloatArray, FloatArray]],
+) -> list[FloatArray]:
+    """Merge moments of disjoint examples: count, means, and sums of second to fourth powers of deviations.
+
+    Returns the means and the sums of powers of all examples together, one number per parameter.
     """
 
 def estimate_resolvable(

@@ -1,10 +1,11 @@
 //! Estimates of gradient noise for Python.
 
-use numpy::PyReadonlyArray1;
+use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use crate::statistics::{self, Estimate, Interval, Pair, Part, Standardised};
+use crate::error::require_shape;
+use crate::statistics::{self, Estimate, Interval, Moments, Pair, Part, Standardised};
 
 type Floats<'py> = PyReadonlyArray1<'py, f64>;
 /// Value, standard error, lower and upper end.
@@ -86,6 +87,30 @@ pub fn estimate_two_batch_noise<'py>(
         })
         .collect();
     to_dict(py, &statistics::two_batch_sizes(&pairs, probability)?)
+}
+
+/// Count, means, and sums of second, third and fourth powers of deviations, one per parameter.
+type MomentsArgument<'py> = (f64, Floats<'py>, Floats<'py>, Floats<'py>, Floats<'py>);
+
+#[pyfunction]
+pub fn merge_moments<'py>(
+    py: Python<'py>,
+    parts: Vec<MomentsArgument<'py>>,
+) -> PyResult<[Bound<'py, PyArray1<f64>>; 4]> {
+    let mut merged: Vec<Moments> = Vec::new();
+    for (count, mean, second, third, fourth) in &parts {
+        let columns = [mean, second, third, fourth].map(|column| column.as_array());
+        for column in &columns {
+            require_shape("parts", "(parameter,)", &[columns[0].len()], column.shape())?;
+        }
+        merged.resize(columns[0].len(), Moments::default());
+        for (index, moments) in merged.iter_mut().enumerate() {
+            let [mean, second, third, fourth] = columns.map(|column| column[index]);
+            *moments = moments.merge(Moments { count: *count, mean, second, third, fourth });
+        }
+    }
+    let column = |of: fn(&Moments) -> f64| merged.iter().map(of).collect::<Vec<_>>().into_pyarray(py);
+    Ok([column(|of| of.mean), column(|of| of.second), column(|of| of.third), column(|of| of.fourth)])
 }
 
 /// Lists of one tensor as the kernels want them.

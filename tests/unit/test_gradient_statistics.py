@@ -7,7 +7,13 @@ import pytest
 import surge_fit as sf
 from dumps import flat, gaussian, write_safetensors
 from surge_fit._core import GradientFile
-from surge_fit.statistics import cautions, load_statistics, save_statistics
+from surge_fit.statistics import (
+    cautions,
+    load_statistics,
+    merge_statistics,
+    noise_scale_from_norms,
+    save_statistics,
+)
 
 SHAPES = {"layers.0.w": (30, 40), "layers.0.b": (40,), "layers.1.w": (40, 10), "head": (10,)}
 
@@ -227,3 +233,69 @@ def test_a_reader_is_told_what_could_mislead():
     assert any(
         "far from Gaussian in w" in said for said in cautions(sf.gradient_statistics(heavy, batch_size=4))
     )
+
+
+def test_parts_with_other_tensors_merge_without_loss(arrays, found):
+    parts = [sf.gradient_statistics({n: a}, batch_size=16) for n, a in arrays.items()]
+    assert numbers(merge_statistics(parts)) == numbers(found)
+
+
+@pytest.mark.parametrize("size", [1, 4])
+def test_parts_with_other_examples_merge_to_the_estimates_of_one_pass(arrays, size, tmp_path):
+    cuts, parts, files = (slice(0, 9), slice(9, 17), slice(17, 24)), [], []
+    for k, rows in enumerate(cuts):
+        files.append(tmp_path / f"{k}.safetensors")
+        dump = sf.open_dump({n: a[rows] for n, a in arrays.items()}, microbatch_size=size)
+        parts.append(sf.gradient_statistics(dump, batch_size=16, per_parameter=files[-1]))
+    whole = sf.gradient_statistics(sf.open_dump(arrays, microbatch_size=size), batch_size=16)
+    merged = merge_statistics(parts, per_parameter=files)
+    assert merged.examples == whole.examples == 24 * size
+    for one, two in zip((*merged.tensors, merged.total), (*whole.tensors, whole.total), strict=True):
+        for name in ("gradient_norm_squared", "gradient_covariance_trace", "simple_noise_scale"):
+            assert getattr(one, name).value == pytest.approx(getattr(two, name).value, rel=1e-5), name
+            assert np.isnan(getattr(one, name).interval).all()
+        assert one.signal_to_noise == pytest.approx(two.signal_to_noise, rel=1e-5)
+        assert one.skewness == pytest.approx(two.skewness, rel=1e-4, abs=1e-4)
+        assert one.excess_kurtosis == pytest.approx(two.excess_kurtosis, rel=1e-4, abs=1e-4)
+
+
+def test_parts_that_do_not_belong_together_are_refused(arrays):
+    whole = sf.gradient_statistics(arrays)
+    fewer = sf.gradient_statistics({"other": arrays["head"][:20]})
+    some = sf.gradient_statistics({"head": arrays["head"], "other": arrays["head"]})
+    for parts, message in (
+        ([whole], "At least 2 parts"),
+        ([whole, fewer], "must rest on the same rows"),
+        ([whole, some], "all tensors in common, or none"),
+        ([whole, whole], "'per_parameter' must name the file of moments of each of the 2 parts; got 0"),
+    ):
+        with pytest.raises(sf.InputError, match=message):
+            merge_statistics(parts)
+
+
+def test_logged_norms_at_two_batch_sizes_tell_the_noise_scale():
+    """E|g_B|² = |G|² + tr Σ/B; with |G|² = 2 and tr Σ = 60 the noise scale is 30, whatever single steps say."""
+    rng = np.random.default_rng(0)
+    gradient = np.full(50, 0.2)
+    norms = {
+        size: [
+            ((gradient + np.sqrt(60 / 50 / size) * rng.standard_normal(50)) ** 2).sum() for _ in range(400)
+        ]
+        for size in (8, 64)
+    }
+    told = noise_scale_from_norms(8, norms[8], 64, norms[64])
+    for quantity, truth in (
+        (told.gradient_norm_squared, 2),
+        (told.gradient_covariance_trace, 60),
+        (told.simple_noise_scale, 30),
+    ):
+        assert quantity.interval[0] < truth < quantity.interval[1]
+    assert told.simple_noise_scale.value == pytest.approx(30, rel=0.15)
+    for arguments, message in (
+        ((64, [1.0, 2.0], 8, [1.0, 2.0]), "must be bigger than the small one"),
+        ((8, [1.0], 64, [1.0]), "at least 3"),
+        ((8, [1.0, 2.0], 64, [1.0, 2.0, 3.0]), "one number per step"),
+        ((8, [1.0, np.nan, 2.0], 64, [1.0, 2.0, 3.0]), "finite"),
+    ):
+        with pytest.raises(sf.InputError, match=message):
+            noise_scale_from_norms(*arguments)

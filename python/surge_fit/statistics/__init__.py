@@ -6,17 +6,22 @@
 """
 
 from surge_fit.statistics.cautions import cautions
+from surge_fit.statistics.logged import LoggedNoise, noise_scale_from_norms
 from surge_fit.statistics.measuring import ByteProgress, gradient_statistics
+from surge_fit.statistics.merging import merge_statistics
 from surge_fit.statistics.storage import load_statistics, save_statistics
 from surge_fit.statistics.value import GradientStatistics, Quantity, TensorStatistics
 
 __all__ = [
     "ByteProgress",
     "GradientStatistics",
+    "LoggedNoise",
     "Quantity",
     "TensorStatistics",
     "cautions",
     "gradient_statistics",
     "load_statistics",
+    "merge_statistics",
+    "noise_scale_from_norms",
     "save_statistics",
 ]

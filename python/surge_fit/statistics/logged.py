@@ -13,6 +13,8 @@ from surge_fit.statistics.summary import inverted, quantity
 from surge_fit.statistics.value import PROBABILITY, Quantity
 from surge_fit.typing import FloatArray
 
+_MIN_STEPS = 3
+
 
 @dataclass(frozen=True, slots=True)
 class LoggedNoise:
@@ -56,7 +58,7 @@ def noise_scale_from_norms(
     Raises
     ------
     InputError
-        If the sequences differ in length, hold fewer than two steps, or a big batch is not bigger.
+        If the sequences differ in length, hold fewer than three steps, or a big batch is not bigger.
 
     Notes
     -----
@@ -66,8 +68,10 @@ def noise_scale_from_norms(
     given = (small_batch_size, small_norm_squared, big_batch_size, big_norm_squared)
     steps = len(np.atleast_1d(np.asarray(big_norm_squared)))
     small, small_norm, big, big_norm = (_column(values, steps) for values in given)
-    if steps < 2:
-        raise InputError(f"Norms of at least 2 steps must be given; got {steps}. Log more of them.")
+    if steps < _MIN_STEPS:
+        raise InputError(
+            f"Norms of at least {_MIN_STEPS} steps must be given; got {steps}. Log more of them."
+        )
     if not (big > small).all():
         step = int(np.flatnonzero(~(big > small))[0])
         raise InputError(

@@ -97,15 +97,26 @@ class Estimator:
         -------
         TensorStatistics
         """
+        known = not any(np.isnan(held.projections).any() for held in sums)
         noise = _core.estimate_noise(
             [
-                (held.rows, held.norms, held.projections, held.mean_norm_squared, held.group_norms)
+                (
+                    held.rows,
+                    held.norms,
+                    held.projections if known else held.norms,
+                    held.mean_norm_squared,
+                    held.group_norms,
+                )
                 for held in sums
             ],
             self.microbatch_size,
             self.groups,
             PROBABILITY,
         )
+        if not known:  # merged over examples: estimates do not need projections, intervals do
+            for name in ("gradient_norm_squared", "gradient_covariance_trace", "inverse_noise_scale"):
+                noise[name] = (noise[name][0], math.nan, math.nan, math.nan)
+            noise["relative_error"] = noise["examples_needed"] = math.nan
         elements = sum(held.elements for held in sums)
         counted = sum(held.signal_parameters for held in sums)
         signal = sum(held.signal for held in sums) / counted if counted else math.nan

@@ -35,7 +35,7 @@ class TensorSums:
     mean_norm_squared : float
         |ḡ|², of the mean over examples.
     norms, projections : ndarray, shape (row,)
-        s_k = |g_k|² and d_k = g_k·ḡ.
+        s_k = |g_k|² and d_k = g_k·ḡ; the latter NaN where examples were merged.
     group_norms : ndarray, shape (group,)
         |Σ b_k g_k|² over the rows of each group; empty without groups.
     signal : float
