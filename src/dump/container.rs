@@ -194,7 +194,9 @@ pub(super) fn read_text(path: &Path) -> Result<String, Error> {
 
 fn unknown(path: &Path, label: &str) -> Error {
     let problem = if path.extension().is_some_and(|suffix| suffix == "json") {
-        "it must hold arrays; a JSON file describes them. Name the file that it describes, or the shards of the index.".to_owned()
+        "it must hold arrays; a JSON file describes them. Name the file that it describes, or the shards of \
+         the index."
+            .to_owned()
     } else {
         let sidecar = sidecar(path);
         format!(

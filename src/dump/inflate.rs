@@ -162,7 +162,10 @@ mod tests {
         }
 
         #[test]
-        fn nonsense_is_an_error_or_has_its_length(stream in prop::collection::vec(any::<u8>(), 0..200), size in 0_usize..2000) {
+        fn nonsense_is_an_error_or_has_its_length(
+            stream in prop::collection::vec(any::<u8>(), 0..200),
+            size in 0_usize..2000,
+        ) {
             let mut out = Vec::new();
             let outcome = inflate(&stream, 0, size, &mut out);
             prop_assert!(out.len() <= size);

@@ -8,6 +8,8 @@ mod contents;
 mod convert;
 mod dtype;
 mod format;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod gather;
 mod index;
 mod inflate;

@@ -2,7 +2,8 @@
 
 use super::*;
 
-const HEADER: &str = r#"{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"n":{"dtype":"I64","shape":[],"data_offsets":[4,12]}}"#;
+const HEADER: &str = r#"{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},
+    "n":{"dtype":"I64","shape":[],"data_offsets":[4,12]}}"#;
 
 /// A folder with one shard, `s.safetensors`, of the tensor 'a' and the counter 'n', and an index of this text.
 fn folder(index: &str) -> tempfile::TempDir {
@@ -38,10 +39,13 @@ fn a_shard_that_is_not_there_is_refused_by_its_name() {
 
 #[test]
 fn no_shard_leads_out_of_the_folder() {
-    for shard in ["../s", "/etc/s", "a/s", "s/", "./s", ".", "..", "", "a\\\\s", "C:s", "s\\u0000"] {
+    for shard in
+        ["../s", "/etc/s", "a/s", "s/", "./s", ".", "..", "", "a\\\\s", "C:s", "s\\u0000", "\\u001b[2J"]
+    {
         let text = format!(r#"{{"weight_map":{{"a":"{shard}"}}}}"#);
         let refusal = read(&text, "i.json").unwrap_err().to_string();
-        let words = "'i.json', tensor 'a': its shard must be the name of a file beside the index, without a path; got '";
+        let words = "'i.json', tensor 'a': its shard must be the name of a file beside the index, without a \
+         path; got '";
         assert!(refusal.starts_with(words), "{refusal}");
     }
 }
