@@ -1,6 +1,6 @@
 //! NumPy's `.npz`: a zip file of `.npy` files, stored or deflated.
 
-use super::inflate::{Failure, MOST_GROWTH, beginning};
+use super::inflate::{MOST_GROWTH, beginning};
 use super::npy::{self, Array, Problem};
 use super::zip::{self, Member, Method};
 use super::{Contents, Dtype, Entry, Location};
@@ -54,11 +54,8 @@ fn deflated(packed: &[u8], member: &Member<'_>, void_dtype: Option<Dtype>) -> Re
         return Err((0, problem));
     }
     let unpack = |length| {
-        beginning(packed, length).map_err(|failure| match failure {
-            Failure::Stream { problem, .. } => {
-                (0, format!("{problem}. The file is cut or damaged: copy or write it again."))
-            }
-            Failure::Write(error) => (0, error.to_string()),
+        beginning(packed, length).map_err(|broken| {
+            (broken.at, format!("{}. The file is cut or damaged: copy or write it again.", broken.problem))
         })
     };
     let first = unpack(TYPICAL_HEADER)?;

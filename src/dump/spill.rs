@@ -5,7 +5,7 @@ use std::io::{self, BufWriter, Write};
 
 use memmap2::Mmap;
 
-use super::inflate::{Failure, inflate};
+use super::inflate::{Broken, Failure, inflate};
 use super::{Entry, Location, gather, layout};
 use crate::error::Error;
 
@@ -28,7 +28,7 @@ pub(super) fn spill(bytes: &[u8], entry: &Entry, file: &str) -> Result<Mmap, Err
         }
     };
     outcome.map_err(|failure| match failure {
-        Failure::Stream { at, problem } => {
+        Failure::Stream(Broken { at, problem }) => {
             let problem = format!("{problem}. The file is cut or damaged: copy or write it again.");
             Error::in_file(file, Some(&entry.name), Some(offset + at), problem)
         }

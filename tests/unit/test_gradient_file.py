@@ -64,7 +64,7 @@ def test_untyped_numbers_need_a_word():
     with pytest.raises(DumpError, match="Say what they are with 'void_dtype'"):
         GradientFile.open(path)
     np.testing.assert_array_equal(values(GradientFile.open(path, void_dtype="bfloat16")), VALUES)
-    with pytest.raises(InputError, match="'void_dtype' must be one of float64, .*; got 'bf17'"):
+    with pytest.raises(InputError, match=r"'void_dtype' must be one of float64, .*; got 'bf17'"):
         GradientFile.open(path, void_dtype="bf17")
 
 
@@ -89,9 +89,9 @@ def test_types_that_python_lacks_are_named():
     ("array", "dtype", "words"),
     [
         (np.zeros((4, 3)).T, None, "'w': it must be C-contiguous; it is not"),
-        (np.zeros(4, np.int64), None, "their format is 'l'. Convert them, or name 'dtype'"),
+        (np.zeros(4, np.int64), None, r"their format is '[lq]'\. Convert them, or name 'dtype'"),
         (np.zeros(4, ">f4"), None, "must be float64, float32 or float16 of this machine's byte order"),
-        (np.zeros(4, np.float16), "bfloat16", "must be integers or untyped bytes of size 2; their format is 'e'"),
+        (np.zeros(4, np.float16), "bfloat16", "integers or untyped bytes of size 2; their format is 'e'"),
         (np.zeros(4, np.uint8), "bfloat16", "their format is 'B', of size 1"),
         (np.zeros(4, ">u2"), "bfloat16", "their format is '>H', of size 2"),
         ([1.0, 2.0], None, r"\(the buffer protocol\) and has an axis or more; got list"),
@@ -128,7 +128,7 @@ def test_an_index_lists_its_shards(tmp_path):
     index.write_text(json.dumps({"weight_map": {"head.weight": shard.name}}))
     assert index_files(index) == [shard]
     index.write_text(json.dumps({"weight_map": {"tail.weight": shard.name}}))
-    with pytest.raises(DumpError, match="tensor 'tail.weight': the shard must hold every tensor"):
+    with pytest.raises(DumpError, match=r"tensor 'tail\.weight': the shard must hold every tensor"):
         index_files(index)
 
 

@@ -92,6 +92,7 @@ fn what_cannot_be_read_is_refused_in_these_words() {
             r#"{"dtype": "float32", "shpae": [6]}"#.to_owned(),
             "'g.bin.json', byte 27: it must be {\"dtype\": …",
         ),
+        (24, r#"{"\u001b[2J": 1}"#.to_owned(), "'g.bin.json', byte 11: it must be {\"dtype\": …"),
         (
             16,
             both(&tensor("a", 0), &tensor("a", 8)),
@@ -112,6 +113,7 @@ fn what_cannot_be_read_is_refused_in_these_words() {
     for (length, sidecar, message) in cases {
         let found = refusal(length, &sidecar);
         assert!(found.starts_with(message), "{found}\n{message}");
+        assert!(!found.contains(char::is_control), "{found:?}");
     }
 }
 
