@@ -84,7 +84,7 @@ class GradientFile:
         ----------
         path : str or path-like
             A safetensors, .npy, .npz or PyTorch file; or numbers alone with a description beside them, of the
-            same name with ``.json`` behind it: ``{"dtype": "float32", "shape": [256, 1000], "offset": 0}``, or
+            same name with ``.json`` behind it: ``{"dtype": "float32", "shape": [256, 1000], "offset": 0}`` or
             ``{"tensors": [...]}`` with such descriptions and a ``"name"`` in each.
         void_dtype : str, optional
             What untyped numbers are: NumPy writes bfloat16 and float8 without their names.
