@@ -152,6 +152,14 @@ mod tests {
     }
 
     #[test]
+    fn a_full_disk_is_an_error() {
+        // A slice takes as many bytes as it has.
+        let mut disk = [0; 999];
+        let outcome = inflate(&deflated(&[7; 1000]), 0, 1000, &mut &mut disk[..]);
+        assert!(matches!(outcome, Err(Failure::Write(_))));
+    }
+
+    #[test]
     fn zeros_grow_the_most_and_no_more_than_the_limit() {
         let stream = deflated(&vec![0; 10 << 20]);
         let growth = (10 << 20) / stream.len();
