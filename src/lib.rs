@@ -38,7 +38,7 @@ mod surface;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub use dump::fuzzing;
-pub use dump::{Buffer, Container, Contents, Dtype, Entry, Format, Location, Options, part, shards};
+pub use dump::{Buffer, Container, Contents, Dtype, Entry, Format, Location, Options, index_files};
 pub use error::Error;
 pub use law::{LAWS, Landscape, Law, by_name, evaluate, expected_regret, gradient, per_draw, quantiles};
 pub use surface::Valley;

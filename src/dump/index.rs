@@ -20,7 +20,7 @@ struct Index {
 ///
 /// # Errors
 /// The index is no such file, a shard is not a file beside it, or a shard lacks a tensor.
-pub fn shards(path: &Path, options: &Options) -> Result<Vec<PathBuf>, Error> {
+pub fn index_files(path: &Path, options: &Options) -> Result<Vec<PathBuf>, Error> {
     let label = path.display().to_string();
     let folder = path.parent().unwrap_or(Path::new(""));
     let promised = read(&read_text(path)?, &label)?;

@@ -18,14 +18,14 @@ fn folder(index: &str) -> tempfile::TempDir {
 fn shards_stand_beside_their_index() {
     let folder =
         folder(r#"{"metadata":{"total_size":12},"weight_map":{"a":"s.safetensors","n":"s.safetensors"}}"#);
-    let found = shards(&folder.path().join("i.json"), &Options::default()).unwrap();
+    let found = index_files(&folder.path().join("i.json"), &Options::default()).unwrap();
     assert_eq!(found, [folder.path().join("s.safetensors")]);
 }
 
 #[test]
 fn a_broken_promise_is_refused() {
     let folder = folder(r#"{"weight_map":{"a":"s.safetensors","b":"s.safetensors"}}"#);
-    let refusal = shards(&folder.path().join("i.json"), &Options::default()).unwrap_err().to_string();
+    let refusal = index_files(&folder.path().join("i.json"), &Options::default()).unwrap_err().to_string();
     let lacking = "s.safetensors', tensor 'b': the shard must hold every tensor that '";
     assert!(refusal.contains(lacking) && refusal.contains("promises of it; it lacks this one."), "{refusal}");
 }
@@ -33,7 +33,7 @@ fn a_broken_promise_is_refused() {
 #[test]
 fn a_shard_that_is_not_there_is_refused_by_its_name() {
     let folder = folder(r#"{"weight_map":{"a":"t.safetensors"}}"#);
-    let refusal = shards(&folder.path().join("i.json"), &Options::default()).unwrap_err().to_string();
+    let refusal = index_files(&folder.path().join("i.json"), &Options::default()).unwrap_err().to_string();
     assert!(refusal.contains("t.safetensors': the file must be there and readable;"), "{refusal}");
 }
 
