@@ -83,8 +83,13 @@ impl Error {
 
 /// At most 100 characters of a name that a file gave, without control characters.
 pub(crate) fn shown(name: &str) -> String {
-    let cut = name.char_indices().nth(100).map_or(name, |(end, _)| &name[..end]);
-    let dots = if cut.len() < name.len() { "…" } else { "" };
+    printable(name, 100)
+}
+
+/// The first characters of a text, with control characters escaped.
+pub(crate) fn printable(text: &str, most: usize) -> String {
+    let cut = text.char_indices().nth(most).map_or(text, |(end, _)| &text[..end]);
+    let dots = if cut.len() < text.len() { "…" } else { "" };
     let text: String = cut
         .chars()
         .flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] })

@@ -36,7 +36,10 @@ mod python;
 mod statistics;
 mod surface;
 
-pub use dump::{Buffer, Container, Contents, Dtype, Entry, Format, Location, Options, part, shards};
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub use dump::fuzzing;
+pub use dump::{Buffer, Container, Contents, Dtype, Entry, Format, Location, Options, index_files};
 pub use error::Error;
 pub use law::{LAWS, Landscape, Law, by_name, evaluate, expected_regret, gradient, per_draw, quantiles};
 pub use statistics::{

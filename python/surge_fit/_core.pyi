@@ -92,11 +92,15 @@ class GradientFile:
         Parameters
         ----------
         path : str or path-like
-            A safetensors, .npy, .npz or PyTorch file, or numbers alone with a description beside them: the
-            file's name and ``.json``, ``{"dtype": ..., "shape": [...], "offset": 0}``, or
-            ``{"tensors": [...]}`` with a name each.
+            A safetensors, .npy, .npz or PyTorch file; or numbers alone with a description beside them, of the
+            same name with ``.json`` behind it: ``{"dtype": "float32", "shape": [256, 1000], "offset": 0}`` or
+            ``{"tensors": [...]}`` with such descriptions and a ``"name"`` in each.
         void_dtype : str, optional
             What untyped numbers are: NumPy writes bfloat16 and float8 without their names.
+
+        Returns
+        -------
+        GradientFile
 
         Raises
         ------
@@ -116,6 +120,10 @@ class GradientFile:
             C-contiguous, of one axis or more.
         dtype : str, optional
             What its numbers are, where the array has them as integers or untyped bytes: bfloat16 or a float8.
+
+        Returns
+        -------
+        GradientFile
 
         Raises
         ------
@@ -153,6 +161,11 @@ class GradientFile:
         start, count : int
             The first number, in row-major order, and how many at most.
 
+        Returns
+        -------
+        numpy.ndarray
+            One axis, float64, which holds numbers of every type exactly.
+
         Raises
         ------
         DumpError
@@ -160,7 +173,19 @@ class GradientFile:
         """
 
 def index_files(path: Path, void_dtype: str | None = None) -> list[FilePath]:
-    """List the shards of an index such as ``model.safetensors.index.json``, each checked for its tensors.
+    """List the shards of an index such as ``model.safetensors.index.json``.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The index; its shards must stand beside it.
+    void_dtype : str, optional
+        As for `GradientFile.open`.
+
+    Returns
+    -------
+    list of pathlib.Path
+        Sorted; each was opened and holds the tensors that the index promises of it.
 
     Raises
     ------

@@ -6,8 +6,7 @@ use std::sync::OnceLock;
 
 use memmap2::Mmap;
 
-use super::spill::spill;
-use super::{Contents, Dtype, Entry, Format, Location, layout, npy, npz, raw, safetensors, torch};
+use super::{Contents, Dtype, Entry, Format, Location, layout, npy, npz, raw, safetensors, spill, torch};
 use crate::error::Error;
 
 /// What a file cannot say of itself.
@@ -127,12 +126,18 @@ impl Container {
     pub fn data(&self, index: usize) -> Result<&[u8], Error> {
         let (entry, bytes) = (&self.contents.entries[index], self.buffer.bytes());
         let size = layout::size(entry);
-        match entry.location {
+        let copy = |unpack: &dyn Fn() -> Result<Mmap, Error>| {
+            self.spilled[index].get_or_init(unpack).as_ref().map(|map| &map[..]).map_err(Clone::clone)
+        };
+        match &entry.location {
             _ if size == 0 => Ok(&[]),
-            Location::Plain { offset } => Ok(&bytes[offset..offset + size]),
-            Location::Strided { .. } | Location::Deflated { .. } => {
-                let copy = self.spilled[index].get_or_init(|| spill(bytes, entry, &self.label));
-                copy.as_ref().map(|map| &map[..]).map_err(Clone::clone)
+            Location::Plain { offset } => Ok(&bytes[*offset..offset + size]),
+            Location::Strided { offset, strides } => {
+                copy(&|| spill::strided(&bytes[*offset..], entry, strides, &self.label))
+            }
+            Location::Deflated { offset, length, skip, strides } => {
+                let part = *offset..offset + length;
+                copy(&|| spill::deflated(bytes, part.clone(), *skip, strides.as_deref(), entry, &self.label))
             }
         }
     }
@@ -194,7 +199,9 @@ pub(super) fn read_text(path: &Path) -> Result<String, Error> {
 
 fn unknown(path: &Path, label: &str) -> Error {
     let problem = if path.extension().is_some_and(|suffix| suffix == "json") {
-        "it must hold arrays; a JSON file describes them. Name the file that it describes, or the shards of the index.".to_owned()
+        "it must hold arrays; a JSON file describes them. Name the file that it describes, or the shards of \
+         the index."
+            .to_owned()
     } else {
         let sidecar = sidecar(path);
         format!(

@@ -3,25 +3,28 @@
 use super::{Container, Dtype, layout};
 use crate::error::Error;
 
-/// Up to `count` numbers of entry `index` in row-major order, from number `start` on; to look at, not to compute with.
-///
-/// # Errors
-/// There is no such entry or number, or [`Container::data`] refuses.
-pub fn part(container: &Container, index: usize, start: usize, count: usize) -> Result<Vec<f64>, Error> {
-    let entries = &container.contents().entries;
-    let Some(entry) = entries.get(index) else {
-        let problem =
-            format!("the index of an array must be below {}; got {index}. Correct it.", entries.len());
-        return Err(Error::in_file(container.label(), None, None, problem));
-    };
-    let size = entry.dtype.size();
-    let total = layout::size(entry) / size;
-    if start > total {
-        let problem = format!("the first number must be at most {total}; got {start}. Correct it.");
-        return Err(Error::in_file(container.label(), Some(&entry.name), None, problem));
+impl Container {
+    /// Up to `count` numbers of entry `index` in row-major order, from number `start` on; to look at, not to compute
+    /// with.
+    ///
+    /// # Errors
+    /// There is no such entry or number, or [`Container::data`] refuses.
+    pub fn numbers(&self, index: usize, start: usize, count: usize) -> Result<Vec<f64>, Error> {
+        let entries = &self.contents().entries;
+        let Some(entry) = entries.get(index) else {
+            let problem =
+                format!("the index of an array must be below {}; got {index}. Correct it.", entries.len());
+            return Err(Error::in_file(self.label(), None, None, problem));
+        };
+        let size = entry.dtype.size();
+        let total = layout::size(entry) / size;
+        if start > total {
+            let problem = format!("the first number must be at most {total}; got {start}. Correct it.");
+            return Err(Error::in_file(self.label(), Some(&entry.name), None, problem));
+        }
+        let end = start + count.min(total - start);
+        Ok(to_f64(entry.dtype, &self.data(index)?[start * size..end * size]))
     }
-    let end = start + count.min(total - start);
-    Ok(to_f64(entry.dtype, &container.data(index)?[start * size..end * size]))
 }
 
 /// Convert row-major little-endian numbers, of any alignment; bytes of an incomplete last number are left out.
@@ -129,12 +132,12 @@ mod tests {
         // 1, 2 and 4: exponents 15, 16 and 17 over two bits of fraction.
         let buffer = Box::new(vec![15 << 2, 16 << 2, 17 << 2]);
         let held = Container::from_buffer("array".into(), vec![entry], buffer).unwrap();
-        assert_eq!(part(&held, 0, 1, usize::MAX).unwrap(), [2.0, 4.0]);
-        assert_eq!(part(&held, 0, 0, 1).unwrap(), [1.0]);
-        assert!(part(&held, 0, 3, 1).unwrap().is_empty());
-        let refusal = part(&held, 0, 4, 1).unwrap_err().to_string();
+        assert_eq!(held.numbers(0, 1, usize::MAX).unwrap(), [2.0, 4.0]);
+        assert_eq!(held.numbers(0, 0, 1).unwrap(), [1.0]);
+        assert!(held.numbers(0, 3, 1).unwrap().is_empty());
+        let refusal = held.numbers(0, 4, 1).unwrap_err().to_string();
         assert_eq!(refusal, "'array', tensor 'w': the first number must be at most 3; got 4. Correct it.");
-        let refusal = part(&held, 1, 0, 1).unwrap_err().to_string();
+        let refusal = held.numbers(1, 0, 1).unwrap_err().to_string();
         assert_eq!(refusal, "'array': the index of an array must be below 1; got 1. Correct it.");
     }
 

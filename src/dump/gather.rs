@@ -220,6 +220,12 @@ mod tests {
     }
 
     #[test]
+    fn a_full_disk_is_an_error() {
+        let mut disk = [0; 5];
+        assert!(gather(&[0, 1, 2, 3, 4, 5], 1, &[2, 3], &[1, 2], &mut Cursor::new(&mut disk[..])).is_err());
+    }
+
+    #[test]
     fn a_box_reads_pages_of_the_source_and_writes_long_runs() {
         // A thousand examples of two million parameters, column-major: all examples in a box, and about a
         // thousand parameters of each, so that a box of 2^20 numbers reads each page once.

@@ -20,7 +20,7 @@ struct Index {
 ///
 /// # Errors
 /// The index is no such file, a shard is not a file beside it, or a shard lacks a tensor.
-pub fn shards(path: &Path, options: &Options) -> Result<Vec<PathBuf>, Error> {
+pub fn index_files(path: &Path, options: &Options) -> Result<Vec<PathBuf>, Error> {
     let label = path.display().to_string();
     let folder = path.parent().unwrap_or(Path::new(""));
     let promised = read(&read_text(path)?, &label)?;
@@ -37,7 +37,8 @@ pub fn shards(path: &Path, options: &Options) -> Result<Vec<PathBuf>, Error> {
 pub(super) fn read(text: &str, file: &str) -> Result<BTreeMap<String, Vec<String>>, Error> {
     let index: Index = serde_json::from_str(text).map_err(|error| {
         let problem = format!(
-            "an index must have an object 'weight_map' from tensors to files; the parser says: {}. Is it the right file?",
+            "an index must have an object 'weight_map' from tensors to files; the parser says: {}. Is it the right \
+             file?",
             json::objection(&error)
         );
         Error::in_file(file, None, Some(json::byte(&error, text)), problem)
@@ -61,7 +62,7 @@ pub(super) fn read(text: &str, file: &str) -> Result<BTreeMap<String, Vec<String
 fn is_plain(name: &str) -> bool {
     let mut parts = Path::new(name).components();
     let one = matches!((parts.next(), parts.next()), (Some(Component::Normal(part)), None) if part == name);
-    one && !name.contains(['/', '\\', ':', '\0'])
+    one && !name.contains(['/', '\\', ':']) && !name.contains(char::is_control)
 }
 
 fn check(shard: &Container, tensors: &[String], index: &str) -> Result<(), Error> {

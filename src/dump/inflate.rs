@@ -9,13 +9,25 @@ pub(super) const MOST_GROWTH: usize = 1032;
 
 const CHUNK: usize = 1 << 18;
 
-/// Why a stream could not be unpacked.
+/// A stream is not what it must be, seen at this byte of it.
+#[derive(Debug)]
+pub(super) struct Broken {
+    pub at: usize,
+    pub problem: String,
+}
+
+/// Why an array could not be unpacked.
 #[derive(Debug)]
 pub(super) enum Failure {
-    /// The stream is not what it must be, seen at this byte of it.
-    Stream { at: usize, problem: String },
+    Stream(Broken),
     /// The unpacked bytes could not be written.
     Write(io::Error),
+}
+
+impl From<Broken> for Failure {
+    fn from(broken: Broken) -> Self {
+        Self::Stream(broken)
+    }
 }
 
 impl From<io::Error> for Failure {
@@ -38,11 +50,11 @@ pub(super) fn inflate(stream: &[u8], skip: usize, size: usize, out: &mut impl Wr
         return Ok(());
     }
     let problem = format!("it must unpack to {expected} bytes; it ends after {done}");
-    Err(Failure::Stream { at: steps.at(), problem })
+    Err(Failure::Stream(Broken { at: steps.at(), problem }))
 }
 
 /// The first bytes of a stream: `length` of them, or all if there are fewer.
-pub(super) fn beginning(stream: &[u8], length: usize) -> Result<Vec<u8>, Failure> {
+pub(super) fn beginning(stream: &[u8], length: usize) -> Result<Vec<u8>, Broken> {
     let mut steps = Steps::new(stream, length.max(1));
     let mut found = Vec::new();
     while found.len() < length {
@@ -73,26 +85,25 @@ impl<'a> Steps<'a> {
     }
 
     /// The next piece; none at the end. More than `most` bytes are an error.
-    fn next(&mut self, most: usize) -> Result<Option<&[u8]>, Failure> {
+    fn next(&mut self, most: usize) -> Result<Option<&[u8]>, Broken> {
         // Room for one byte more shows a stream that does not end where it must.
         let at = self.at();
         match self.part(most.saturating_add(1))? {
-            Some(chunk) if chunk.len() > most => Err(Failure::Stream {
-                at,
-                problem: "it must end with the last number; it goes on".to_owned(),
-            }),
+            Some(chunk) if chunk.len() > most => {
+                Err(Broken { at, problem: "it must end with the last number; it goes on".to_owned() })
+            }
             piece => Ok(piece),
         }
     }
 
     /// The next piece of at most `room` bytes; none at the end.
-    fn part(&mut self, room: usize) -> Result<Option<&[u8]>, Failure> {
+    fn part(&mut self, room: usize) -> Result<Option<&[u8]>, Broken> {
         let room = room.min(self.buffer.len());
         while !self.ended {
             let (read, written) = (self.at(), self.inflater.total_out());
             let output = &mut self.buffer[..room];
             let step = self.inflater.decompress(&self.stream[read..], output, FlushDecompress::None);
-            let status = step.map_err(|_| Failure::Stream {
+            let status = step.map_err(|_| Broken {
                 at: self.at(),
                 problem: "it must be a DEFLATE stream; it is damaged".to_owned(),
             })?;
@@ -122,7 +133,7 @@ mod tests {
 
     fn problem(outcome: Result<(), Failure>) -> String {
         match outcome.unwrap_err() {
-            Failure::Stream { problem, .. } => problem,
+            Failure::Stream(broken) => broken.problem,
             Failure::Write(error) => panic!("writing to memory failed: {error}"),
         }
     }
@@ -138,6 +149,14 @@ mod tests {
         assert_eq!(problem(shorter), "it must unpack to 1001 bytes; it ends after 1000");
         let cut = inflate(&stream[..stream.len() - 2], 10, 990, &mut Vec::new());
         assert!(problem(cut).starts_with("it must unpack to 1000 bytes; it ends after"));
+    }
+
+    #[test]
+    fn a_full_disk_is_an_error() {
+        // A slice takes as many bytes as it has.
+        let mut disk = [0; 999];
+        let outcome = inflate(&deflated(&[7; 1000]), 0, 1000, &mut &mut disk[..]);
+        assert!(matches!(outcome, Err(Failure::Write(_))));
     }
 
     #[test]
@@ -162,7 +181,10 @@ mod tests {
         }
 
         #[test]
-        fn nonsense_is_an_error_or_has_its_length(stream in prop::collection::vec(any::<u8>(), 0..200), size in 0_usize..2000) {
+        fn nonsense_is_an_error_or_has_its_length(
+            stream in prop::collection::vec(any::<u8>(), 0..200),
+            size in 0_usize..2000,
+        ) {
             let mut out = Vec::new();
             let outcome = inflate(&stream, 0, size, &mut out);
             prop_assert!(out.len() <= size);

@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 
-use crate::error::Error;
+use crate::error::{Error, printable};
 
 /// The members of an object, in the order of the text. Names may still occur twice: see [`Object::unique`].
 pub(super) struct Object<V>(Vec<(String, V)>);
@@ -68,8 +68,8 @@ pub(super) fn byte(error: &serde_json::Error, text: &str) -> usize {
     (before + error.column().saturating_sub(1)).min(text.len())
 }
 
-/// What a parser objects to, without the line and column that [`byte`] has put better.
+/// What a parser objects to, which may quote the text; without the line and column that [`byte`] has put better.
 pub(super) fn objection(error: &serde_json::Error) -> String {
     let text = error.to_string();
-    text.rsplit_once(" at line ").map_or(text.as_str(), |(what, _)| what).to_owned()
+    printable(text.rsplit_once(" at line ").map_or(text.as_str(), |(what, _)| what), 200)
 }

@@ -8,6 +8,8 @@ mod contents;
 mod convert;
 mod dtype;
 mod format;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod gather;
 mod index;
 mod inflate;
@@ -24,7 +26,6 @@ mod zip;
 
 pub use container::{Buffer, Container, Options};
 pub use contents::{Contents, Entry, Location};
-pub use convert::part;
 pub use dtype::Dtype;
 pub use format::Format;
-pub use index::shards;
+pub use index::index_files;

@@ -12,8 +12,8 @@ const SIGNATURE: &[u8] = b"\x93NUMPY";
 /// NumPy's own limit is 10,000; only types with many fields have longer headers.
 const LONGEST_HEADER: usize = 1 << 16;
 
-/// Bytes from which the length of the header can be told.
-pub(super) const PREFIX: usize = 12;
+/// Bytes before the header, from version 2 on.
+const PREFIX: usize = 12;
 
 /// A problem and the byte of the array's file where it shows.
 pub(super) type Problem = (usize, String);
@@ -93,9 +93,12 @@ pub(super) fn array(bytes: &[u8], void_dtype: Option<Dtype>) -> Result<Array, Pr
     let size = match &dtype {
         Err(_) => 0,
         Ok(dtype) => layout::bytes(&header.shape, *dtype).ok_or_else(|| {
-            let shape = layout::shown(&header.shape);
-            let most = layout::MOST_AXES;
-            (first, format!("its shape must have at most {most} axes and fit into memory; got {shape}. The file is damaged: write it again."))
+            let problem = format!(
+                "its shape must have at most {} axes and fit into memory; got {}. The file is damaged: write it again.",
+                layout::MOST_AXES,
+                layout::shown(&header.shape)
+            );
+            (first, problem)
         })?,
     };
     let strides = (dtype.is_ok() && header.fortran_order && header.shape.len() > 1)
@@ -103,7 +106,7 @@ pub(super) fn array(bytes: &[u8], void_dtype: Option<Dtype>) -> Result<Array, Pr
     Ok(Array { dtype, shape: header.shape, strides, skip, size })
 }
 
-/// Bytes before the numbers, from the first [`PREFIX`] bytes.
+/// Bytes before the numbers, as the first 12 bytes tell.
 pub(super) fn skip(bytes: &[u8]) -> Result<usize, Problem> {
     if !bytes.starts_with(SIGNATURE) {
         let problem = "it must begin with NumPy's signature; it does not. Write it with numpy.save.";
@@ -127,7 +130,8 @@ pub(super) fn skip(bytes: &[u8]) -> Result<usize, Problem> {
         None => Err((
             bytes.len().min(8),
             format!(
-                "the length of the header must be there and at most {LONGEST_HEADER}. The file is damaged: write it again."
+                "the length of the header must be there and at most {LONGEST_HEADER}. The file is damaged: \
+                 write it again."
             ),
         )),
     }

@@ -1,10 +1,13 @@
 //! NumPy's `.npz`: a zip file of `.npy` files, stored or deflated.
 
-use super::inflate::{Failure, MOST_GROWTH, beginning};
+use super::inflate::{MOST_GROWTH, beginning};
 use super::npy::{self, Array, Problem};
 use super::zip::{self, Member, Method};
 use super::{Contents, Dtype, Entry, Location};
 use crate::error::Error;
+
+/// What NumPy writes before the numbers of an array of few axes.
+const TYPICAL_HEADER: usize = 128;
 
 /// What an `.npz` file holds; an array is named by its member without `.npy`.
 pub(super) fn read(bytes: &[u8], file: &str, void_dtype: Option<Dtype>) -> Result<Contents, Error> {
@@ -51,15 +54,17 @@ fn deflated(packed: &[u8], member: &Member<'_>, void_dtype: Option<Dtype>) -> Re
         return Err((0, problem));
     }
     let unpack = |length| {
-        beginning(packed, length).map_err(|failure| match failure {
-            Failure::Stream { problem, .. } => {
-                (0, format!("{problem}. The file is cut or damaged: copy or write it again."))
-            }
-            Failure::Write(error) => (0, error.to_string()),
+        beginning(packed, length).map_err(|broken| {
+            (broken.at, format!("{}. The file is cut or damaged: copy or write it again.", broken.problem))
         })
     };
-    let skip = npy::skip(&unpack(npy::PREFIX)?)?;
-    let array = npy::array(&unpack(skip)?, void_dtype)?;
+    let first = unpack(TYPICAL_HEADER)?;
+    let skip = npy::skip(&first)?;
+    let array = if skip <= first.len() {
+        npy::array(&first, void_dtype)
+    } else {
+        npy::array(&unpack(skip)?, void_dtype)
+    }?;
     if array.skip > member.unpacked {
         let problem = format!(
             "its header takes {} bytes; the directory claims {} for the whole. The zip file is damaged: write it again.",

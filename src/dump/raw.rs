@@ -50,8 +50,9 @@ pub(super) fn read(bytes: &[u8], sidecar: &str, file: &str) -> Result<Contents, 
     let beside = format!("{file}.json");
     let found: Sidecar<'_> = serde_json::from_str(sidecar).map_err(|error| {
         let problem = format!(
-            "it must be {{\"dtype\": …, \"shape\": […], \"offset\": 0}} or {{\"tensors\": [{{\"name\": …, \"dtype\": …, \
-             \"shape\": […], \"offset\": …}}, …]}}, either with \"metadata\"; the parser says: {}. Correct it.",
+            "it must be {{\"dtype\": …, \"shape\": […], \"offset\": 0}} or {{\"tensors\": [{{\"name\": …, \
+             \"dtype\": …, \"shape\": […], \"offset\": …}}, …]}}, either with \"metadata\"; the parser says: {}. \
+             Correct it.",
             json::objection(&error)
         );
         Error::in_file(&beside, None, Some(json::byte(&error, sidecar)), problem)

@@ -103,7 +103,7 @@ impl GradientFile {
         start: usize,
         count: usize,
     ) -> PyResult<Bound<'py, PyArray1<f64>>> {
-        let numbers = py.detach(|| dump::part(&self.0, index, start, count))?;
+        let numbers = py.detach(|| self.0.numbers(index, start, count))?;
         Ok(numbers.into_pyarray(py))
     }
 }
@@ -112,7 +112,7 @@ impl GradientFile {
 #[pyo3(signature = (path, void_dtype=None))]
 pub fn index_files(py: Python<'_>, path: PathBuf, void_dtype: Option<&str>) -> PyResult<Vec<PathBuf>> {
     let options = options(void_dtype)?;
-    Ok(py.detach(|| dump::shards(&path, &options))?)
+    Ok(py.detach(|| dump::index_files(&path, &options))?)
 }
 
 fn options(void_dtype: Option<&str>) -> Result<Options, Error> {

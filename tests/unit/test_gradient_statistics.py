@@ -274,7 +274,8 @@ def test_parts_that_do_not_belong_together_are_refused(arrays):
 
 
 def test_logged_norms_at_two_batch_sizes_tell_the_noise_scale():
-    """E|g_B|² = |G|² + tr Σ/B; with |G|² = 2 and tr Σ = 60 the noise scale is 30, whatever single steps say."""
+    """E|g_B|² = |G|² + tr Σ/B; with |G|² = 2 and tr Σ = 60 the noise scale is 30, whatever single steps "
+    "say."""
     rng = np.random.default_rng(0)
     gradient = np.full(50, 0.2)
     norms = {

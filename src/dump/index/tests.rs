@@ -2,7 +2,8 @@
 
 use super::*;
 
-const HEADER: &str = r#"{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"n":{"dtype":"I64","shape":[],"data_offsets":[4,12]}}"#;
+const HEADER: &str = r#"{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},
+    "n":{"dtype":"I64","shape":[],"data_offsets":[4,12]}}"#;
 
 /// A folder with one shard, `s.safetensors`, of the tensor 'a' and the counter 'n', and an index of this text.
 fn folder(index: &str) -> tempfile::TempDir {
@@ -17,14 +18,14 @@ fn folder(index: &str) -> tempfile::TempDir {
 fn shards_stand_beside_their_index() {
     let folder =
         folder(r#"{"metadata":{"total_size":12},"weight_map":{"a":"s.safetensors","n":"s.safetensors"}}"#);
-    let found = shards(&folder.path().join("i.json"), &Options::default()).unwrap();
+    let found = index_files(&folder.path().join("i.json"), &Options::default()).unwrap();
     assert_eq!(found, [folder.path().join("s.safetensors")]);
 }
 
 #[test]
 fn a_broken_promise_is_refused() {
     let folder = folder(r#"{"weight_map":{"a":"s.safetensors","b":"s.safetensors"}}"#);
-    let refusal = shards(&folder.path().join("i.json"), &Options::default()).unwrap_err().to_string();
+    let refusal = index_files(&folder.path().join("i.json"), &Options::default()).unwrap_err().to_string();
     let lacking = "s.safetensors', tensor 'b': the shard must hold every tensor that '";
     assert!(refusal.contains(lacking) && refusal.contains("promises of it; it lacks this one."), "{refusal}");
 }
@@ -32,16 +33,19 @@ fn a_broken_promise_is_refused() {
 #[test]
 fn a_shard_that_is_not_there_is_refused_by_its_name() {
     let folder = folder(r#"{"weight_map":{"a":"t.safetensors"}}"#);
-    let refusal = shards(&folder.path().join("i.json"), &Options::default()).unwrap_err().to_string();
+    let refusal = index_files(&folder.path().join("i.json"), &Options::default()).unwrap_err().to_string();
     assert!(refusal.contains("t.safetensors': the file must be there and readable;"), "{refusal}");
 }
 
 #[test]
 fn no_shard_leads_out_of_the_folder() {
-    for shard in ["../s", "/etc/s", "a/s", "s/", "./s", ".", "..", "", "a\\\\s", "C:s", "s\\u0000"] {
+    for shard in
+        ["../s", "/etc/s", "a/s", "s/", "./s", ".", "..", "", "a\\\\s", "C:s", "s\\u0000", "\\u001b[2J"]
+    {
         let text = format!(r#"{{"weight_map":{{"a":"{shard}"}}}}"#);
         let refusal = read(&text, "i.json").unwrap_err().to_string();
-        let words = "'i.json', tensor 'a': its shard must be the name of a file beside the index, without a path; got '";
+        let words = "'i.json', tensor 'a': its shard must be the name of a file beside the index, without a \
+         path; got '";
         assert!(refusal.starts_with(words), "{refusal}");
     }
 }

@@ -4,6 +4,9 @@ use proptest::prelude::*;
 
 use super::*;
 
+/// Characters that descriptions are made of.
+const JSON: &[u8] = b"0123456789[]{},:\" a\\";
+
 fn refusal(length: usize, sidecar: &str) -> String {
     read(&vec![0; length], sidecar, "g.bin").unwrap_err().to_string()
 }
@@ -53,22 +56,26 @@ fn what_cannot_be_read_is_refused_in_these_words() {
         (
             24,
             r#"{"dtype": "flot32", "shape": [6]}"#.to_owned(),
-            "'g.bin.json', tensor 'g': 'dtype' must be one of float64, float32, float16, bfloat16, float8_e4m3fn and float8_e5m2; got 'flot32'. Correct the name.",
+            "'g.bin.json', tensor 'g': 'dtype' must be one of float64, float32, float16, bfloat16, \
+             float8_e4m3fn and float8_e5m2; got 'flot32'. Correct the name.",
         ),
         (
             24,
             r#"{"dtype": ">f4", "shape": [6]}"#.to_owned(),
-            "'g.bin.json', tensor 'g': 'dtype' must be one of float64, float32, float16, bfloat16, float8_e4m3fn and float8_e5m2; got '>f4'. Write the numbers little-endian: array.astype('<f4').",
+            "'g.bin.json', tensor 'g': 'dtype' must be one of float64, float32, float16, bfloat16, \
+             float8_e4m3fn and float8_e5m2; got '>f4'. Write the numbers little-endian: array.astype('<f4').",
         ),
         (
             24,
             r#"{"dtype": "float32", "shape": [7]}"#.to_owned(),
-            "'g.bin.json', tensor 'g': its shape [7] of float32 from byte 0 on must lie inside 'g.bin', which has 24 bytes.",
+            "'g.bin.json', tensor 'g': its shape [7] of float32 from byte 0 on must lie inside 'g.bin', which \
+             has 24 bytes.",
         ),
         (
             24,
             r#"{"dtype": "float32", "shape": [4294967296, 4294967296, 2]}"#.to_owned(),
-            "'g.bin.json', tensor 'g': its shape [4294967296, 4294967296, 2] of float32 from byte 0 on must lie inside",
+            "'g.bin.json', tensor 'g': its shape [4294967296, 4294967296, 2] of float32 from byte 0 on must lie \
+             inside",
         ),
         (
             24,
@@ -85,6 +92,7 @@ fn what_cannot_be_read_is_refused_in_these_words() {
             r#"{"dtype": "float32", "shpae": [6]}"#.to_owned(),
             "'g.bin.json', byte 27: it must be {\"dtype\": …",
         ),
+        (24, r#"{"\u001b[2J": 1}"#.to_owned(), "'g.bin.json', byte 11: it must be {\"dtype\": …"),
         (
             16,
             both(&tensor("a", 0), &tensor("a", 8)),
@@ -98,12 +106,14 @@ fn what_cannot_be_read_is_refused_in_these_words() {
         (
             16,
             both(&tensor("a", 0), "{}"),
-            "'g.bin.json', byte 76: each of 'tensors' must have 'name', 'dtype', 'shape' and, unless it is 0, 'offset'; the parser says: missing field `name`.",
+            "'g.bin.json', byte 76: each of 'tensors' must have 'name', 'dtype', 'shape' and, unless it is 0, \
+             'offset'; the parser says: missing field `name`.",
         ),
     ];
     for (length, sidecar, message) in cases {
         let found = refusal(length, &sidecar);
         assert!(found.starts_with(message), "{found}\n{message}");
+        assert!(!found.contains(char::is_control), "{found:?}");
     }
 }
 
@@ -121,7 +131,7 @@ proptest! {
 
     #[test]
     fn a_changed_or_cut_description_is_refused_or_stays_inside_the_file(
-        changes in prop::collection::vec((0_usize..80, prop::sample::select(b"0123456789[]{},:\" a\\".to_vec())), 0..4),
+        changes in prop::collection::vec((0_usize..80, prop::sample::select(JSON.to_vec())), 0..4),
         length in 0_usize..81,
     ) {
         let mut text = *br#"{"tensors":[{"name":"w","dtype":"float32","shape":[2,3],"offset":4}],"metadata":{}}"#;

@@ -61,31 +61,38 @@ fn refused_fixtures_are_refused_in_these_words() {
     let cases = [
         (
             "empty",
-            "'f', byte 0: a safetensors file must begin with the length of its header, 8 bytes; the file has 0. It is empty or cut: write it again.",
+            "'f', byte 0: a safetensors file must begin with the length of its header, 8 bytes; the file has 0. \
+             It is empty or cut: write it again.",
         ),
         (
             "huge_header",
-            "'f', byte 0: the length of the header must be at most 100000000 bytes and lie inside the file; it is 4611686018427387904, with 2 bytes left. The file is cut or no safetensors file: write it again.",
+            "'f', byte 0: the length of the header must be at most 100000000 bytes and lie inside the file; it \
+             is 4611686018427387904, with 2 bytes left. The file is cut or no safetensors file: write it again.",
         ),
         (
             "bad_json",
-            "'f', byte 15: its header must be a JSON object; the parser says: EOF while parsing a value. The file is damaged: write it again.",
+            "'f', byte 15: its header must be a JSON object; the parser says: EOF while parsing a value. The \
+             file is damaged: write it again.",
         ),
         (
             "offset_past_end",
-            "'f', tensor 'w', byte 13: 'data_offsets' must lie inside the 192 bytes of numbers; got [0, 200]. The file is cut: copy or write it again.",
+            "'f', tensor 'w', byte 13: 'data_offsets' must lie inside the 192 bytes of numbers; got [0, 200]. \
+             The file is cut: copy or write it again.",
         ),
         (
             "overflow_shape",
-            "'f', tensor 'w', byte 13: its shape must have at most 64 axes and fit into memory; got [1099511627776, 1099511627776]. Write the file again.",
+            "'f', tensor 'w', byte 13: its shape must have at most 64 axes and fit into memory; got \
+             [1099511627776, 1099511627776]. Write the file again.",
         ),
         (
             "shape_mismatch",
-            "'f', tensor 'w', byte 13: its shape [16, 4] of float32 takes 256 bytes; 'data_offsets' span 192. Write the file again.",
+            "'f', tensor 'w', byte 13: its shape [16, 4] of float32 takes 256 bytes; 'data_offsets' span 192. \
+             Write the file again.",
         ),
         (
             "overlap",
-            "'f', tensor 'b', byte 71: its bytes must be its own; they overlap those of 'a'. The file may be damaged: write it again.",
+            "'f', tensor 'b', byte 71: its bytes must be its own; they overlap those of 'a'. The file may be \
+             damaged: write it again.",
         ),
     ];
     for (name, message) in cases {
