@@ -83,6 +83,12 @@ def test_intervals_cover_at_their_rate():
     assert refused <= 1
 
 
+def test_a_wrong_prior_fails_the_check():
+    """A discrepancy ten times that of the truth: intervals between the batch sizes tried are too wide."""
+    hits, _ = coverage(20, priors={"discrepancy_scale": sf.LogNormal(3.0, 0.1)})
+    assert surprises(hits) != []
+
+
 def test_the_check_notices_intervals_that_are_too_narrow_or_too_wide():
     rng = np.random.default_rng(0)
     right = {share: rng.random((100, len(ASKED))) < share / 100 for share in (50, 90)}

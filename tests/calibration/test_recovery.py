@@ -15,6 +15,11 @@ TRUTH = {
     "sgd": {"log_max_learning_rate": np.log(2e-3), "log_noise_scale": np.log(300)},
     "large_batch_half": {"log_max_learning_rate": np.log(2e-3), "log_noise_scale": np.log(300)},
     "surge": {"log_max_learning_rate": np.log(2e-3), "log_noise_scale": np.log(300)},
+    "surge_free_exponent": {
+        "log_max_learning_rate": np.log(2e-3),
+        "log_noise_scale": np.log(300),
+        "exponent": 0.7,
+    },
     "saturating_surge": {
         "log_max_learning_rate": np.log(2e-3),
         "log_noise_scale": np.log(300),

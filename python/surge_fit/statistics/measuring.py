@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path as _Path
 from typing import Any, TypeAlias
@@ -18,6 +19,7 @@ from surge_fit.importers.wording import plural
 from surge_fit.statistics.summary import summarize
 from surge_fit.statistics.value import GradientStatistics, TensorSums
 from surge_fit.typing import Path
+from surge_fit.writing import replacing
 
 ByteProgress: TypeAlias = Callable[[str, int, int], None]
 """Called with what is read, the bytes of it that are done, and its bytes in all."""
@@ -76,8 +78,9 @@ def gradient_statistics(
     target = None if per_parameter is None else _Path(per_parameter)
     if target is not None and target.suffix not in (".safetensors", ".npy"):
         raise InputError(f"'per_parameter' must end in .safetensors or .npy; got {str(target)!r}.")
-    scan = _Scan(opened, batch_size is not None, target, progress)
-    sums, kept = scan.run()
+    with nullcontext() if target is None else replacing(target) as draft:
+        scan = _Scan(opened, batch_size is not None, draft, progress)
+        sums, kept = scan.run()
     return summarize(
         sums,
         microbatch_size=opened.microbatch_size,

@@ -73,7 +73,7 @@ def from_record(record: Mapping[str, Any]) -> GradientStatistics:
         facts = {name: _tuples(record[name]) for name in _FACTS}
         arrays = {name: _decoded(record[name]) for name in _ARRAYS}
         sums = [
-            TensorSums(**{field.name: _decoded(held[field.name]) for field in fields(TensorSums)})
+            TensorSums(**{field.name: _number(_decoded(held[field.name])) for field in fields(TensorSums)})
             for held in record["sums"]
         ]
     except (KeyError, TypeError, ValueError) as error:
@@ -145,6 +145,11 @@ def _decoded(value: Any) -> Any:
         flat: NDArray[Any] = np.frombuffer(base64.b64decode(value["base64"]), dtype=np.dtype(value["dtype"]))
         return flat
     return value
+
+
+def _number(value: Any) -> Any:
+    """Restore what JSON cannot hold: every field of the sums is there, so nothing stands for NaN."""
+    return np.nan if value is None else value
 
 
 def _tuples(value: Any) -> Any:
