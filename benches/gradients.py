@@ -1,10 +1,10 @@
 """How fast gradient statistics are beside NumPy, PyTorch and reading the bytes; how much memory they take.
 
-The limit: every byte must be read from memory once, so the `limit` of each row is a streaming read of the same mapped
+The limit: every byte must be read from memory once, so the `limit` is a streaming read of the same mapped
 bytes by as many threads. The second pass over a tile (exact variance, projections on the mean) hits the cache.
 
-A repetition counts only where other processes were idle: what all processors were busy, less this process's own time,
-must stay below 5 % of the wall time. Figures are medians; ratios are of medians from one run.
+A repetition counts only where other processes were idle: what all processors were busy, less this process's
+own time, must stay below 5 % of the wall time. Figures are medians; ratios are of medians from one run.
 
     python benches/gradients.py                 # 256 × 2,000,000, float32 and bfloat16, 1 and 2 threads
     python benches/gradients.py --memory        # peak anonymous memory on a dump of 4 GB
@@ -100,10 +100,8 @@ def measure(path: Path, dtype: str, threads: int, repeats: int) -> dict[str, flo
     except ImportError:
         return found
     torch.set_num_threads(threads)
-    bits = np.memmap(
-        path, dtype=np.float32 if dtype == "float32" else np.int16, mode="r", shape=(ROWS, COLUMNS)
-    )
-    tensor = torch.from_numpy(np.asarray(bits))
+    kind = np.float32 if dtype == "float32" else np.int16
+    tensor = torch.from_numpy(np.memmap(path, dtype=kind, mode="r", shape=(ROWS, COLUMNS)))
     tensor = tensor if dtype == "float32" else tensor.view(torch.bfloat16)
     found["torch var_mean"] = timed(lambda: torch.var_mean(tensor, 0), 3)
     return found
@@ -159,7 +157,8 @@ def memory(gigabytes: float = 4.0) -> dict[str, float]:
         watcher.join()
     found = {"before MB": peak[0] / 1e6, "peak MB": max(peak) / 1e6, "above MB": (max(peak) - peak[0]) / 1e6}
     print(
-        f"peak anonymous memory on {gigabytes:g} GB: {found['above MB']:.0f} MB above {found['before MB']:.0f} MB"
+        f"peak anonymous memory on {gigabytes:g} GB: {found['above MB']:.0f} MB above "
+        f"{found['before MB']:.0f} MB"
     )
     return found
 
