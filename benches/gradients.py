@@ -1,7 +1,7 @@
 """How fast gradient statistics are beside NumPy, PyTorch and reading the bytes; how much memory they take.
 
-The limit: every byte must be read from memory once, so the `limit` is a streaming read of the same mapped
-bytes by as many threads. The second pass over a tile (exact variance, projections on the mean) hits the cache.
+The limit: every byte must be read from memory once, so the `limit` is a streaming read of the mapped bytes
+by as many threads. The second pass over a tile (exact variance, projections on the mean) hits the cache.
 
 A repetition counts only where other processes were idle: what all processors were busy, less this process's
 own time, must stay below 5 % of the wall time. Figures are medians; ratios are of medians from one run.
