@@ -81,19 +81,23 @@ impl Error {
     }
 }
 
-/// At most 100 characters of a name that a file gave, without control characters.
+/// At most 100 characters of a name that a file gave, fit for one line of a terminal.
 pub(crate) fn shown(name: &str) -> String {
     printable(name, 100)
 }
 
-/// The first characters of a text, with control characters escaped.
+/// The first characters of a text, with what would not show as itself (control characters, changes of direction)
+/// escaped.
 pub(crate) fn printable(text: &str, most: usize) -> String {
     let cut = text.char_indices().nth(most).map_or(text, |(end, _)| &text[..end]);
     let dots = if cut.len() < text.len() { "…" } else { "" };
-    let text: String = cut
-        .chars()
-        .flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] })
-        .collect();
+    let mut text = String::with_capacity(cut.len());
+    for character in cut.chars() {
+        match character {
+            '\'' | '"' | '\\' => text.push(character),
+            _ => text.extend(character.escape_debug()),
+        }
+    }
     text + dots
 }
 

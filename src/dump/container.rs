@@ -2,11 +2,11 @@
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
 
 use memmap2::Mmap;
 
-use super::{Contents, Dtype, Entry, Format, Location, layout, npy, npz, raw, safetensors, spill, torch};
+use super::spill::{self, GoOn, Spilled};
+use super::{Contents, Dtype, Entry, Format, Location, layout, npy, npz, raw, safetensors, torch};
 use crate::error::Error;
 
 /// What a file cannot say of itself.
@@ -40,8 +40,8 @@ pub struct Container {
     format: Format,
     buffer: Box<dyn Buffer>,
     contents: Contents,
-    /// For each entry whose bytes are not row-major in the buffer: a copy that is, made when first asked for.
-    spilled: Vec<OnceLock<Result<Mmap, Error>>>,
+    /// For each entry: where its bytes are not row-major in the buffer, a copy that is.
+    spilled: Vec<Spilled>,
 }
 
 impl Container {
@@ -90,7 +90,7 @@ impl Container {
             );
             return Err(Error::in_file(&label, Some(&entry.name), None, problem));
         }
-        let spilled = contents.entries.iter().map(|_| OnceLock::new()).collect();
+        let spilled = contents.entries.iter().map(|_| Spilled::default()).collect();
         Ok(Self { label, format, buffer, contents, spilled })
     }
 
@@ -124,21 +124,36 @@ impl Container {
     /// # Panics
     /// If there is no such entry.
     pub fn data(&self, index: usize) -> Result<&[u8], Error> {
+        self.unpacked(index, &mut |_| true)
+    }
+
+    /// Unpack entry `index`, if it is compressed or a view, so that [`Container::data`] has it at once.
+    ///
+    /// `go_on` hears, every few MB at the latest, how many bytes of the copy are written, and answers whether to go on; a compressed
+    /// view is written twice. A copy that was stopped leaves nothing behind and can be asked for again.
+    ///
+    /// # Errors
+    /// [`Error::Stopped`] on request; else as [`Container::data`].
+    ///
+    /// # Panics
+    /// If there is no such entry.
+    pub fn prepare(&self, index: usize, go_on: &mut dyn FnMut(u64) -> bool) -> Result<(), Error> {
+        self.unpacked(index, go_on).map(drop)
+    }
+
+    fn unpacked(&self, index: usize, go_on: &mut GoOn<'_>) -> Result<&[u8], Error> {
         let (entry, bytes) = (&self.contents.entries[index], self.buffer.bytes());
-        let size = layout::size(entry);
-        let copy = |unpack: &dyn Fn() -> Result<Mmap, Error>| {
-            self.spilled[index].get_or_init(unpack).as_ref().map(|map| &map[..]).map_err(Clone::clone)
-        };
+        let (spilled, size) = (&self.spilled[index], layout::size(entry));
         match &entry.location {
             _ if size == 0 => Ok(&[]),
             Location::Plain { offset } => Ok(&bytes[*offset..offset + size]),
             Location::Strided { offset, strides } => {
-                copy(&|| spill::strided(&bytes[*offset..], entry, strides, &self.label))
+                spilled.get_or_make(|| spill::strided(&bytes[*offset..], entry, strides, &self.label, go_on))
             }
-            Location::Deflated { offset, length, skip, strides } => {
+            Location::Deflated { offset, length, skip, strides } => spilled.get_or_make(|| {
                 let part = *offset..offset + length;
-                copy(&|| spill::deflated(bytes, part.clone(), *skip, strides.as_deref(), entry, &self.label))
-            }
+                spill::deflated(bytes, part, *skip, strides.as_deref(), entry, &self.label, go_on)
+            }),
         }
     }
 }

@@ -50,11 +50,11 @@ impl Format {
         if bytes.starts_with(b"\x93NUMPY") {
             return Some(Self::Npy);
         }
-        if !bytes.starts_with(b"PK\x03\x04") && !bytes.starts_with(b"PK\x05\x06") {
+        if !bytes.starts_with(zip::MAGIC) && !bytes.starts_with(zip::END) {
             return None;
         }
         // A zip file that cannot be listed goes by its name, to the reader that says why.
-        let members = zip::members(bytes, "").ok()?;
+        let members = zip::members(bytes).ok()?;
         let pickle = |name: &str| name == "data.pkl" || name.ends_with("/data.pkl");
         Some(if members.iter().any(|member| pickle(member.name)) { Self::Torch } else { Self::Npz })
     }

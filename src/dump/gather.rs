@@ -8,6 +8,12 @@ use std::io::{self, Seek, SeekFrom, Write};
 /// Bytes of a box.
 const BOX: usize = 1 << 22;
 
+/// Bytes of the source that a box reads, whole pages where its numbers are that far apart: it must not take long, since
+/// nobody can stop the work within a box.
+const READ: usize = 1 << 26;
+
+const PAGE: usize = 1 << 12;
+
 /// Numbers that a box should hold along the densest axis: a page of them.
 const DENSE: usize = 1024;
 
@@ -33,7 +39,14 @@ pub(super) fn gather(
     strides: &[usize],
     out: &mut (impl Write + Seek),
 ) -> io::Result<()> {
-    by_boxes(source, size, shape, strides, BOX / size, out)
+    by_boxes(source, size, shape, strides, room(size, shape, strides), out)
+}
+
+/// Elements of a box.
+fn room(size: usize, shape: &[usize], strides: &[usize]) -> usize {
+    let steps = shape.iter().zip(strides).filter(|&(&length, &stride)| length > 1 && stride > 0);
+    let apart = steps.map(|(_, &stride)| stride.saturating_mul(size).min(PAGE)).min();
+    (BOX / size).min(READ / apart.unwrap_or(size))
 }
 
 /// The same with boxes of at most so many elements.
@@ -237,6 +250,18 @@ mod tests {
         // Short last axes: a run takes in the axes before them.
         let (_, dense, run) = plan(&[1_000_000, 8, 3], &[1, 1_000_000, 8_000_000], 1 << 20);
         assert_eq!((dense, run), (0, (1 << 20) / 24 * 24));
+    }
+
+    #[test]
+    fn a_box_of_numbers_far_apart_is_smaller() {
+        // 2^20 floats in a row are 4 MB. 64 bytes apart, they are 64 MB of source; 2^10 numbers apart, a page each,
+        // 2^14 of them are.
+        assert_eq!(room(4, &[1 << 12, 1 << 12], &[1 << 12, 1]), 1 << 20);
+        assert_eq!(room(4, &[1 << 12, 1 << 12], &[1 << 16, 16]), 1 << 20);
+        assert_eq!(room(4, &[1 << 12, 1 << 12], &[1 << 22, 1 << 10]), 1 << 14);
+        assert_eq!(room(4, &[2, 1 << 12], &[usize::MAX, 1 << 30]), 1 << 14);
+        // Repeats and axes of one item are no steps.
+        assert_eq!(room(8, &[3, 1], &[0, 1 << 10]), 1 << 19);
     }
 
     proptest! {

@@ -18,6 +18,7 @@ mod layout;
 mod literal;
 mod npy;
 mod npz;
+mod problem;
 mod raw;
 mod safetensors;
 mod spill;

@@ -12,18 +12,18 @@ const TYPICAL_HEADER: usize = 128;
 /// What an `.npz` file holds; an array is named by its member without `.npy`.
 pub(super) fn read(bytes: &[u8], file: &str, void_dtype: Option<Dtype>) -> Result<Contents, Error> {
     let mut contents = Contents::default();
-    for member in zip::members(bytes, file)? {
+    for member in zip::members(bytes).map_err(|problem| problem.in_file(file))? {
         let Some(name) = member.name.strip_suffix(".npy") else {
             contents
                 .skipped
                 .push((member.name.to_owned(), "no .npy member, which holds no array".to_owned()));
             continue;
         };
-        let packed = &bytes[member.offset..member.offset + member.packed];
+        let packed = &bytes[member.span.clone()];
         let refuse = |(at, problem): Problem| {
             // Inside a packed member no byte of the file is the one at fault: the member is.
             let at = if member.method == Method::Stored { at } else { 0 };
-            Error::in_file(file, Some(name), Some(member.offset + at), problem)
+            Error::in_file(file, Some(name), Some(member.span.start + at), problem)
         };
         let array = match member.method {
             Method::Stored => npy::array(packed, void_dtype),
@@ -76,12 +76,12 @@ fn deflated(packed: &[u8], member: &Member<'_>, void_dtype: Option<Dtype>) -> Re
 }
 
 fn location(member: &Member<'_>, array: &Array) -> Location {
-    let strides = array.strides.clone();
-    match (member.method, strides) {
-        (Method::Stored, None) => Location::Plain { offset: member.offset + array.skip },
-        (Method::Stored, Some(strides)) => Location::Strided { offset: member.offset + array.skip, strides },
+    let (offset, skip) = (member.span.start, array.skip);
+    match (member.method, array.strides.clone()) {
+        (Method::Stored, None) => Location::Plain { offset: offset + skip },
+        (Method::Stored, Some(strides)) => Location::Strided { offset: offset + skip, strides },
         (Method::Deflated, strides) => {
-            Location::Deflated { offset: member.offset, length: member.packed, skip: array.skip, strides }
+            Location::Deflated { offset, length: member.span.len(), skip, strides }
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Gradient dumps for Python.
 
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use numpy::{IntoPyArray, PyArray1};
 use pyo3::buffer::PyUntypedBuffer;
@@ -10,6 +11,9 @@ use pyo3::types::{PyDict, PyTuple};
 use crate::dump::{self, Buffer, Container, Dtype, Entry, Location, Options};
 use crate::error::Error;
 
+/// How long signals may wait.
+const PATIENCE: Duration = Duration::from_millis(50);
+
 /// Name, type, shape and first byte (none for what is packed or strided) of an array.
 type Row<'py> = (String, &'static str, Bound<'py, PyTuple>, Option<usize>);
 
@@ -18,9 +22,21 @@ type Row<'py> = (String, &'static str, Bound<'py, PyTuple>, Option<usize>);
 pub struct GradientFile(Container);
 
 impl GradientFile {
-    /// The arrays themselves.
-    pub fn container(&self) -> &Container {
-        &self.0
+    /// The bytes of an entry, unpacked if need be; meanwhile Python's signals are heard. Called detached from Python.
+    pub fn unpacked(&self, index: usize) -> PyResult<&[u8]> {
+        let (mut raised, mut heard) = (None, Instant::now());
+        let outcome = self.0.prepare(index, &mut |_| {
+            // Seldom: to attach may mean to wait for another thread of Python.
+            if heard.elapsed() >= PATIENCE {
+                raised = Python::attach(|py| py.check_signals()).err();
+                heard = Instant::now();
+            }
+            raised.is_none()
+        });
+        match raised {
+            Some(error) => Err(error),
+            None => Ok(outcome.and_then(|()| self.0.data(index))?),
+        }
     }
 }
 

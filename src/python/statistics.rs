@@ -35,7 +35,7 @@ pub fn scan_gradients<'py>(
     let (keep, weights) = (keep.as_array().to_vec(), weights.as_array().to_vec());
     let groups = groups.map(|groups| groups.as_array().iter().map(|&group| group as u32).collect::<Vec<_>>());
     let mut raised = None;
-    let found = py.detach(|| -> Result<PartlyScanned, Error> {
+    let found = py.detach(|| -> PyResult<PartlyScanned> {
         let zeros = zeros_for(&tensors)?;
         let rows = tensors.iter().map(|tensor| partial_rows(tensor, &zeros)).collect::<Result<Vec<_>, _>>()?;
         let request = Request { weights: Some(&weights), groups: groups.as_deref(), shape };
@@ -47,11 +47,12 @@ pub fn scan_gradients<'py>(
             }
         };
         let sink = file.as_mut().map(|file| file as &mut dyn Sink);
-        scan_partial(&rows, &keep, &request, sink, &mut |bytes| {
+        let found = scan_partial(&rows, &keep, &request, sink, &mut |bytes| {
             let told = Python::attach(|py| py.check_signals().and_then(|()| progress.call1(py, (bytes,))));
             raised = told.err();
             raised.is_none()
-        })
+        });
+        Ok(found?)
     });
     if let Some(error) = raised {
         return Err(error);
@@ -73,7 +74,7 @@ fn zeros_for(tensors: &[TensorArgument]) -> Result<Vec<u8>, Error> {
     Ok(vec![0; longest])
 }
 
-fn partial_rows<'a>(tensor: &'a TensorArgument, zeros: &'a [u8]) -> Result<PartialRows<'a>, Error> {
+fn partial_rows<'a>(tensor: &'a TensorArgument, zeros: &'a [u8]) -> PyResult<PartialRows<'a>> {
     let (_, dtype, shape, segments, present) = tensor;
     let (dtype, columns) = (parse("tensors", dtype)?, shape.iter().product::<usize>());
     let length = columns * dtype.size();
@@ -83,7 +84,7 @@ fn partial_rows<'a>(tensor: &'a TensorArgument, zeros: &'a [u8]) -> Result<Parti
             rows.extend(std::iter::repeat_n(&zeros[..length], *count));
             continue;
         };
-        let data = file.get().container().data(*entry)?;
+        let data = file.get().unpacked(*entry)?;
         require_shape("tensors", "(bytes of a segment,)", &[count * length], &[data.len()])?;
         rows.extend((0..*count).map(|row| &data[row * length..(row + 1) * length]));
     }

@@ -1,6 +1,7 @@
 //! Files on a disk: which format they have, and that any thread gets the same bytes.
 
 use super::super::convert::to_f64;
+use super::super::zip;
 use super::*;
 
 const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures");
@@ -64,6 +65,58 @@ fn threads_share_one_copy() {
         asked.into_iter().map(|thread| thread.join().unwrap() as *const u8).collect()
     });
     assert!(places.iter().all(|&place| place == places[0]));
+}
+
+/// Column-major and packed: unpacked in chunks, then written row-major.
+fn packed(numbers: &[u8]) -> Container {
+    let array = npy::tests::file("'<f4'", true, &format!("(2, {})", numbers.len() / 8), numbers);
+    let bytes = zip::tests::archive(&[("w.npy", true, &array)], zip::tests::Style::default());
+    let contents = npz::read(&bytes, "g.npz", None).unwrap();
+    Container::new("g.npz".into(), Format::Npz, contents, Box::new(bytes)).unwrap()
+}
+
+#[test]
+fn a_copy_can_be_stopped_at_any_write_and_asked_for_again() {
+    // A million bytes: chunks of 2^18 bytes, less a header of 128 bytes in the first, then a box of 2 rows.
+    let numbers: Vec<u8> = (0..250_000_u32).flat_map(|i| (i as f32).to_le_bytes()).collect();
+    let container = packed(&numbers);
+    let chunk = 1 << 18;
+    let expected = [0, chunk - 128, 2 * chunk - 128, 3 * chunk - 128, 0];
+    for (stop, _) in expected.iter().enumerate() {
+        let mut heard = Vec::new();
+        let outcome = container.prepare(0, &mut |done| {
+            heard.push(done);
+            heard.len() <= stop
+        });
+        assert_eq!((outcome, &heard[..]), (Err(Error::Stopped), &expected[..=stop]));
+    }
+    container.prepare(0, &mut |_| true).unwrap();
+    // Row 0 has the even numbers, row 1 the odd ones.
+    let found = values(&container, 0);
+    assert_eq!(found[..2], [0.0, 2.0]);
+    assert_eq!(found[125_000..125_002], [1.0, 3.0]);
+}
+
+#[test]
+fn what_is_there_or_cannot_be_had_is_not_unpacked_again() {
+    let asked = &mut |_| panic!("nothing is to be unpacked");
+    let plain = open("numpy/float32.npy", None).unwrap();
+    plain.prepare(0, asked).unwrap();
+    let view = open("numpy/column_major.npy", None).unwrap();
+    assert_eq!(view.prepare(0, &mut |_| false), Err(Error::Stopped));
+    assert_eq!(values(&view, 0), written());
+    view.prepare(0, asked).unwrap();
+    // The stream ends four bytes after the end of the numbers.
+    let array = npy::tests::file("'<f4'", false, "(2,)", &[0; 12]);
+    let bytes = zip::tests::archive(&[("w.npy", true, &array)], zip::tests::Style::default());
+    let record = bytes.windows(4).rposition(|window| window == b"PK\x01\x02").unwrap();
+    let mut lying = bytes;
+    lying[record + 24] = u8::try_from(array.len() - 4).unwrap();
+    let contents = npz::read(&lying, "g.npz", None).unwrap();
+    let container = Container::new("g.npz".into(), Format::Npz, contents, Box::new(lying)).unwrap();
+    let error = container.data(0).unwrap_err();
+    assert!(error.to_string().contains("it must end with the last number; it goes on"), "{error}");
+    assert_eq!(container.prepare(0, asked), Err(error));
 }
 
 /// A file of this name and these bytes, opened without further options.

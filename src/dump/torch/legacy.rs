@@ -4,10 +4,11 @@
 use std::collections::HashMap;
 
 use super::pickle::{Pickle, Value, load};
-use super::problem::{Problem, printable};
 use super::storages::{Claim, Storages};
 use super::walk;
 use crate::Contents;
+use crate::dump::problem::Problem;
+use crate::error::shown;
 
 /// 0x1950a86a20f9469cfc6c, little-endian.
 const MAGIC_NUMBER: &[u8] = b"\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19";
@@ -45,7 +46,7 @@ fn storages<'a>(bytes: &[u8], object: &Pickle<'a>, keys: &Pickle<'a>) -> Result<
         let claim = Claim::parse(object, id)?;
         let first = *claims.entry(claim.key).or_insert(claim);
         if (first.numel, first.bytes()) != (claim.numel, claim.bytes()) {
-            let key = printable(claim.key);
+            let key = shown(claim.key);
             return Err(damaged(
                 object.offset(id),
                 &format!("storage '{key}' must have one length; it has two"),
@@ -65,7 +66,7 @@ fn storages<'a>(bytes: &[u8], object: &Pickle<'a>, keys: &Pickle<'a>) -> Result<
         let claim = keys.text(item).and_then(|key| claims.get(key)).ok_or_else(|| {
             damaged(keys.offset(item), "each storage must be that of a tensor; this key is that of none")
         })?;
-        let key = printable(claim.key);
+        let key = shown(claim.key);
         let numel = at.checked_add(8).and_then(|start| Some((bytes.get(at..start)?, start)));
         let Some((numel, start)) = numel else {
             return Err(damaged(at, &format!("storage '{key}' must begin here; the file ends")));

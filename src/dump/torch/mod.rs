@@ -5,11 +5,9 @@
 //! names what lies in the nested containers, `tensors` checks every view against the storage it points into.
 //! Nothing is allocated because a header says so; all work is linear in the bytes of the pickle.
 
-mod archive;
 mod elements;
 mod legacy;
 mod pickle;
-mod problem;
 mod storages;
 mod tensors;
 mod walk;
@@ -17,13 +15,13 @@ mod walk;
 #[cfg(test)]
 mod tests;
 
-use super::Contents;
+use super::problem::Problem;
+use super::{Contents, zip};
 use crate::Error;
-use problem::Problem;
 
 /// Find the arrays of a PyTorch file; `file` is its name in messages, and names a tensor that was saved bare.
 pub(super) fn read(bytes: &[u8], file: &str) -> Result<Contents, Error> {
-    let found = if bytes.starts_with(archive::MAGIC) {
+    let found = if bytes.starts_with(zip::MAGIC) {
         read_archive(bytes, file)
     } else if bytes.starts_with(pickle::MAGIC) {
         legacy::read(bytes, file)
@@ -38,7 +36,7 @@ pub(super) fn read(bytes: &[u8], file: &str) -> Result<Contents, Error> {
 }
 
 fn read_archive(bytes: &[u8], file: &str) -> Result<Contents, Problem> {
-    let members = archive::members(bytes)?;
+    let members = zip::members(bytes)?;
     let (program, storages) = storages::of_archive(bytes, &members)?;
     let pickle = pickle::load(&bytes[..program.end], program.start)?;
     walk::contents(&pickle, program.len(), &storages, file)

@@ -3,10 +3,11 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use super::archive::Member;
 use super::elements::{Element, of_storage};
 use super::pickle::{Id, Pickle, Value};
-use super::problem::{Problem, printable};
+use crate::dump::problem::Problem;
+use crate::dump::zip::{Member, Method};
+use crate::error::shown;
 
 /// Where each storage lies in the file, by its key.
 pub(super) type Storages<'a> = HashMap<&'a str, Range<usize>>;
@@ -57,7 +58,7 @@ impl<'a> Claim<'a> {
                     at,
                     format!(
                         "a storage must be of a known class; found 'torch.{}'. Save the tensor with .float().",
-                        printable(name)
+                        shown(name)
                     ),
                 )
             })?),
@@ -126,14 +127,14 @@ pub(super) fn of_archive<'a>(
 }
 
 fn plain(member: &Member) -> Result<(), Problem> {
-    if member.stored {
+    if member.method == Method::Stored {
         return Ok(());
     }
-    let name = printable(member.name);
+    let name = shown(member.name);
     Err(Problem::at(
         member.span.start,
         format!(
-            "members must be stored as torch.save does; '{name}' is compressed or encrypted. \
+            "members must be stored as torch.save does; '{name}' is compressed. \
              Save the file again with torch.save, or zip it again without compression (zip -0)."
         ),
     ))

@@ -4,8 +4,9 @@ use std::ops::Range;
 
 use super::elements::{Element, Fate, of_dtype};
 use super::pickle::{Function, Id, Pickle, Value};
-use super::problem::{Problem, printable};
 use super::storages::{Claim, Storages};
+use crate::dump::problem::Problem;
+use crate::error::shown;
 use crate::{Dtype, Location};
 
 /// PyTorch itself has kernels for at most 64.
@@ -98,7 +99,7 @@ fn view<'p>(pickle: &'p Pickle, at: usize, function: Function, arguments: Id) ->
 fn element_of_argument(pickle: &Pickle, at: usize, dtype: Id) -> Result<&'static Element, Problem> {
     match *pickle.value(dtype) {
         Value::Global { module: "torch", name } => {
-            of_dtype(name).ok_or_else(|| unreadable(at, &format!("of dtype {}", printable(name))))
+            of_dtype(name).ok_or_else(|| unreadable(at, &format!("of dtype {}", shown(name))))
         }
         _ => Err(malformed(at)),
     }
@@ -112,7 +113,7 @@ fn span(at: usize, claim: &Claim, storages: &Storages) -> Result<Range<usize>, P
             at,
             format!(
                 "the storage '{}' must be in the file; it is not. The file is damaged: copy or save it again.",
-                printable(key)
+                shown(key)
             ),
         )
     })?;
@@ -125,7 +126,7 @@ fn span(at: usize, claim: &Claim, storages: &Storages) -> Result<Range<usize>, P
         format!(
             "the storage '{}' must have {} numbers of {size} bytes; it has {} bytes, from byte {} on. \
              The file is damaged: copy or save it again.",
-            printable(key),
+            shown(key),
             claim.numel,
             span.len(),
             span.start

@@ -4,9 +4,10 @@ use std::collections::HashSet;
 use std::path::Path;
 
 use super::pickle::{Id, Pickle, Value};
-use super::problem::{Problem, printable};
 use super::storages::Storages;
 use super::tensors::{Tensor, tensor};
+use crate::dump::problem::Problem;
+use crate::error::shown;
 use crate::{Contents, Entry};
 
 /// Containers within containers, and a container within itself.
@@ -139,7 +140,7 @@ impl Walk<'_, '_> {
         }
         let text = format!(
             "names must be unique once keys are joined with dots; '{}' is there twice. Rename one of the keys.",
-            printable(&name)
+            shown(&name)
         );
         Err(Problem::at(self.pickle.offset(id), text).of_tensor(&name))
     }

@@ -2,7 +2,7 @@
 
 use super::machine::Machine;
 use super::{Id, Value};
-use crate::dump::torch::problem::Problem;
+use crate::dump::problem::Problem;
 
 impl Machine<'_> {
     /// Opcodes that gather values from the stack.

@@ -1,6 +1,6 @@
 //! The bytes of a pickle, read once from front to back.
 
-use super::super::problem::Problem;
+use crate::dump::problem::Problem;
 
 /// The pickle of a hundred thousand tensors has 20 MB. Values take some fifty times the bytes that ask for them, so a
 /// hostile pickle should not be as long as it likes.

@@ -5,7 +5,8 @@ use std::collections::HashMap;
 
 use super::cursor::Cursor;
 use super::{Function, Id, Pickle, Value};
-use crate::dump::torch::problem::{Problem, printable};
+use crate::dump::problem::Problem;
+use crate::error::shown;
 
 /// How a pickle of protocol 2 or later begins.
 pub(in super::super) const MAGIC: &[u8] = b"\x80";
@@ -213,8 +214,8 @@ impl<'a> Machine<'a> {
         self.problem(format!(
             "the file asks to {verb} '{}.{}'; surge_fit reads tensors only and never runs code. \
              Save a plain dict of tensors.",
-            printable(module),
-            printable(name)
+            shown(module),
+            shown(name)
         ))
     }
 }

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::super::archive;
 use super::fixture;
+use crate::dump::zip::{self, Method};
 
 /// A shape and the bits of its numbers.
 pub(super) type Bits = (Vec<usize>, Vec<u32>);
@@ -12,9 +12,9 @@ pub(super) type Bits = (Vec<usize>, Vec<u32>);
 pub(super) fn all() -> BTreeMap<String, BTreeMap<String, Bits>> {
     let bytes = fixture("expected.npz");
     let mut files: BTreeMap<String, BTreeMap<String, Bits>> = BTreeMap::new();
-    for member in archive::members(&bytes).unwrap() {
+    for member in zip::members(&bytes).unwrap() {
         let (file, tensor) = member.name.strip_suffix(".npy").unwrap().split_once('|').unwrap();
-        assert!(member.stored);
+        assert_eq!(member.method, Method::Stored);
         files.entry(file.to_owned()).or_default().insert(tensor.to_owned(), npy(&bytes[member.span]));
     }
     files

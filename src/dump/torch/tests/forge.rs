@@ -1,38 +1,15 @@
 //! PyTorch files made by hand, for what PyTorch itself would not write.
 
+use crate::dump::zip::tests::{self as zip, Part, Style};
+
 /// A zip archive of stored members.
 pub(super) fn archive(members: &[(&str, &[u8])]) -> Vec<u8> {
-    let mut file = Vec::new();
-    let mut directory = Vec::new();
-    for (name, data) in members {
-        let header = u32::try_from(file.len()).unwrap();
-        let size = u32::try_from(data.len()).unwrap().to_le_bytes();
-        let name_length = u16::try_from(name.len()).unwrap().to_le_bytes();
-        file.extend(b"PK\x03\x04\x14\0\0\0\0\0\0\0\0\0\0\0\0\0");
-        file.extend([size, size].concat());
-        file.extend([name_length, [0, 0]].concat());
-        file.extend(name.as_bytes());
-        file.extend(*data);
-        directory.extend(b"PK\x01\x02\x14\0\x14\0\0\0\0\0\0\0\0\0\0\0\0\0");
-        directory.extend([size, size].concat());
-        directory.extend(name_length);
-        directory.extend([0; 12]);
-        directory.extend(header.to_le_bytes());
-        directory.extend(name.as_bytes());
-    }
-    let start = u32::try_from(file.len()).unwrap().to_le_bytes();
-    let size = u32::try_from(directory.len()).unwrap().to_le_bytes();
-    let count = u16::try_from(members.len()).unwrap().to_le_bytes();
-    file.extend(directory);
-    file.extend(b"PK\x05\x06\0\0\0\0");
-    file.extend([count, count].concat());
-    file.extend([size, start].concat());
-    file.extend([0, 0]);
-    file
+    let parts: Vec<Part<'_>> = members.iter().map(|&(name, data)| (name, false, data)).collect();
+    zip::archive(&parts, Style::default())
 }
 
-/// Where the pickle of `file` begins: after the first local header and its name.
-pub(super) const PROGRAM: usize = 30 + "r/data.pkl".len();
+/// Where the pickle of `file` begins: after the first local header, its name and five bytes of an extra field.
+pub(super) const PROGRAM: usize = 30 + "r/data.pkl".len() + 5;
 
 /// A file of this pickle and these storages.
 pub(super) fn file(program: &[u8], storages: &[(&str, &[u8])]) -> Vec<u8> {

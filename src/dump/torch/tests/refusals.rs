@@ -8,8 +8,8 @@ fn assert_refused(name: &str, message: &str) {
     assert_eq!(error.to_string(), message);
 }
 
-const NO_END: &str = "a zip archive must end with its directory; this one ends without. \
-                      The file is damaged or cut short: copy or save it again.";
+const NO_END: &str = "a zip file must end with its directory; there is none. \
+                      The zip file is cut or damaged: copy or write it again.";
 
 const DENSE: &str =
     "a tensor must be dense and of dtype float64, float32, float16, bfloat16, float8_e4m3fn or float8_e5m2";

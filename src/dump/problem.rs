@@ -1,6 +1,6 @@
 //! A refusal before the file's name is known to it.
 
-use crate::Error;
+use crate::error::Error;
 
 /// What is wrong with a file, and where in it.
 #[derive(Debug)]
@@ -24,18 +24,6 @@ impl Problem {
 
     /// As callers see it.
     pub fn in_file(self, file: &str) -> Error {
-        Error::File {
-            file: file.to_owned(),
-            tensor: self.tensor.map(|name| printable(&name)),
-            offset: Some(self.offset),
-            problem: self.text,
-        }
+        Error::in_file(file, self.tensor.as_deref(), Some(self.offset), self.text)
     }
-}
-
-/// Text of a file, fit for one line of a terminal: files may hold megabytes and control characters.
-pub(super) fn printable(text: &str) -> String {
-    const LONGEST: usize = 200;
-    let escaped: String = text.chars().take(LONGEST).flat_map(char::escape_debug).collect();
-    if text.chars().nth(LONGEST).is_some() { escaped + "…" } else { escaped }
 }
