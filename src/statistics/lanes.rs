@@ -35,7 +35,7 @@ impl Real for f32 {
     const SMALLEST_SQUARE: f64 = f32::MIN_POSITIVE as f64;
 
     // 2⁻⁴⁰: a mean of 10⁶ standard deviations.
-    const RESOLUTION: f64 = 1.0 / (1_u64 << 40) as f64;
+    const RESOLUTION: f64 = f64::from_bits((1_023 - 40) << 52);
 
     #[inline(always)]
     #[expect(clippy::cast_possible_truncation, reason = "the nearest is what is asked for")]
@@ -69,7 +69,7 @@ impl Real for f64 {
     const SMALLEST_SQUARE: f64 = 0.0;
 
     // 2⁻¹⁰⁰: numbers of single precision that differ at all have more.
-    const RESOLUTION: f64 = 1.0 / (1_u128 << 100) as f64;
+    const RESOLUTION: f64 = f64::from_bits((1_023 - 100) << 52);
 
     #[inline(always)]
     fn narrow(value: f64) -> Self {

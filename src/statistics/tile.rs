@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::format::{Counts, Format, count};
 use super::lanes::{LANES, Lanes, Real};
-use super::passes::{STEP, Standardised, first, second, third};
+use super::passes::{Deviations, STEP, Standardised, first, second, third};
 use super::plan::Plan;
 
 /// Squares left the range of single precision: the tile must be passed again in double precision.
@@ -48,16 +48,16 @@ pub struct Tile<'a, F: Format> {
     pub non_finite: Vec<usize>,
 }
 
-/// Let a pass meet the positions of a range, four at a time while there are four.
+/// Let a step meet the positions of a range, four at a time while there are four.
 macro_rules! steps {
-    ($range:expr, $pass:ident, $tile:expr) => {
+    ($tile:ident.$step:ident, $range:expr $(, $refuse:tt)?) => {
         let Range { mut start, end } = $range;
         while start + STEP <= end {
-            $tile.$pass::<STEP, WEIGHTED>(start)?;
+            $tile.$step::<STEP, WEIGHTED>(start)$($refuse)?;
             start += STEP;
         }
         while start < end {
-            $tile.$pass::<1, WEIGHTED>(start)?;
+            $tile.$step::<1, WEIGHTED>(start)$($refuse)?;
             start += 1;
         }
     };
@@ -95,7 +95,7 @@ impl<'a, F: Format> Tile<'a, F> {
         self.clear(columns);
         for segment in &self.plan.segments {
             for run in segment.runs() {
-                steps!(run, first_step, self);
+                steps!(self.first_step, run, ?);
                 flush(&mut self.run, &mut self.group);
             }
             self.close_group(segment.group);
@@ -103,7 +103,7 @@ impl<'a, F: Format> Tile<'a, F> {
         self.finish_means()?;
         for segment in &self.plan.segments {
             for run in segment.runs() {
-                steps!(run, second_step, self);
+                steps!(self.second_step, run);
                 flush(&mut self.run, &mut self.shift);
                 flush(&mut self.second_run, &mut self.variance);
             }
@@ -112,7 +112,7 @@ impl<'a, F: Format> Tile<'a, F> {
         if self.plan.shape {
             for segment in &self.plan.segments {
                 for run in segment.runs() {
-                    steps!(run, third_step, self);
+                    steps!(self.third_step, run);
                     flush(&mut self.run, &mut self.cubes);
                     flush(&mut self.second_run, &mut self.fourths);
                 }
@@ -153,11 +153,12 @@ impl<'a, F: Format> Tile<'a, F> {
         })
     }
 
+    /// The weights of the rows from `position` on, and their roots.
     #[inline(always)]
-    fn weights<const ROWS: usize>(&self, position: usize) -> [(f64, f64); ROWS] {
+    fn weights<const ROWS: usize>(&self, position: usize) -> [[F::Real; 2]; ROWS] {
         std::array::from_fn(|row| match &self.plan.weights {
-            Some(weights) => weights[position + row],
-            None => (1.0, 1.0),
+            Some(weights) => weights[position + row].map(F::Real::narrow),
+            None => [F::Real::narrow(1.0); 2],
         })
     }
 
@@ -165,13 +166,12 @@ impl<'a, F: Format> Tile<'a, F> {
     fn first_step<const ROWS: usize, const WEIGHTED: bool>(&mut self, at: usize) -> Result<(), TooNarrow> {
         let rows = self.pieces::<ROWS>(at);
         let ahead = self.pieces(at + ROWS);
-        let weights = self.weights(at).map(|(weight, _)| F::Real::narrow(weight));
+        let weights = self.weights(at).map(|[weight, _]| weight);
         let found = first::<F, ROWS, WEIGHTED>(rows, ahead, weights, &mut self.run);
-        let limit = self.smallest();
-        for row in 0..ROWS {
-            let norm = found.norms[row];
+        let trusted = self.smallest()..=f64::MAX;
+        for (row, norm) in found.norms.into_iter().enumerate() {
             self.rows_sums[at + row][0] = norm;
-            if found.tiny || !(limit..=f64::MAX).contains(&norm) {
+            if found.tiny || !trusted.contains(&norm) {
                 self.inspect(at + row, rows[row], norm)?;
             }
         }
@@ -230,15 +230,13 @@ impl<'a, F: Format> Tile<'a, F> {
     }
 
     #[inline(always)]
-    fn second_step<const ROWS: usize, const WEIGHTED: bool>(&mut self, at: usize) -> Result<(), TooNarrow> {
-        let weights = self.weights(at).map(|(weight, root)| (F::Real::narrow(weight), F::Real::narrow(root)));
-        let rows = self.pieces::<ROWS>(at);
-        let products =
-            second::<F, ROWS, WEIGHTED>(rows, weights, &self.means, &mut self.run, &mut self.second_run);
-        for row in 0..ROWS {
-            self.rows_sums[at + row][1] = products[row];
+    fn second_step<const ROWS: usize, const WEIGHTED: bool>(&mut self, at: usize) {
+        let (rows, weights) = (self.pieces::<ROWS>(at), self.weights(at));
+        let columns = Deviations { means: &self.means, sums: &mut self.run, squares: &mut self.second_run };
+        let products = second::<F, ROWS, WEIGHTED>(rows, weights, columns);
+        for (sums, product) in self.rows_sums[at..].iter_mut().zip(products) {
+            sums[1] = product;
         }
-        Ok(())
     }
 
     /// Sums of deviations and their squares → means and variances, or a refusal where squares were too large or too small.
@@ -271,20 +269,16 @@ impl<'a, F: Format> Tile<'a, F> {
     }
 
     #[inline(always)]
-    fn third_step<const ROWS: usize, const WEIGHTED: bool>(&mut self, at: usize) -> Result<(), TooNarrow> {
-        let scales = self.weights(at).map(|(_, root)| F::Real::narrow(root));
-        let rows = self.pieces::<ROWS>(at);
-        let mut columns = Standardised {
+    fn third_step<const ROWS: usize, const WEIGHTED: bool>(&mut self, at: usize) {
+        let (rows, roots) = (self.pieces::<ROWS>(at), self.weights(at).map(|[_, root]| root));
+        let columns = Standardised {
             means: &self.means,
             inverses: &self.inverses,
             cubes: &mut self.run,
             fourths: &mut self.second_run,
         };
-        let (norms, products) = third::<F, ROWS, WEIGHTED>(rows, scales, &mut columns);
-        for row in 0..ROWS {
-            self.standardised[at + row] = [norms[row], products[row]];
-        }
-        Ok(())
+        let found = third::<F, ROWS, WEIGHTED>(rows, roots, columns);
+        self.standardised[at..at + ROWS].copy_from_slice(&found);
     }
 }
 
