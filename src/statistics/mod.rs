@@ -1,6 +1,7 @@
 //! Statistics of a gradient dump: one tiled pass over its bytes, and what its sums say about the noise.
 
 mod format;
+mod formats;
 mod lanes;
 mod moments;
 mod noise_scale;

@@ -4,7 +4,7 @@
 //! the precision of the format over few rows and columns, and in double precision beyond.
 
 use super::format::Format;
-use super::lanes::{LANES, Lanes};
+use super::lanes::{Half, Lanes, Real};
 
 /// Rows that advance together.
 pub const STEP: usize = 4;
@@ -12,10 +12,10 @@ pub const STEP: usize = 4;
 /// The same columns of some rows.
 pub type Pieces<'a, const ROWS: usize> = [&'a [u8]; ROWS];
 
-/// What a pass does with sixteen columns of some rows. A trait and no closure, because a body must be inlined to be
+/// What a pass does with half a block of columns of some rows: half, so that sums stay in registers. A trait and no closure, because a body must be inlined to be
 /// compiled for its caller's instruction set.
 trait Body<F: Format, const ROWS: usize> {
-    fn visit(&mut self, column: usize, blocks: [&F::Block; ROWS]);
+    fn visit<const HALF: usize>(&mut self, column: usize, blocks: [&F::Block; ROWS]);
 }
 
 /// Visit `count` blocks of columns; the last one may end within its block and is then filled with zeros.
@@ -30,13 +30,29 @@ fn for_each_block<F: Format, const ROWS: usize>(
     let blocks = split.map(|(blocks, _)| &blocks[..whole]);
     let mut column = 0;
     while column < whole {
-        body.visit(column, std::array::from_fn(|row| &blocks[row][column]));
+        let blocks = std::array::from_fn(|row| &blocks[row][column]);
+        body.visit::<0>(column, blocks);
+        body.visit::<1>(column, blocks);
         column += 1;
     }
     if whole < count {
         let last = split.map(|(_, rest)| F::padded(rest));
-        body.visit(whole, last.each_ref());
+        body.visit::<0>(whole, last.each_ref());
+        body.visit::<1>(whole, last.each_ref());
     }
+}
+
+#[inline(always)]
+fn zero<F: Format>() -> [Half<F::Real>; 2] {
+    [Half::splat(F::Real::narrow(0.0)); 2]
+}
+
+#[inline(always)]
+fn total<F: Format>([first, second]: [Half<F::Real>; 2]) -> f64 {
+    let mut lanes = Lanes::zero();
+    first.store::<0>(&mut lanes);
+    second.store::<1>(&mut lanes);
+    lanes.total()
 }
 
 /// What the first pass finds in its rows.
@@ -49,10 +65,10 @@ pub struct First<const ROWS: usize> {
 
 struct FirstBody<'a, F: Format, const ROWS: usize, const WEIGHTED: bool> {
     ahead: Pieces<'a, ROWS>,
-    weights: [Lanes<F::Real>; ROWS],
+    weights: [Half<F::Real>; ROWS],
     sums: &'a mut [Lanes<F::Real>],
-    norms: [Lanes<F::Real>; ROWS],
-    least: [F::Magnitude; LANES],
+    norms: [[Half<F::Real>; 2]; ROWS],
+    least: F::Least,
 }
 
 /// Add rows, times their weights, to the sums of the columns; sum their squares.
@@ -64,29 +80,27 @@ pub fn first<F: Format, const ROWS: usize, const WEIGHTED: bool>(
     sums: &mut [Lanes<F::Real>],
 ) -> First<ROWS> {
     let count = sums.len();
-    let weights = weights.map(Lanes::splat);
-    let (norms, least) = ([Lanes::zero(); ROWS], [F::LARGEST; LANES]);
+    let weights = weights.map(Half::splat);
+    let (norms, least) = ([zero::<F>(); ROWS], F::none());
     let mut body = FirstBody::<F, ROWS, WEIGHTED> { ahead, weights, sums, norms, least };
     for_each_block(rows, count, &mut body);
-    let tiny = body.least.into_iter().any(|magnitude| magnitude < F::NORMAL);
-    First { norms: body.norms.map(Lanes::total), tiny }
+    First { norms: body.norms.map(total::<F>), tiny: F::any_tiny(body.least) }
 }
 
 impl<F: Format, const ROWS: usize, const WEIGHTED: bool> Body<F, ROWS> for FirstBody<'_, F, ROWS, WEIGHTED> {
     #[inline(always)]
-    fn visit(&mut self, column: usize, blocks: [&F::Block; ROWS]) {
-        let mut sum = self.sums[column];
+    fn visit<const HALF: usize>(&mut self, column: usize, blocks: [&F::Block; ROWS]) {
+        let mut sum = Half::load::<HALF>(&self.sums[column]);
         for row in 0..ROWS {
-            prefetch(self.ahead[row], column * size_of::<F::Block>());
-            let number = F::load(blocks[row]);
-            sum = sum.add(if WEIGHTED { number.mul(self.weights[row]) } else { number });
-            self.norms[row] = self.norms[row].add(number.mul(number));
-            let magnitudes = F::magnitudes(blocks[row]);
-            for (least, magnitude) in self.least.iter_mut().zip(magnitudes) {
-                *least = magnitude.min(*least);
+            let number = F::load::<HALF>(blocks[row]);
+            sum = if WEIGHTED { sum.add(number.mul(self.weights[row])) } else { number.add(sum) };
+            self.norms[row][HALF] = self.norms[row][HALF].add(number.mul(number));
+            if HALF == 0 {
+                prefetch(self.ahead[row], column * size_of::<F::Block>());
+                self.least = F::least(self.least, blocks[row]);
             }
         }
-        self.sums[column] = sum;
+        sum.store::<HALF>(&mut self.sums[column]);
     }
 }
 
@@ -101,9 +115,9 @@ pub struct Deviations<'a, R> {
 }
 
 struct SecondBody<'a, F: Format, const ROWS: usize, const WEIGHTED: bool> {
-    weights: [[Lanes<F::Real>; 2]; ROWS],
+    weights: [[Half<F::Real>; 2]; ROWS],
     columns: Deviations<'a, F::Real>,
-    products: [Lanes<F::Real>; ROWS],
+    products: [[Half<F::Real>; 2]; ROWS],
 }
 
 /// Sum deviations from the means and their squares over rows with weights, given with their roots; return the products
@@ -115,28 +129,30 @@ pub fn second<F: Format, const ROWS: usize, const WEIGHTED: bool>(
     columns: Deviations<'_, F::Real>,
 ) -> [f64; ROWS] {
     let count = columns.means.len();
-    let weights = weights.map(|pair| pair.map(Lanes::splat));
-    let mut body = SecondBody::<F, ROWS, WEIGHTED> { weights, columns, products: [Lanes::zero(); ROWS] };
+    let weights = weights.map(|pair| pair.map(Half::splat));
+    let mut body = SecondBody::<F, ROWS, WEIGHTED> { weights, columns, products: [zero::<F>(); ROWS] };
     for_each_block(rows, count, &mut body);
-    body.products.map(Lanes::total)
+    body.products.map(total::<F>)
 }
 
 impl<F: Format, const ROWS: usize, const WEIGHTED: bool> Body<F, ROWS> for SecondBody<'_, F, ROWS, WEIGHTED> {
     #[inline(always)]
-    fn visit(&mut self, column: usize, blocks: [&F::Block; ROWS]) {
-        let mean = self.columns.means[column];
-        let (mut sum, mut square) = (self.columns.sums[column], self.columns.squares[column]);
+    fn visit<const HALF: usize>(&mut self, column: usize, blocks: [&F::Block; ROWS]) {
+        let columns = &mut self.columns;
+        let mean = Half::load::<HALF>(&columns.means[column]);
+        let mut sum = Half::load::<HALF>(&columns.sums[column]);
+        let mut square = Half::load::<HALF>(&columns.squares[column]);
         for row in 0..ROWS {
-            let number = F::load(blocks[row]);
+            let number = F::load::<HALF>(blocks[row]);
             let deviation = number.sub(mean);
             let [weight, root] = self.weights[row];
             let scaled = if WEIGHTED { deviation.mul(root) } else { deviation };
-            sum = sum.add(if WEIGHTED { deviation.mul(weight) } else { deviation });
+            sum = if WEIGHTED { sum.add(deviation.mul(weight)) } else { deviation.add(sum) };
             square = square.add(scaled.mul(scaled));
-            self.products[row] = self.products[row].add(number.mul(mean));
+            self.products[row][HALF] = self.products[row][HALF].add(number.mul(mean));
         }
-        self.columns.sums[column] = sum;
-        self.columns.squares[column] = square;
+        sum.store::<HALF>(&mut columns.sums[column]);
+        square.store::<HALF>(&mut columns.squares[column]);
     }
 }
 
@@ -153,10 +169,10 @@ pub struct Standardised<'a, R> {
 }
 
 struct ThirdBody<'a, F: Format, const ROWS: usize, const WEIGHTED: bool> {
-    roots: [Lanes<F::Real>; ROWS],
+    roots: [Half<F::Real>; ROWS],
     columns: Standardised<'a, F::Real>,
-    norms: [Lanes<F::Real>; ROWS],
-    products: [Lanes<F::Real>; ROWS],
+    norms: [[Half<F::Real>; 2]; ROWS],
+    products: [[Half<F::Real>; 2]; ROWS],
 }
 
 /// Sum third and fourth powers of standardised deviations, times the roots of the weights before; return for each row
@@ -168,32 +184,35 @@ pub fn third<F: Format, const ROWS: usize, const WEIGHTED: bool>(
     columns: Standardised<'_, F::Real>,
 ) -> [[f64; 2]; ROWS] {
     let count = columns.means.len();
-    let roots = roots.map(Lanes::splat);
-    let (norms, products) = ([Lanes::zero(); ROWS], [Lanes::zero(); ROWS]);
+    let roots = roots.map(Half::splat);
+    let (norms, products) = ([zero::<F>(); ROWS], [zero::<F>(); ROWS]);
     let mut body = ThirdBody::<F, ROWS, WEIGHTED> { roots, columns, norms, products };
     for_each_block(rows, count, &mut body);
-    std::array::from_fn(|row| [body.norms[row].total(), body.products[row].total()])
+    std::array::from_fn(|row| [total::<F>(body.norms[row]), total::<F>(body.products[row])])
 }
 
 impl<F: Format, const ROWS: usize, const WEIGHTED: bool> Body<F, ROWS> for ThirdBody<'_, F, ROWS, WEIGHTED> {
     #[inline(always)]
-    fn visit(&mut self, column: usize, blocks: [&F::Block; ROWS]) {
-        let (mean, inverse) = (self.columns.means[column], self.columns.inverses[column]);
+    fn visit<const HALF: usize>(&mut self, column: usize, blocks: [&F::Block; ROWS]) {
+        let columns = &mut self.columns;
+        let mean = Half::load::<HALF>(&columns.means[column]);
+        let inverse = Half::load::<HALF>(&columns.inverses[column]);
         let standardised_mean = mean.mul(inverse);
-        let (mut cube, mut fourth) = (self.columns.cubes[column], self.columns.fourths[column]);
+        let mut cube = Half::load::<HALF>(&columns.cubes[column]);
+        let mut fourth = Half::load::<HALF>(&columns.fourths[column]);
         for row in 0..ROWS {
-            let number = F::load(blocks[row]);
+            let number = F::load::<HALF>(blocks[row]);
             let deviation = number.sub(mean).mul(inverse);
             let deviation = if WEIGHTED { deviation.mul(self.roots[row]) } else { deviation };
             let number = number.mul(inverse);
             let square = deviation.mul(deviation);
             cube = cube.add(square.mul(deviation));
             fourth = fourth.add(square.mul(square));
-            self.norms[row] = self.norms[row].add(number.mul(number));
-            self.products[row] = self.products[row].add(number.mul(standardised_mean));
+            self.norms[row][HALF] = self.norms[row][HALF].add(number.mul(number));
+            self.products[row][HALF] = self.products[row][HALF].add(number.mul(standardised_mean));
         }
-        self.columns.cubes[column] = cube;
-        self.columns.fourths[column] = fourth;
+        cube.store::<HALF>(&mut columns.cubes[column]);
+        fourth.store::<HALF>(&mut columns.fourths[column]);
     }
 }
 

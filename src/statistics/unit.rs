@@ -2,7 +2,8 @@
 
 use std::ops::Range;
 
-use super::format::{Bf16, F8E4M3, F8E5M2, F16, F32, F64, Format};
+use super::format::Format;
+use super::formats::{Bf16, F8E4M3, F8E5M2, F16, F32, F64};
 use super::lanes::{LANES, Real};
 use super::plan::Plan;
 use super::rows::Rows;
