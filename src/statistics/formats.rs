@@ -21,7 +21,8 @@ macro_rules! format {
             type Real = $real;
             type Block = [u8; LANES * size_of::<$bits>()];
             type Magnitude = $bits;
-            type Least = [$bits; LANES];
+            // No more than fills a register or two.
+            type Least = [$bits; if size_of::<$bits>() > 2 { HALF_LANES } else { LANES }];
             type Wide = $wide;
 
             const SIZE: usize = size_of::<$bits>();
@@ -56,13 +57,15 @@ macro_rules! format {
 
             #[inline(always)]
             fn none() -> Self::Least {
-                [<$bits>::MAX; LANES]
+                [<$bits>::MAX; _]
             }
 
             #[inline(always)]
             fn least(mut least: Self::Least, block: &Self::Block) -> Self::Least {
-                for (least, magnitude) in least.iter_mut().zip(Self::magnitudes(block)) {
-                    *least = magnitude.min(*least);
+                for magnitudes in Self::magnitudes(block).as_chunks().0 {
+                    for (least, magnitude) in least.iter_mut().zip(magnitudes as &Self::Least) {
+                        *least = (*magnitude).min(*least);
+                    }
                 }
                 least
             }

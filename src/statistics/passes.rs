@@ -48,11 +48,21 @@ fn zero<F: Format>() -> [Half<F::Real>; 2] {
 }
 
 #[inline(always)]
-fn total<F: Format>([first, second]: [Half<F::Real>; 2]) -> f64 {
+fn total<R: Real>([first, second]: [Half<R>; 2]) -> f64 {
     let mut lanes = Lanes::zero();
     first.store::<0>(&mut lanes);
     second.store::<1>(&mut lanes);
     lanes.total()
+}
+
+/// The sums of rows. A loop, because what takes a closure may not be inlined.
+#[inline(always)]
+fn totals<R: Real, const ROWS: usize>(rows: &[[Half<R>; 2]; ROWS]) -> [f64; ROWS] {
+    let mut totals = [0.0; ROWS];
+    for (sum, row) in totals.iter_mut().zip(rows) {
+        *sum = total(*row);
+    }
+    totals
 }
 
 /// What the first pass finds in its rows.
@@ -64,18 +74,18 @@ pub struct First<const ROWS: usize> {
 }
 
 struct FirstBody<'a, F: Format, const ROWS: usize, const WEIGHTED: bool> {
-    ahead: Pieces<'a, ROWS>,
+    ahead: [*const u8; ROWS],
     weights: [Half<F::Real>; ROWS],
     sums: &'a mut [Lanes<F::Real>],
     norms: [[Half<F::Real>; 2]; ROWS],
     least: F::Least,
 }
 
-/// Add rows, times their weights, to the sums of the columns; sum their squares.
+/// Add rows, times their weights, to the sums of the columns; sum their squares; ask for the rows `ahead`.
 #[inline(always)]
 pub fn first<F: Format, const ROWS: usize, const WEIGHTED: bool>(
     rows: Pieces<'_, ROWS>,
-    ahead: Pieces<'_, ROWS>,
+    ahead: [*const u8; ROWS],
     weights: [F::Real; ROWS],
     sums: &mut [Lanes<F::Real>],
 ) -> First<ROWS> {
@@ -84,7 +94,7 @@ pub fn first<F: Format, const ROWS: usize, const WEIGHTED: bool>(
     let (norms, least) = ([zero::<F>(); ROWS], F::none());
     let mut body = FirstBody::<F, ROWS, WEIGHTED> { ahead, weights, sums, norms, least };
     for_each_block(rows, count, &mut body);
-    First { norms: body.norms.map(total::<F>), tiny: F::any_tiny(body.least) }
+    First { norms: totals(&body.norms), tiny: F::any_tiny(body.least) }
 }
 
 impl<F: Format, const ROWS: usize, const WEIGHTED: bool> Body<F, ROWS> for FirstBody<'_, F, ROWS, WEIGHTED> {
@@ -96,7 +106,7 @@ impl<F: Format, const ROWS: usize, const WEIGHTED: bool> Body<F, ROWS> for First
             sum = if WEIGHTED { sum.add(number.mul(self.weights[row])) } else { number.add(sum) };
             self.norms[row][HALF] = self.norms[row][HALF].add(number.mul(number));
             if HALF == 0 {
-                prefetch(self.ahead[row], column * size_of::<F::Block>());
+                prefetch(self.ahead[row].wrapping_add(column * size_of::<F::Block>()));
                 self.least = F::least(self.least, blocks[row]);
             }
         }
@@ -132,7 +142,7 @@ pub fn second<F: Format, const ROWS: usize, const WEIGHTED: bool>(
     let weights = weights.map(|pair| pair.map(Half::splat));
     let mut body = SecondBody::<F, ROWS, WEIGHTED> { weights, columns, products: [zero::<F>(); ROWS] };
     for_each_block(rows, count, &mut body);
-    body.products.map(total::<F>)
+    totals(&body.products)
 }
 
 impl<F: Format, const ROWS: usize, const WEIGHTED: bool> Body<F, ROWS> for SecondBody<'_, F, ROWS, WEIGHTED> {
@@ -182,13 +192,13 @@ pub fn third<F: Format, const ROWS: usize, const WEIGHTED: bool>(
     rows: Pieces<'_, ROWS>,
     roots: [F::Real; ROWS],
     columns: Standardised<'_, F::Real>,
-) -> [[f64; 2]; ROWS] {
+) -> [[f64; ROWS]; 2] {
     let count = columns.means.len();
     let roots = roots.map(Half::splat);
     let (norms, products) = ([zero::<F>(); ROWS], [zero::<F>(); ROWS]);
     let mut body = ThirdBody::<F, ROWS, WEIGHTED> { roots, columns, norms, products };
     for_each_block(rows, count, &mut body);
-    std::array::from_fn(|row| [total::<F>(body.norms[row]), total::<F>(body.products[row])])
+    [totals(&body.norms), totals(&body.products)]
 }
 
 impl<F: Format, const ROWS: usize, const WEIGHTED: bool> Body<F, ROWS> for ThirdBody<'_, F, ROWS, WEIGHTED> {
@@ -216,15 +226,15 @@ impl<F: Format, const ROWS: usize, const WEIGHTED: bool> Body<F, ROWS> for Third
     }
 }
 
-/// Ask for the line of memory that holds a byte of `row`; no promise that the byte exists.
+/// Ask for a line of memory; no promise that there is any.
 #[inline(always)]
-fn prefetch(row: &[u8], byte: usize) {
+fn prefetch(byte: *const u8) {
     #[cfg(target_arch = "x86_64")]
     {
         use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
         // SAFETY: a prefetch reads nothing and faults at no address.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(row.as_ptr().wrapping_add(byte).cast()) };
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(byte.cast()) };
     }
     #[cfg(not(target_arch = "x86_64"))]
-    let _ = (row, byte);
+    let _ = byte;
 }

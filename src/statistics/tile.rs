@@ -144,13 +144,30 @@ impl<'a, F: Format> Tile<'a, F> {
         self.non_finite.clear();
     }
 
-    /// The columns of this tile in the rows from `position` on; at the end, the last row again.
+    /// The columns of this tile in the rows from `position` on.
     #[inline(always)]
     fn pieces<const ROWS: usize>(&self, position: usize) -> [&'a [u8]; ROWS] {
-        std::array::from_fn(|row| {
-            let position = (position + row).min(self.plan.order.len() - 1);
-            &self.rows[self.plan.order[position]][self.bytes.clone()]
-        })
+        let mut pieces = [&[][..]; ROWS];
+        for (piece, &row) in pieces.iter_mut().zip(&self.plan.order[position..position + ROWS]) {
+            *piece = &self.rows[row][self.bytes.clone()];
+        }
+        pieces
+    }
+
+    /// Where the rows come from that are met after those before `position`: at the end, the first ones, in the next
+    /// tile.
+    #[inline(always)]
+    fn ahead<const ROWS: usize>(&self, position: usize) -> [*const u8; ROWS] {
+        let order = &self.plan.order;
+        let mut ahead = [std::ptr::null(); ROWS];
+        for (row, ahead) in ahead.iter_mut().enumerate() {
+            let (position, byte) = match position + row {
+                inside if inside < order.len() => (inside, self.bytes.start),
+                beyond => (beyond % order.len(), self.bytes.end),
+            };
+            *ahead = self.rows[order[position]].as_ptr().wrapping_add(byte);
+        }
+        ahead
     }
 
     /// The weights of the rows from `position` on, and their roots.
@@ -165,7 +182,7 @@ impl<'a, F: Format> Tile<'a, F> {
     #[inline(always)]
     fn first_step<const ROWS: usize, const WEIGHTED: bool>(&mut self, at: usize) -> Result<(), TooNarrow> {
         let rows = self.pieces::<ROWS>(at);
-        let ahead = self.pieces(at + ROWS);
+        let ahead = self.ahead(at + ROWS);
         let weights = self.weights(at).map(|[weight, _]| weight);
         let found = first::<F, ROWS, WEIGHTED>(rows, ahead, weights, &mut self.run);
         let trusted = self.smallest()..=f64::MAX;
@@ -243,27 +260,34 @@ impl<'a, F: Format> Tile<'a, F> {
     #[inline(always)]
     #[expect(clippy::cast_precision_loss, reason = "a count of rows")]
     fn finish_variances(&mut self) -> Result<(), TooNarrow> {
+        let (examples, common) = (self.plan.examples, self.plan.common);
         let count = self.plan.order.len() as f64;
         let smallest = F::Real::SMALLEST_SQUARE * count;
-        let mut narrow = false;
-        let one_over = self.plan.common / self.plan.examples;
-        for ((variance, mean), (shift, (used, inverse))) in (self.variance.iter_mut().zip(&mut self.mean))
-            .zip(self.shift.iter().zip(self.means.iter().zip(&mut self.inverses)))
-        {
+        let (one_over, per_freedom) = (common / examples, 1.0 / (count - 1.0));
+        let mut narrow = [false; LANES];
+        let sums = self.variance.iter_mut().zip(&mut self.mean).zip(self.shift.iter().zip(&self.means));
+        for ((variance, mean), (shift, used)) in sums {
             for lane in 0..LANES {
                 // The deviations were taken from a rounded mean; their sum says by how much.
                 let shift = shift.0[lane] * one_over;
-                mean.0[lane] = used.0[lane].wide() + shift;
-                let (sum, mean) = (variance.0[lane], mean.0[lane]);
-                let sum_of_one = self.plan.common * sum - self.plan.examples * shift * shift;
-                let value = (sum_of_one / (count - 1.0)).max(0.0);
-                let unresolved = value < F::Real::RESOLUTION * mean * mean;
-                narrow |= unresolved || sum > f64::MAX || sum < smallest && sum > 0.0;
-                let value = if unresolved { 0.0 } else { value };
-                variance.0[lane] = value;
-                inverse.0[lane] = F::Real::narrow(if value > 0.0 { 1.0 / value.sqrt() } else { 0.0 });
+                let (sum, exact) = (variance.0[lane], used.0[lane].wide() + shift);
+                let value = ((common * sum - examples * shift * shift) * per_freedom).max(0.0);
+                let unresolved = value < F::Real::RESOLUTION * exact * exact;
+                narrow[lane] |= unresolved | (sum > f64::MAX) | ((sum < smallest) & (sum > 0.0));
+                mean.0[lane] = exact;
+                variance.0[lane] = if unresolved { 0.0 } else { value };
             }
         }
+        if self.plan.shape {
+            for (inverse, variance) in self.inverses.iter_mut().zip(&self.variance) {
+                for lane in 0..LANES {
+                    let deviation = variance.0[lane].sqrt();
+                    let divisor = if deviation > 0.0 { deviation } else { f64::INFINITY };
+                    inverse.0[lane] = F::Real::narrow(1.0 / divisor);
+                }
+            }
+        }
+        let narrow = narrow.into_iter().any(|narrow| narrow);
         let finite = self.non_finite.is_empty();
         if narrow && finite && F::Real::SMALLEST_SQUARE > 0.0 { Err(TooNarrow) } else { Ok(()) }
     }
@@ -277,8 +301,10 @@ impl<'a, F: Format> Tile<'a, F> {
             cubes: &mut self.run,
             fourths: &mut self.second_run,
         };
-        let found = third::<F, ROWS, WEIGHTED>(rows, roots, columns);
-        self.standardised[at..at + ROWS].copy_from_slice(&found);
+        let [norms, products] = third::<F, ROWS, WEIGHTED>(rows, roots, columns);
+        for (row, sums) in self.standardised[at..at + ROWS].iter_mut().enumerate() {
+            *sums = [norms[row], products[row]];
+        }
     }
 }
 
@@ -317,7 +343,7 @@ impl<F: Format> Tile<'_, F> {
             norm = norm.add(square);
             for lane in 0..LANES {
                 let varies = variance.0[lane] > 0.0;
-                ratio.0[lane] += if varies { square.0[lane] / variance.0[lane] } else { 0.0 };
+                ratio.0[lane] += square.0[lane] / if varies { variance.0[lane] } else { f64::INFINITY };
                 varying.0[lane] += f64::from(u8::from(varies));
             }
         }
