@@ -11,6 +11,7 @@ mod rows;
 mod scan;
 mod sums;
 #[cfg(test)]
+#[expect(clippy::cast_precision_loss, reason = "small counts")]
 mod tests;
 mod tile;
 mod unit;

@@ -101,13 +101,13 @@ impl<F: Format, const ROWS: usize, const WEIGHTED: bool> Body<F, ROWS> for First
     #[inline(always)]
     fn visit<const HALF: usize>(&mut self, column: usize, blocks: [&F::Block; ROWS]) {
         let mut sum = Half::load::<HALF>(&self.sums[column]);
-        for row in 0..ROWS {
-            let number = F::load::<HALF>(blocks[row]);
+        for (row, block) in blocks.into_iter().enumerate() {
+            let number = F::load::<HALF>(block);
             sum = if WEIGHTED { sum.add(number.mul(self.weights[row])) } else { number.add(sum) };
             self.norms[row][HALF] = self.norms[row][HALF].add(number.mul(number));
             if HALF == 0 {
-                prefetch(self.ahead[row].wrapping_add(column * size_of::<F::Block>()));
-                self.least = F::least(self.least, blocks[row]);
+                prefetch::<true>(self.ahead[row].wrapping_add(column * size_of::<F::Block>()));
+                self.least = F::least(self.least, block);
             }
         }
         sum.store::<HALF>(&mut self.sums[column]);
@@ -125,22 +125,24 @@ pub struct Deviations<'a, R> {
 }
 
 struct SecondBody<'a, F: Format, const ROWS: usize, const WEIGHTED: bool> {
+    ahead: [[*const u8; ROWS]; 2],
     weights: [[Half<F::Real>; 2]; ROWS],
     columns: Deviations<'a, F::Real>,
     products: [[Half<F::Real>; 2]; ROWS],
 }
 
 /// Sum deviations from the means and their squares over rows with weights, given with their roots; return the products
-/// of the rows with the means.
+/// of the rows with the means. Ask for the rows ahead, near, and for those of the next tile, far.
 #[inline(always)]
 pub fn second<F: Format, const ROWS: usize, const WEIGHTED: bool>(
     rows: Pieces<'_, ROWS>,
+    ahead: [[*const u8; ROWS]; 2],
     weights: [[F::Real; 2]; ROWS],
     columns: Deviations<'_, F::Real>,
 ) -> [f64; ROWS] {
     let count = columns.means.len();
     let weights = weights.map(|pair| pair.map(Half::splat));
-    let mut body = SecondBody::<F, ROWS, WEIGHTED> { weights, columns, products: [zero::<F>(); ROWS] };
+    let mut body = SecondBody::<F, ROWS, WEIGHTED> { ahead, weights, columns, products: [zero::<F>(); ROWS] };
     for_each_block(rows, count, &mut body);
     totals(&body.products)
 }
@@ -152,10 +154,16 @@ impl<F: Format, const ROWS: usize, const WEIGHTED: bool> Body<F, ROWS> for Secon
         let mean = Half::load::<HALF>(&columns.means[column]);
         let mut sum = Half::load::<HALF>(&columns.sums[column]);
         let mut square = Half::load::<HALF>(&columns.squares[column]);
-        for row in 0..ROWS {
-            let number = F::load::<HALF>(blocks[row]);
+        for (row, block) in blocks.into_iter().enumerate() {
+            let number = F::load::<HALF>(block);
             let deviation = number.sub(mean);
             let [weight, root] = self.weights[row];
+            if HALF == 0 {
+                let [near, far] =
+                    self.ahead.map(|rows| rows[row].wrapping_add(column * size_of::<F::Block>()));
+                prefetch::<true>(near);
+                prefetch::<false>(far);
+            }
             let scaled = if WEIGHTED { deviation.mul(root) } else { deviation };
             sum = if WEIGHTED { sum.add(deviation.mul(weight)) } else { deviation.add(sum) };
             square = square.add(scaled.mul(scaled));
@@ -210,8 +218,8 @@ impl<F: Format, const ROWS: usize, const WEIGHTED: bool> Body<F, ROWS> for Third
         let standardised_mean = mean.mul(inverse);
         let mut cube = Half::load::<HALF>(&columns.cubes[column]);
         let mut fourth = Half::load::<HALF>(&columns.fourths[column]);
-        for row in 0..ROWS {
-            let number = F::load::<HALF>(blocks[row]);
+        for (row, block) in blocks.into_iter().enumerate() {
+            let number = F::load::<HALF>(block);
             let deviation = number.sub(mean).mul(inverse);
             let deviation = if WEIGHTED { deviation.mul(self.roots[row]) } else { deviation };
             let number = number.mul(inverse);
@@ -226,14 +234,20 @@ impl<F: Format, const ROWS: usize, const WEIGHTED: bool> Body<F, ROWS> for Third
     }
 }
 
-/// Ask for a line of memory; no promise that there is any.
+/// Ask for a line of memory, into the first cache or the second; no promise that there is any.
 #[inline(always)]
-fn prefetch(byte: *const u8) {
+fn prefetch<const NEAR: bool>(byte: *const u8) {
     #[cfg(target_arch = "x86_64")]
     {
-        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        use std::arch::x86_64::{_MM_HINT_T0, _MM_HINT_T1, _mm_prefetch};
         // SAFETY: a prefetch reads nothing and faults at no address.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(byte.cast()) };
+        unsafe {
+            if NEAR {
+                _mm_prefetch::<_MM_HINT_T0>(byte.cast());
+            } else {
+                _mm_prefetch::<_MM_HINT_T1>(byte.cast());
+            }
+        }
     }
     #[cfg(not(target_arch = "x86_64"))]
     let _ = byte;

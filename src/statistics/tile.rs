@@ -249,8 +249,10 @@ impl<'a, F: Format> Tile<'a, F> {
     #[inline(always)]
     fn second_step<const ROWS: usize, const WEIGHTED: bool>(&mut self, at: usize) {
         let (rows, weights) = (self.pieces::<ROWS>(at), self.weights(at));
+        let far = rows.map(|row| row.as_ptr().wrapping_add(self.bytes.len()));
+        let ahead = [self.ahead(at + ROWS), far];
         let columns = Deviations { means: &self.means, sums: &mut self.run, squares: &mut self.second_run };
-        let products = second::<F, ROWS, WEIGHTED>(rows, weights, columns);
+        let products = second::<F, ROWS, WEIGHTED>(rows, ahead, weights, columns);
         for (sums, product) in self.rows_sums[at..].iter_mut().zip(products) {
             sums[1] = product;
         }
@@ -258,7 +260,11 @@ impl<'a, F: Format> Tile<'a, F> {
 
     /// Sums of deviations and their squares → means and variances, or a refusal where squares were too large or too small.
     #[inline(always)]
-    #[expect(clippy::cast_precision_loss, reason = "a count of rows")]
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::needless_range_loop,
+        reason = "a count of rows; lanes of six arrays"
+    )]
     fn finish_variances(&mut self) -> Result<(), TooNarrow> {
         let (examples, common) = (self.plan.examples, self.plan.common);
         let count = self.plan.order.len() as f64;
@@ -273,7 +279,8 @@ impl<'a, F: Format> Tile<'a, F> {
                 let (sum, exact) = (variance.0[lane], used.0[lane].wide() + shift);
                 let value = ((common * sum - examples * shift * shift) * per_freedom).max(0.0);
                 let unresolved = value < F::Real::RESOLUTION * exact * exact;
-                narrow[lane] |= unresolved | (sum > f64::MAX) | ((sum < smallest) & (sum > 0.0));
+                let lost = sum > 0.0 && sum < smallest;
+                narrow[lane] |= unresolved || lost || sum > f64::MAX;
                 mean.0[lane] = exact;
                 variance.0[lane] = if unresolved { 0.0 } else { value };
             }
