@@ -174,3 +174,52 @@ const fn small_floats(mantissa_bits: u32, bias: u32, has_infinity: bool) -> [f32
     }
     table
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// ± (1 + m/2ᵏ)·2^(e − bias), without the one and with e = 1 for e = 0; non-finite for the largest e.
+    fn value(bits: u32, mantissa_bits: u32, exponent_bits: u32) -> f64 {
+        let mantissa = f64::from(bits % (1 << mantissa_bits)) / f64::from(1_u32 << mantissa_bits);
+        let exponent = bits >> mantissa_bits & ((1 << exponent_bits) - 1);
+        let sign = if bits >> (mantissa_bits + exponent_bits) == 0 { 1.0 } else { -1.0 };
+        let bias = (1 << (exponent_bits - 1)) - 1;
+        let power = |exponent: u32| f64::from(exponent.cast_signed() - bias).exp2();
+        match exponent {
+            0 => sign * mantissa * power(1),
+            _ => sign * (1.0 + mantissa) * power(exponent),
+        }
+    }
+
+    fn same(
+        found: f32,
+        bits: u32,
+        mantissa_bits: u32,
+        exponent_bits: u32,
+        magnitude_of_nan: u32,
+        infinite: bool,
+    ) {
+        let magnitude = bits & ((1 << (mantissa_bits + exponent_bits)) - 1);
+        if infinite && magnitude == magnitude_of_nan - 1 {
+            assert!(found.is_infinite() && found.is_sign_negative() == (bits != magnitude), "{bits:x}");
+        } else if magnitude >= magnitude_of_nan {
+            assert!(found.is_nan(), "{bits:x}");
+        } else {
+            assert_eq!(f64::from(found), value(bits, mantissa_bits, exponent_bits), "{bits:x}");
+        }
+    }
+
+    #[test]
+    fn every_small_number_has_its_value() {
+        for bits in 0..=0xffff {
+            same(half_precision(bits), bits, 10, 5, 0x7c01, true);
+        }
+        for (bits, found) in (0..).zip(E5M2) {
+            same(found, bits, 2, 5, 0x7d, true);
+        }
+        for (bits, found) in (0..).zip(E4M3) {
+            same(found, bits, 3, 4, 0x7f, false);
+        }
+    }
+}

@@ -9,6 +9,7 @@ mod passes;
 mod plan;
 mod rows;
 mod scan;
+mod summary;
 mod sums;
 #[cfg(test)]
 #[expect(clippy::cast_precision_loss, reason = "small counts")]

@@ -106,7 +106,7 @@ impl<F: Format, const ROWS: usize, const WEIGHTED: bool> Body<F, ROWS> for First
             sum = if WEIGHTED { sum.add(number.mul(self.weights[row])) } else { number.add(sum) };
             self.norms[row][HALF] = self.norms[row][HALF].add(number.mul(number));
             if HALF == 0 {
-                prefetch::<true>(self.ahead[row].wrapping_add(column * size_of::<F::Block>()));
+                prefetch(self.ahead[row].wrapping_add(column * size_of::<F::Block>()));
                 self.least = F::least(self.least, block);
             }
         }
@@ -125,18 +125,18 @@ pub struct Deviations<'a, R> {
 }
 
 struct SecondBody<'a, F: Format, const ROWS: usize, const WEIGHTED: bool> {
-    ahead: [[*const u8; ROWS]; 2],
+    ahead: [*const u8; ROWS],
     weights: [[Half<F::Real>; 2]; ROWS],
     columns: Deviations<'a, F::Real>,
     products: [[Half<F::Real>; 2]; ROWS],
 }
 
 /// Sum deviations from the means and their squares over rows with weights, given with their roots; return the products
-/// of the rows with the means. Ask for the rows ahead, near, and for those of the next tile, far.
+/// of the rows with the means; ask for the rows `ahead`.
 #[inline(always)]
 pub fn second<F: Format, const ROWS: usize, const WEIGHTED: bool>(
     rows: Pieces<'_, ROWS>,
-    ahead: [[*const u8; ROWS]; 2],
+    ahead: [*const u8; ROWS],
     weights: [[F::Real; 2]; ROWS],
     columns: Deviations<'_, F::Real>,
 ) -> [f64; ROWS] {
@@ -159,10 +159,7 @@ impl<F: Format, const ROWS: usize, const WEIGHTED: bool> Body<F, ROWS> for Secon
             let deviation = number.sub(mean);
             let [weight, root] = self.weights[row];
             if HALF == 0 {
-                let [near, far] =
-                    self.ahead.map(|rows| rows[row].wrapping_add(column * size_of::<F::Block>()));
-                prefetch::<true>(near);
-                prefetch::<false>(far);
+                prefetch(self.ahead[row].wrapping_add(column * size_of::<F::Block>()));
             }
             let scaled = if WEIGHTED { deviation.mul(root) } else { deviation };
             sum = if WEIGHTED { sum.add(deviation.mul(weight)) } else { deviation.add(sum) };
@@ -234,20 +231,14 @@ impl<F: Format, const ROWS: usize, const WEIGHTED: bool> Body<F, ROWS> for Third
     }
 }
 
-/// Ask for a line of memory, into the first cache or the second; no promise that there is any.
+/// Ask for a line of memory; no promise that there is any.
 #[inline(always)]
-fn prefetch<const NEAR: bool>(byte: *const u8) {
+fn prefetch(byte: *const u8) {
     #[cfg(target_arch = "x86_64")]
     {
-        use std::arch::x86_64::{_MM_HINT_T0, _MM_HINT_T1, _mm_prefetch};
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
         // SAFETY: a prefetch reads nothing and faults at no address.
-        unsafe {
-            if NEAR {
-                _mm_prefetch::<_MM_HINT_T0>(byte.cast());
-            } else {
-                _mm_prefetch::<_MM_HINT_T1>(byte.cast());
-            }
-        }
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(byte.cast()) };
     }
     #[cfg(not(target_arch = "x86_64"))]
     let _ = byte;
