@@ -1,6 +1,8 @@
 //! Stored numbers → lanes, and what kind of numbers they are.
 
-use super::lanes::{LANES, Lanes, Real};
+use std::marker::PhantomData;
+
+use super::lanes::{Half, LANES, Real};
 
 /// How the numbers of a row are stored, and in which precision a kernel computes with them.
 pub trait Format: Send + Sync + 'static {
@@ -10,6 +12,8 @@ pub trait Format: Send + Sync + 'static {
     type Block: Copy;
     /// The bits of a number without its sign.
     type Magnitude: Copy + Ord;
+    /// The least magnitudes met so far.
+    type Least: Copy;
     /// The same storage, computed with in double precision.
     type Wide: Format<Real = f64>;
 
@@ -17,8 +21,6 @@ pub trait Format: Send + Sync + 'static {
     const SIZE: usize;
     /// The column of each lane, within a block.
     const COLUMNS: [usize; LANES];
-    /// More than any magnitude.
-    const LARGEST: Self::Magnitude;
     /// The smallest number that is neither zero nor subnormal.
     const NORMAL: Self::Magnitude;
     /// The smallest magnitude that is no finite number.
@@ -32,190 +34,72 @@ pub trait Format: Send + Sync + 'static {
     /// A block of fewer than sixteen numbers, zeros after them.
     fn padded(bytes: &[u8]) -> Self::Block;
 
-    /// The numbers of a block.
-    fn load(block: &Self::Block) -> Lanes<Self::Real>;
+    /// The numbers of half a block.
+    fn load<const HALF: usize>(block: &Self::Block) -> Half<Self::Real>;
 
     /// The magnitudes of a block, in any order.
     fn magnitudes(block: &Self::Block) -> [Self::Magnitude; LANES];
 
     /// The magnitude of one number.
     fn magnitude(bytes: &[u8]) -> Self::Magnitude;
+
+    /// Before any number is met.
+    fn none() -> Self::Least;
+
+    /// The least magnitudes after a block.
+    fn least(least: Self::Least, block: &Self::Block) -> Self::Least;
+
+    /// Whether a zero or subnormal number was met.
+    fn any_tiny(least: Self::Least) -> bool;
 }
 
-/// Columns in the order of memory.
-const IN_ORDER: [usize; LANES] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15];
+/// A format, computed with in double precision.
+pub struct Wide<F>(PhantomData<F>);
 
-/// Even columns, then odd ones: what two halves of a 32-bit word give without moving numbers between lanes.
-const EVEN_ODD: [usize; LANES] = [0, 2, 4, 6, 8, 10, 12, 14, 1, 3, 5, 7, 9, 11, 13, 15];
+impl<F: Format<Real = f32>> Format for Wide<F> {
+    type Real = f64;
+    type Block = F::Block;
+    type Magnitude = F::Magnitude;
+    type Least = F::Least;
+    type Wide = Self;
 
-/// What the formats differ in: name, real type, wide twin, bits, sign mask, smallest normal, smallest non-finite,
-/// column order, conversion of a block.
-macro_rules! format {
-    ($(#[$doc:meta])* $name:ident, $real:ty, $wide:ident, $bits:ty, $mask:literal, $normal:literal, $end:literal,
-     $columns:ident, $load:expr) => {
-        $(#[$doc])*
-        pub struct $name;
+    const SIZE: usize = F::SIZE;
+    const COLUMNS: [usize; LANES] = F::COLUMNS;
+    const NORMAL: F::Magnitude = F::NORMAL;
+    const NON_FINITE: F::Magnitude = F::NON_FINITE;
+    const ZERO: F::Magnitude = F::ZERO;
 
-        impl Format for $name {
-            type Real = $real;
-            type Block = [u8; LANES * size_of::<$bits>()];
-            type Magnitude = $bits;
-            type Wide = $wide;
-
-            const SIZE: usize = size_of::<$bits>();
-            const COLUMNS: [usize; LANES] = $columns;
-            const LARGEST: $bits = <$bits>::MAX;
-            const NORMAL: $bits = $normal;
-            const NON_FINITE: $bits = $end;
-            const ZERO: $bits = 0;
-
-            #[inline(always)]
-            fn blocks(row: &[u8]) -> (&[Self::Block], &[u8]) {
-                row.as_chunks()
-            }
-
-            #[inline(always)]
-            fn padded(bytes: &[u8]) -> Self::Block {
-                let mut block = [0; LANES * size_of::<$bits>()];
-                block[..bytes.len()].copy_from_slice(bytes);
-                block
-            }
-
-            #[inline(always)]
-            fn load(block: &Self::Block) -> Lanes<$real> {
-                let load: fn(&Self::Block) -> [$real; LANES] = $load;
-                Lanes(load(block))
-            }
-
-            #[inline(always)]
-            fn magnitudes(block: &Self::Block) -> [$bits; LANES] {
-                let numbers = block.as_chunks::<{ size_of::<$bits>() }>().0;
-                std::array::from_fn(|lane| <$bits>::from_le_bytes(numbers[lane]) & $mask)
-            }
-
-            #[inline(always)]
-            fn magnitude(bytes: &[u8]) -> $bits {
-                <$bits>::from_le_bytes(*bytes.first_chunk().expect("the bytes of one number")) & $mask
-            }
-        }
-    };
-}
-
-format!(
-    /// OCP E4M3 without infinities: the largest magnitude is its only NaN.
-    F8E4M3, f32, F8E4M3Wide, u8, 0x7f, 0x08, 0x7f, IN_ORDER, |block| block.map(|bits| E4M3[usize::from(bits)])
-);
-format!(
-    /// The same in double precision.
-    F8E4M3Wide, f64, F8E4M3Wide, u8, 0x7f, 0x08, 0x7f, IN_ORDER, |block| widened::<F8E4M3>(block)
-);
-format!(
-    /// Eight bits, five of exponent.
-    F8E5M2, f32, F8E5M2Wide, u8, 0x7f, 0x04, 0x7c, IN_ORDER, |block| block.map(|bits| E5M2[usize::from(bits)])
-);
-format!(
-    /// The same in double precision.
-    F8E5M2Wide, f64, F8E5M2Wide, u8, 0x7f, 0x04, 0x7c, IN_ORDER, |block| widened::<F8E5M2>(block)
-);
-format!(
-    /// IEEE half precision.
-    F16, f32, F16Wide, u16, 0x7fff, 0x0400, 0x7c00, EVEN_ODD, |block| even_odd(block, |half| half_precision(half & 0xffff), |word| half_precision(word >> 16))
-);
-format!(
-    /// The same in double precision.
-    F16Wide, f64, F16Wide, u16, 0x7fff, 0x0400, 0x7c00, EVEN_ODD, |block| widened::<F16>(block)
-);
-format!(
-    /// The upper half of single precision.
-    Bf16, f32, Bf16Wide, u16, 0x7fff, 0x0080, 0x7f80, EVEN_ODD,
-    |block| even_odd(block, |word| f32::from_bits(word << 16), |word| f32::from_bits(word & 0xffff_0000))
-);
-format!(
-    /// The same in double precision.
-    Bf16Wide, f64, Bf16Wide, u16, 0x7fff, 0x0080, 0x7f80, EVEN_ODD, |block| widened::<Bf16>(block)
-);
-format!(
-    /// IEEE single precision.
-    F32, f32, F32Wide, u32, 0x7fff_ffff, 0x0080_0000, 0x7f80_0000, IN_ORDER,
-    |block| {
-        let numbers = block.as_chunks().0;
-        std::array::from_fn(|lane| f32::from_le_bytes(numbers[lane]))
+    fn blocks(row: &[u8]) -> (&[F::Block], &[u8]) {
+        F::blocks(row)
     }
-);
-format!(
-    /// The same in double precision.
-    F32Wide, f64, F32Wide, u32, 0x7fff_ffff, 0x0080_0000, 0x7f80_0000, IN_ORDER, |block| widened::<F32>(block)
-);
-format!(
-    /// IEEE double precision.
-    F64, f64, F64, u64, 0x7fff_ffff_ffff_ffff, 0x0010_0000_0000_0000, 0x7ff0_0000_0000_0000, IN_ORDER,
-    |block| {
-        let numbers = block.as_chunks().0;
-        std::array::from_fn(|lane| f64::from_le_bytes(numbers[lane]))
+
+    fn padded(bytes: &[u8]) -> F::Block {
+        F::padded(bytes)
     }
-);
 
-#[inline(always)]
-fn widened<F: Format<Real = f32>>(block: &F::Block) -> [f64; LANES] {
-    F::load(block).0.map(f64::from)
-}
-
-/// The lower halves of eight words, then the upper ones.
-#[inline(always)]
-fn even_odd(block: &[u8; 2 * LANES], even: impl Fn(u32) -> f32, odd: impl Fn(u32) -> f32) -> [f32; LANES] {
-    let words = block.as_chunks().0;
-    std::array::from_fn(|lane| {
-        let word = u32::from_le_bytes(words[lane % 8]);
-        if lane < 8 { even(word) } else { odd(word) }
-    })
-}
-
-/// The value of a half-precision number, exactly: the exponent is moved by integer arithmetic, and a subnormal number
-/// gets a leading one that is then subtracted, so that no subnormal number of single precision is ever touched.
-#[inline(always)]
-fn half_precision(bits: u32) -> f32 {
-    let moved = (bits & 0x7fff) << 13;
-    let exponent = moved & 0x0f80_0000;
-    let normal = moved + (112 << 23);
-    let subnormal = (f32::from_bits(normal + (1 << 23)) - f32::from_bits(113 << 23)).to_bits();
-    let non_finite = normal + (112 << 23);
-    let magnitude = if exponent == 0 {
-        subnormal
-    } else if exponent == 0x0f80_0000 {
-        non_finite
-    } else {
-        normal
-    };
-    f32::from_bits(magnitude | (bits & 0x8000) << 16)
-}
-
-static E4M3: [f32; 256] = small_floats(3, 7, false);
-static E5M2: [f32; 256] = small_floats(2, 15, true);
-
-/// The values of all eight-bit floating-point numbers with so many bits of mantissa.
-const fn small_floats(mantissa_bits: u32, bias: u32, has_infinity: bool) -> [f32; 256] {
-    let mut table = [0.0; 256];
-    let mut bits = 0_u32;
-    while bits < 256 {
-        let exponent = (bits & 0x7f) >> mantissa_bits;
-        let mantissa = bits & ((1 << mantissa_bits) - 1);
-        let top = 0x7f >> mantissa_bits;
-        let value = if has_infinity && exponent == top {
-            if mantissa == 0 { f32::INFINITY } else { f32::NAN }
-        } else if bits & 0x7f == 0x7f {
-            f32::NAN
-        } else if exponent == 0 {
-            // mantissa · 2^(1 − bias − mantissa bits), the power written as bits.
-            #[expect(clippy::cast_precision_loss, reason = "at most three bits")]
-            let digits = mantissa as f32;
-            digits * f32::from_bits((128 - bias - mantissa_bits) << 23)
-        } else {
-            f32::from_bits((exponent + 127 - bias) << 23 | mantissa << (23 - mantissa_bits))
-        };
-        table[bits as usize] = if bits >= 128 { -value } else { value };
-        bits += 1;
+    fn load<const HALF: usize>(block: &F::Block) -> Half<f64> {
+        Half(F::load::<HALF>(block).0.map(f64::from))
     }
-    table
+
+    fn magnitudes(block: &F::Block) -> [F::Magnitude; LANES] {
+        F::magnitudes(block)
+    }
+
+    fn magnitude(bytes: &[u8]) -> F::Magnitude {
+        F::magnitude(bytes)
+    }
+
+    fn none() -> F::Least {
+        F::none()
+    }
+
+    fn least(least: F::Least, block: &F::Block) -> F::Least {
+        F::least(least, block)
+    }
+
+    fn any_tiny(least: F::Least) -> bool {
+        F::any_tiny(least)
+    }
 }
 
 /// Elements that a report mentions, judged as they are stored.

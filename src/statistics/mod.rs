@@ -1,6 +1,7 @@
 //! Statistics of a gradient dump: one tiled pass over its bytes, and what its sums say about the noise.
 
 mod format;
+mod formats;
 mod lanes;
 mod output;
 mod partial;
@@ -10,8 +11,10 @@ mod passes;
 mod plan;
 mod rows;
 mod scan;
+mod summary;
 mod sums;
 #[cfg(test)]
+#[expect(clippy::cast_precision_loss, reason = "small counts")]
 mod tests;
 mod tile;
 mod unit;

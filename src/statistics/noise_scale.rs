@@ -19,6 +19,7 @@ mod interval;
 mod part;
 mod resolvable;
 #[cfg(test)]
+#[expect(clippy::cast_precision_loss, reason = "small counts")]
 mod tests;
 mod two_batch_sizes;
 

@@ -23,7 +23,7 @@ pub struct Plan {
     /// Number of groups, zero without any.
     pub groups: usize,
     /// Weight and its root, per position, unless all weights are equal.
-    pub weights: Option<Vec<(f64, f64)>>,
+    pub weights: Option<Vec<[f64; 2]>>,
     /// The weight of every row where all are equal, otherwise 1: sums leave it out.
     pub common: f64,
     /// Sum of the weights.
@@ -98,13 +98,14 @@ impl Plan {
             }
         }
         let weight = |row: usize| request.weights.map_or(1.0, |weights| weights[row]);
-        let common = Some(weight(order[0])).filter(|&first| order.iter().all(|&row| weight(row) == first));
+        let common = Some(weight(order[0]))
+            .filter(|first| order.iter().all(|&row| weight(row).total_cmp(first).is_eq()));
         let tile_columns = (TILE / order.len()).clamp(*TILE_COLUMNS.start(), *TILE_COLUMNS.end()) / 16 * 16;
         Ok(Self {
             examples: order.iter().map(|&row| weight(row)).sum(),
             weights: match common {
                 Some(_) => None,
-                None => Some(order.iter().map(|&row| (weight(row), weight(row).sqrt())).collect()),
+                None => Some(order.iter().map(|&row| [weight(row), weight(row).sqrt()]).collect()),
             },
             common: common.unwrap_or(1.0),
             unit_columns: (UNIT / order.len() / tile_columns).max(1) * tile_columns,

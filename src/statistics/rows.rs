@@ -9,7 +9,7 @@ use crate::error::Error;
 pub struct Rows<'a> {
     dtype: Dtype,
     columns: usize,
-    rows: Vec<&'a [u8]>,
+    bytes: Vec<&'a [u8]>,
 }
 
 impl<'a> Rows<'a> {
@@ -21,7 +21,7 @@ impl<'a> Rows<'a> {
     pub fn new(dtype: Dtype, columns: usize, rows: Vec<&'a [u8]>) -> Result<Self, Error> {
         let bytes = columns.checked_mul(dtype.size());
         match rows.iter().enumerate().find(|(_, row)| Some(row.len()) != bytes) {
-            None => Ok(Self { dtype, columns, rows }),
+            None => Ok(Self { dtype, columns, bytes: rows }),
             Some((index, row)) => Err(Error::Shape {
                 argument: "rows",
                 expected: format!("{columns} numbers of type {}, {} bytes each", dtype.name(), dtype.size()),
@@ -45,6 +45,6 @@ impl<'a> Rows<'a> {
     /// The bytes of every row.
     #[must_use]
     pub fn rows(&self) -> &[&'a [u8]] {
-        &self.rows
+        &self.bytes
     }
 }

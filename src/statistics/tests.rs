@@ -18,7 +18,6 @@ impl Normal {
     }
 
     /// Uniform on (0, 1], by splitmix64.
-    #[expect(clippy::cast_precision_loss, reason = "53 bits")]
     pub fn uniform(&mut self) -> f64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;

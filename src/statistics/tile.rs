@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::format::{Counts, Format, count};
 use super::lanes::{LANES, Lanes, Real};
-use super::passes::{STEP, Standardised, first, second, third};
+use super::passes::{Deviations, STEP, Standardised, first, second, third};
 use super::plan::Plan;
 
 /// Squares left the range of single precision: the tile must be passed again in double precision.
@@ -48,16 +48,16 @@ pub struct Tile<'a, F: Format> {
     pub non_finite: Vec<usize>,
 }
 
-/// Let a pass meet the positions of a range, four at a time while there are four.
+/// Let a step meet the positions of a range, four at a time while there are four.
 macro_rules! steps {
-    ($range:expr, $pass:ident, $tile:expr) => {
+    ($tile:ident.$step:ident, $range:expr $(, $refuse:tt)?) => {
         let Range { mut start, end } = $range;
         while start + STEP <= end {
-            $tile.$pass::<STEP, WEIGHTED>(start)?;
+            $tile.$step::<STEP, WEIGHTED>(start)$($refuse)?;
             start += STEP;
         }
         while start < end {
-            $tile.$pass::<1, WEIGHTED>(start)?;
+            $tile.$step::<1, WEIGHTED>(start)$($refuse)?;
             start += 1;
         }
     };
@@ -95,7 +95,7 @@ impl<'a, F: Format> Tile<'a, F> {
         self.clear(columns);
         for segment in &self.plan.segments {
             for run in segment.runs() {
-                steps!(run, first_step, self);
+                steps!(self.first_step, run, ?);
                 flush(&mut self.run, &mut self.group);
             }
             self.close_group(segment.group);
@@ -103,7 +103,7 @@ impl<'a, F: Format> Tile<'a, F> {
         self.finish_means()?;
         for segment in &self.plan.segments {
             for run in segment.runs() {
-                steps!(run, second_step, self);
+                steps!(self.second_step, run);
                 flush(&mut self.run, &mut self.shift);
                 flush(&mut self.second_run, &mut self.variance);
             }
@@ -112,7 +112,7 @@ impl<'a, F: Format> Tile<'a, F> {
         if self.plan.shape {
             for segment in &self.plan.segments {
                 for run in segment.runs() {
-                    steps!(run, third_step, self);
+                    steps!(self.third_step, run);
                     flush(&mut self.run, &mut self.cubes);
                     flush(&mut self.second_run, &mut self.fourths);
                 }
@@ -144,34 +144,51 @@ impl<'a, F: Format> Tile<'a, F> {
         self.non_finite.clear();
     }
 
-    /// The columns of this tile in the rows from `position` on; at the end, the last row again.
+    /// The columns of this tile in the rows from `position` on.
     #[inline(always)]
     fn pieces<const ROWS: usize>(&self, position: usize) -> [&'a [u8]; ROWS] {
-        std::array::from_fn(|row| {
-            let position = (position + row).min(self.plan.order.len() - 1);
-            &self.rows[self.plan.order[position]][self.bytes.clone()]
-        })
+        let mut pieces = [&[][..]; ROWS];
+        for (piece, &row) in pieces.iter_mut().zip(&self.plan.order[position..position + ROWS]) {
+            *piece = &self.rows[row][self.bytes.clone()];
+        }
+        pieces
     }
 
+    /// Where the rows come from that are met after those before `position`: at the end, the first ones, in the next
+    /// tile.
     #[inline(always)]
-    fn weights<const ROWS: usize>(&self, position: usize) -> [(f64, f64); ROWS] {
+    fn ahead<const ROWS: usize>(&self, position: usize) -> [*const u8; ROWS] {
+        let order = &self.plan.order;
+        let mut ahead = [std::ptr::null(); ROWS];
+        for (row, ahead) in ahead.iter_mut().enumerate() {
+            let (position, byte) = match position + row {
+                inside if inside < order.len() => (inside, self.bytes.start),
+                beyond => (beyond % order.len(), self.bytes.end),
+            };
+            *ahead = self.rows[order[position]].as_ptr().wrapping_add(byte);
+        }
+        ahead
+    }
+
+    /// The weights of the rows from `position` on, and their roots.
+    #[inline(always)]
+    fn weights<const ROWS: usize>(&self, position: usize) -> [[F::Real; 2]; ROWS] {
         std::array::from_fn(|row| match &self.plan.weights {
-            Some(weights) => weights[position + row],
-            None => (1.0, 1.0),
+            Some(weights) => weights[position + row].map(F::Real::narrow),
+            None => [F::Real::narrow(1.0); 2],
         })
     }
 
     #[inline(always)]
     fn first_step<const ROWS: usize, const WEIGHTED: bool>(&mut self, at: usize) -> Result<(), TooNarrow> {
         let rows = self.pieces::<ROWS>(at);
-        let ahead = self.pieces(at + ROWS);
-        let weights = self.weights(at).map(|(weight, _)| F::Real::narrow(weight));
+        let ahead = self.ahead(at + ROWS);
+        let weights = self.weights(at).map(|[weight, _]| weight);
         let found = first::<F, ROWS, WEIGHTED>(rows, ahead, weights, &mut self.run);
-        let limit = self.smallest();
-        for row in 0..ROWS {
-            let norm = found.norms[row];
+        let trusted = self.smallest()..=f64::MAX;
+        for (row, norm) in found.norms.into_iter().enumerate() {
             self.rows_sums[at + row][0] = norm;
-            if found.tiny || !(limit..=f64::MAX).contains(&norm) {
+            if found.tiny || !trusted.contains(&norm) {
                 self.inspect(at + row, rows[row], norm)?;
             }
         }
@@ -230,134 +247,70 @@ impl<'a, F: Format> Tile<'a, F> {
     }
 
     #[inline(always)]
-    fn second_step<const ROWS: usize, const WEIGHTED: bool>(&mut self, at: usize) -> Result<(), TooNarrow> {
-        let weights = self.weights(at).map(|(weight, root)| (F::Real::narrow(weight), F::Real::narrow(root)));
-        let rows = self.pieces::<ROWS>(at);
-        let products =
-            second::<F, ROWS, WEIGHTED>(rows, weights, &self.means, &mut self.run, &mut self.second_run);
-        for row in 0..ROWS {
-            self.rows_sums[at + row][1] = products[row];
+    fn second_step<const ROWS: usize, const WEIGHTED: bool>(&mut self, at: usize) {
+        let (rows, weights) = (self.pieces::<ROWS>(at), self.weights(at));
+        let ahead = self.ahead(at + ROWS);
+        let columns = Deviations { means: &self.means, sums: &mut self.run, squares: &mut self.second_run };
+        let products = second::<F, ROWS, WEIGHTED>(rows, ahead, weights, columns);
+        for (sums, product) in self.rows_sums[at..].iter_mut().zip(products) {
+            sums[1] = product;
         }
-        Ok(())
     }
 
     /// Sums of deviations and their squares → means and variances, or a refusal where squares were too large or too small.
     #[inline(always)]
-    #[expect(clippy::cast_precision_loss, reason = "a count of rows")]
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::needless_range_loop,
+        reason = "a count of rows; lanes of six arrays"
+    )]
     fn finish_variances(&mut self) -> Result<(), TooNarrow> {
+        let (examples, common) = (self.plan.examples, self.plan.common);
         let count = self.plan.order.len() as f64;
         let smallest = F::Real::SMALLEST_SQUARE * count;
-        let mut narrow = false;
-        let one_over = self.plan.common / self.plan.examples;
-        for ((variance, mean), (shift, (used, inverse))) in (self.variance.iter_mut().zip(&mut self.mean))
-            .zip(self.shift.iter().zip(self.means.iter().zip(&mut self.inverses)))
-        {
+        let (one_over, per_freedom) = (common / examples, 1.0 / (count - 1.0));
+        let mut narrow = [false; LANES];
+        let sums = self.variance.iter_mut().zip(&mut self.mean).zip(self.shift.iter().zip(&self.means));
+        for ((variance, mean), (shift, used)) in sums {
             for lane in 0..LANES {
                 // The deviations were taken from a rounded mean; their sum says by how much.
                 let shift = shift.0[lane] * one_over;
-                mean.0[lane] = used.0[lane].wide() + shift;
-                let (sum, mean) = (variance.0[lane], mean.0[lane]);
-                let sum_of_one = self.plan.common * sum - self.plan.examples * shift * shift;
-                let value = (sum_of_one / (count - 1.0)).max(0.0);
-                let unresolved = value < F::Real::RESOLUTION * mean * mean;
-                narrow |= unresolved || sum > f64::MAX || sum < smallest && sum > 0.0;
-                let value = if unresolved { 0.0 } else { value };
-                variance.0[lane] = value;
-                inverse.0[lane] = F::Real::narrow(if value > 0.0 { 1.0 / value.sqrt() } else { 0.0 });
+                let (sum, exact) = (variance.0[lane], used.0[lane].wide() + shift);
+                let value = ((common * sum - examples * shift * shift) * per_freedom).max(0.0);
+                let unresolved = value < F::Real::RESOLUTION * exact * exact;
+                let lost = sum > 0.0 && sum < smallest;
+                narrow[lane] |= unresolved || lost || sum > f64::MAX;
+                mean.0[lane] = exact;
+                variance.0[lane] = if unresolved { 0.0 } else { value };
             }
         }
+        if self.plan.shape {
+            for (inverse, variance) in self.inverses.iter_mut().zip(&self.variance) {
+                for lane in 0..LANES {
+                    let deviation = variance.0[lane].sqrt();
+                    let divisor = if deviation > 0.0 { deviation } else { f64::INFINITY };
+                    inverse.0[lane] = F::Real::narrow(1.0 / divisor);
+                }
+            }
+        }
+        let narrow = narrow.into_iter().any(|narrow| narrow);
         let finite = self.non_finite.is_empty();
         if narrow && finite && F::Real::SMALLEST_SQUARE > 0.0 { Err(TooNarrow) } else { Ok(()) }
     }
 
     #[inline(always)]
-    fn third_step<const ROWS: usize, const WEIGHTED: bool>(&mut self, at: usize) -> Result<(), TooNarrow> {
-        let scales = self.weights(at).map(|(_, root)| F::Real::narrow(root));
-        let rows = self.pieces::<ROWS>(at);
-        let mut columns = Standardised {
+    fn third_step<const ROWS: usize, const WEIGHTED: bool>(&mut self, at: usize) {
+        let (rows, roots) = (self.pieces::<ROWS>(at), self.weights(at).map(|[_, root]| root));
+        let columns = Standardised {
             means: &self.means,
             inverses: &self.inverses,
             cubes: &mut self.run,
             fourths: &mut self.second_run,
         };
-        let (norms, products) = third::<F, ROWS, WEIGHTED>(rows, scales, &mut columns);
-        for row in 0..ROWS {
-            self.standardised[at + row] = [norms[row], products[row]];
+        let [norms, products] = third::<F, ROWS, WEIGHTED>(rows, roots, columns);
+        for (row, sums) in self.standardised[at..at + ROWS].iter_mut().enumerate() {
+            *sums = [norms[row], products[row]];
         }
-        Ok(())
-    }
-}
-
-/// Sums over the columns of a tile.
-#[derive(Debug, Default)]
-pub struct Summary {
-    /// Σ ḡ²
-    pub mean_norm_squared: f64,
-    /// Σ of the unbiased (μ/σ)², over varying columns.
-    pub signal: f64,
-    /// Columns with a positive variance.
-    pub varying: u64,
-    /// Σ ḡ²/s²
-    pub standardised_mean_norm_squared: f64,
-    /// Σ of squared skewness.
-    pub skewness_squared: f64,
-    /// Σ of excess kurtosis.
-    pub excess_kurtosis: f64,
-}
-
-impl<F: Format> Tile<'_, F> {
-    /// What the tile's columns add up to.
-    #[inline(always)]
-    #[expect(
-        clippy::cast_precision_loss,
-        clippy::cast_sign_loss,
-        clippy::cast_possible_truncation,
-        reason = "small counts"
-    )]
-    pub fn summary(&self) -> Summary {
-        let mut norm = Lanes::zero();
-        let mut ratio = Lanes([0.0; LANES]);
-        let mut varying = Lanes([0.0; LANES]);
-        for (mean, variance) in self.mean.iter().zip(&self.variance) {
-            let square = mean.mul(*mean);
-            norm = norm.add(square);
-            for lane in 0..LANES {
-                let varies = variance.0[lane] > 0.0;
-                ratio.0[lane] += if varies { square.0[lane] / variance.0[lane] } else { 0.0 };
-                varying.0[lane] += f64::from(u8::from(varies));
-            }
-        }
-        let n = self.plan.order.len() as f64;
-        let (ratio, varying) = (ratio.total(), varying.total());
-        let mut summary = Summary {
-            mean_norm_squared: norm.total(),
-            signal: if n > 3.0 {
-                (n - 3.0) / (n - 1.0) * ratio - varying / self.plan.examples
-            } else {
-                f64::NAN
-            },
-            varying: varying as u64,
-            standardised_mean_norm_squared: ratio,
-            ..Summary::default()
-        };
-        if self.plan.shape {
-            // g₁ and g₂ divide by the biased variance, whose square root is smaller than s; G₁ and G₂ are what they
-            // become without bias under normality.
-            let [third, fourth] = self.plan.power_scales();
-            let biased = (n - 1.0) / n;
-            let mut skewness = Lanes::zero();
-            let mut kurtosis = Lanes::zero();
-            for (cube, fourth_power) in self.cubes.iter().zip(&self.fourths) {
-                skewness = skewness.add(cube.mul(*cube));
-                kurtosis = kurtosis.add(*fourth_power);
-            }
-            let squared = third * third / (biased * biased * biased) * skewness.total();
-            summary.skewness_squared = n * (n - 1.0) / ((n - 2.0) * (n - 2.0)) * squared;
-            let excess = fourth / (biased * biased) * kurtosis.total() - 3.0 * varying;
-            summary.excess_kurtosis =
-                (n - 1.0) / ((n - 2.0) * (n - 3.0)) * ((n + 1.0) * excess + 6.0 * varying);
-        }
-        summary
     }
 }
 

@@ -2,14 +2,15 @@
 
 use std::ops::Range;
 
-use super::format::{Bf16, F8E4M3, F8E5M2, F16, F32, F64, Format};
+use super::format::Format;
+use super::formats::{Bf16, F8E4M3, F8E5M2, F16, F32, F64};
 use super::lanes::{LANES, Real};
 use super::plan::Plan;
 use super::rows::Rows;
 use super::sums::Sums;
 use super::tile::{Tile, TooNarrow};
 use crate::dump::Dtype;
-use crate::law::{Arithmetic, Kernel, dispatch};
+use crate::law::{Arithmetic, Kernel, Plain, dispatch};
 
 /// Results per parameter, in the order of the parameters.
 #[derive(Debug, Default)]
@@ -58,8 +59,9 @@ fn run<F: Format>(plan: &Plan, rows: &Rows<'_>, columns: Range<usize>, parameter
         let columns = start..columns.end.min(start + plan.tile_columns);
         if pass(&mut tile, columns.clone(), &mut partial).is_err() {
             let mut tile = Tile::<F::Wide>::new(plan, rows.rows());
-            // Double precision refuses nothing.
-            let _: Result<(), TooNarrow> = pass(&mut tile, columns, &mut partial);
+            // Double precision refuses nothing, and such tiles are too rare to be compiled for every instruction set.
+            let pass = Pass::<F::Wide, true> { tile: &mut tile, columns, partial: &mut partial };
+            let _: Result<(), TooNarrow> = pass.run::<Plain>();
         }
     }
     partial

@@ -60,12 +60,12 @@ impl Sums {
 
 impl Part<'_> {
     /// b of an entry.
-    pub fn weight(&self, index: usize) -> f64 {
+    pub(super) fn weight(&self, index: usize) -> f64 {
         self.weights.map_or(1.0, |weights| weights[index])
     }
 
     /// Refuse lists that do not belong together; `part` says where.
-    pub fn check(&self, part: usize) -> Result<(), Error> {
+    pub(super) fn check(&self, part: usize) -> Result<(), Error> {
         let shape = |expected: String, found: String| {
             Err(Error::Shape { argument: "parts", expected, found: format!("{found} in part {part}") })
         };
@@ -93,7 +93,9 @@ impl Part<'_> {
                     return shape(format!("norms of {most} groups"), norms.len().to_string());
                 }
                 let mut present = vec![false; most];
-                groups.iter().for_each(|&group| present[group as usize] = true);
+                for &group in groups {
+                    present[group as usize] = true;
+                }
                 present.into_iter().filter(|&present| present).count()
             }
         };

@@ -33,7 +33,6 @@ fn dot(one: &[f64], other: &[f64]) -> f64 {
     one.iter().zip(other).map(|(a, b)| a * b).sum()
 }
 
-#[expect(clippy::too_many_lines, reason = "one comparison after the other")]
 fn compare(data: &Data, weights: Option<&[f64]>, groups: Option<&[u32]>) {
     let n = data.values.len() as f64;
     let ones = vec![1.0; data.values.len()];
@@ -128,7 +127,7 @@ fn weights_and_groups() {
         let data = gradients(dtype, 70, 45, 7);
         let weights: Vec<f64> = (0..70).map(|row| f64::from(1 + row % 5)).collect();
         // Out of order, of several sizes, the second without rows.
-        let groups: Vec<u32> = (0..70).map(|row| [0, 2, 2, 7, 3, 3, 3][row as usize * 5 % 7]).collect();
+        let groups: Vec<u32> = (0..70).map(|row: usize| [0, 2, 2, 7, 3, 3, 3][row * 5 % 7]).collect();
         compare(&data, Some(&weights), None);
         compare(&data, None, Some(&groups));
         compare(&data, Some(&weights), Some(&groups));
