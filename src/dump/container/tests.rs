@@ -76,6 +76,7 @@ fn packed(numbers: &[u8]) -> Container {
 }
 
 #[test]
+#[expect(clippy::cast_precision_loss, reason = "whole numbers below 2^24")]
 fn a_copy_can_be_stopped_at_any_write_and_asked_for_again() {
     // A million bytes: chunks of 2^18 bytes, less a header of 128 bytes in the first, then a box of 2 rows.
     let numbers: Vec<u8> = (0..250_000_u32).flat_map(|i| (i as f32).to_le_bytes()).collect();
