@@ -208,3 +208,35 @@ def test_labels_of_rows_come_from_metadata_or_a_file(tmp_path, arrays):
     assert read_labels(tmp_path / "labels.txt") == labels
     with pytest.raises(sf.DumpError, match="one line per row"):
         read_labels(tmp_path / "none.txt")
+
+
+def test_arrays_with_types_that_numpy_lacks(arrays):
+    ml_dtypes = pytest.importorskip("ml_dtypes")
+    held = {
+        "bf16": arrays["w"].astype(ml_dtypes.bfloat16),
+        "e4m3": arrays["w"].astype(ml_dtypes.float8_e4m3fn),
+        "e5m2": arrays["w"].astype(ml_dtypes.float8_e5m2),
+    }
+    dump = sf.open_dump(held)
+    assert [tensor.dtype for tensor in dump.tensors] == ["bfloat16", "float8_e4m3fn", "float8_e5m2"]
+    for tensor, array in zip(dump.tensors, held.values(), strict=True):
+        (segment,) = tensor.segments
+        found = segment.file.read(segment.entry, 0, array.size)
+        np.testing.assert_array_equal(found, array.astype(np.float64).ravel())
+
+
+def test_tensors_of_pytorch(arrays):
+    torch = pytest.importorskip("torch")
+    whole = torch.from_numpy(arrays["w"])
+    held = {
+        "f32": whole,
+        "bf16": whole.bfloat16(),
+        "transposed": whole.transpose(1, 2),
+        "grad": whole.requires_grad_(),
+    }
+    dump = sf.open_dump(held)
+    assert [tensor.dtype for tensor in dump.tensors] == ["float32", "bfloat16", "float32", "float32"]
+    for tensor, array in zip(dump.tensors, held.values(), strict=True):
+        (segment,) = tensor.segments
+        found = segment.file.read(segment.entry, 0, array.numel())
+        np.testing.assert_array_equal(found, array.detach().double().contiguous().numpy().ravel())
