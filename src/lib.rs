@@ -43,8 +43,9 @@ pub use dump::{Buffer, Container, Contents, Dtype, Entry, Format, Location, Opti
 pub use error::Error;
 pub use law::{LAWS, Landscape, Law, by_name, evaluate, expected_regret, gradient, per_draw, quantiles};
 pub use statistics::{
-    Estimate, Interval, Inverse, Moments, Pair, ParameterFile, Part, PartialRows, PartlyScanned, Request, Resolvable,
-    Rows, Scanned, Shape, Sink, Standardised, Sums, estimate, resolvable, scan, scan_partial, two_batch_sizes,
+    Estimate, Interval, Inverse, Moments, Pair, ParameterFile, Part, PartialRows, PartlyScanned, Request,
+    Resolvable, Rows, Scanned, Shape, Sink, Standardised, Sums, estimate, resolvable, scan, scan_partial,
+    two_batch_sizes,
 };
 pub use surface::Valley;
 
@@ -60,7 +61,9 @@ mod _core {
         law_supremum, valley,
     };
     #[pymodule_export]
-    use crate::python::noise::{estimate_noise, estimate_resolvable, estimate_two_batch_noise, merge_moments};
+    use crate::python::noise::{
+        estimate_noise, estimate_resolvable, estimate_two_batch_noise, merge_moments,
+    };
     #[pymodule_export]
     use crate::python::statistics::scan_gradients;
 }

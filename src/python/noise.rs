@@ -5,6 +5,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use crate::error::require_shape;
+use crate::python::numbered;
 use crate::statistics::{self, Estimate, Interval, Moments, Pair, Part, Standardised};
 
 type Floats<'py> = PyReadonlyArray1<'py, f64>;
@@ -31,8 +32,7 @@ pub fn estimate_noise<'py>(
         .iter()
         .map(|(rows, norms, projections, _, _)| Lists::new(rows, norms, projections, &microbatch_size))
         .collect();
-    let groups: Option<Vec<u32>> =
-        groups.map(|groups| groups.as_array().iter().map(|&group| group as u32).collect());
+    let groups = groups.map(numbered).transpose()?;
     let labels: Vec<Option<Vec<u32>>> = sums
         .iter()
         .map(|(rows, ..)| groups.as_ref().map(|groups| rows.iter().map(|&row| groups[row]).collect()))
@@ -121,7 +121,12 @@ struct Lists {
 }
 
 impl Lists {
-    fn new(rows: &[usize], norms: &Floats<'_>, projections: &Floats<'_>, microbatch_size: &Floats<'_>) -> Self {
+    fn new(
+        rows: &[usize],
+        norms: &Floats<'_>,
+        projections: &Floats<'_>,
+        microbatch_size: &Floats<'_>,
+    ) -> Self {
         let sizes = microbatch_size.as_array();
         Self {
             weights: rows.iter().map(|&row| sizes[row]).collect(),

@@ -8,6 +8,7 @@ use pyo3::types::PyDict;
 
 use crate::error::{Error, require_shape};
 use crate::python::dump::{GradientFile, parse};
+use crate::python::numbered;
 use crate::statistics::{
     ParameterFile, PartialRows, PartlyScanned, Request, Rows, Shape, Sink, Sums, scan_partial,
 };
@@ -33,11 +34,12 @@ pub fn scan_gradients<'py>(
     progress: Py<PyAny>,
 ) -> PyResult<(Vec<Bound<'py, PyDict>>, Bound<'py, PyArray1<i64>>)> {
     let (keep, weights) = (keep.as_array().to_vec(), weights.as_array().to_vec());
-    let groups = groups.map(|groups| groups.as_array().iter().map(|&group| group as u32).collect::<Vec<_>>());
+    let groups = groups.map(numbered).transpose()?;
     let mut raised = None;
     let found = py.detach(|| -> PyResult<PartlyScanned> {
         let zeros = zeros_for(&tensors)?;
-        let rows = tensors.iter().map(|tensor| partial_rows(tensor, &zeros)).collect::<Result<Vec<_>, _>>()?;
+        let rows =
+            tensors.iter().map(|tensor| partial_rows(tensor, &zeros)).collect::<Result<Vec<_>, _>>()?;
         let request = Request { weights: Some(&weights), groups: groups.as_deref(), shape };
         let mut file = match &output {
             None => None,
@@ -59,7 +61,8 @@ pub fn scan_gradients<'py>(
     }
     let found = found?;
     let dicts = found.sums.into_iter().map(|sums| to_dict(py, sums, scale)).collect::<PyResult<_>>()?;
-    let rows: Vec<i64> = found.non_finite_rows.into_iter().map(|row| row as i64).collect();
+    let rows = found.non_finite_rows.into_iter().map(i64::try_from);
+    let rows: Vec<i64> = rows.collect::<Result<_, _>>()?;
     Ok((dicts, rows.into_pyarray(py)))
 }
 
@@ -107,8 +110,12 @@ fn to_dict(py: Python<'_>, sums: Sums, scale: f64) -> PyResult<Bound<'_, PyDict>
     dict.set_item("zeros", sums.zeros)?;
     dict.set_item("subnormals", sums.subnormals)?;
     dict.set_item("non_finite", sums.non_finite)?;
-    let nothing =
-        Shape { mean_norm_squared: f64::NAN, skewness_squared: f64::NAN, excess_kurtosis: f64::NAN, ..Shape::default() };
+    let nothing = Shape {
+        mean_norm_squared: f64::NAN,
+        skewness_squared: f64::NAN,
+        excess_kurtosis: f64::NAN,
+        ..Shape::default()
+    };
     let shape = sums.shape.unwrap_or(nothing);
     dict.set_item("standardized_mean_norm_squared", shape.mean_norm_squared)?;
     dict.set_item("standardized_norms", shape.norms.into_pyarray(py))?;

@@ -3,10 +3,10 @@
 mod format;
 mod formats;
 mod lanes;
-mod output;
-mod partial;
 mod moments;
 mod noise_scale;
+mod output;
+mod partial;
 mod passes;
 mod plan;
 mod rows;
@@ -19,12 +19,12 @@ mod tests;
 mod tile;
 mod unit;
 
-pub use output::ParameterFile;
-pub use partial::{PartialRows, PartlyScanned, scan_partial};
 pub use moments::Moments;
 pub use noise_scale::{
     Estimate, Interval, Inverse, Pair, Part, Resolvable, Standardised, estimate, resolvable, two_batch_sizes,
 };
+pub use output::ParameterFile;
+pub use partial::{PartialRows, PartlyScanned, scan_partial};
 pub use rows::Rows;
 pub use scan::{Request, Scanned, Sink, scan};
 pub use sums::{Shape, Sums};

@@ -34,13 +34,15 @@ impl ParameterFile {
         scale: f64,
     ) -> Result<Self, Error> {
         let moments = if shape { 4 } else { 2 };
-        let counts: Vec<u64> = tensors.iter().map(|(_, shape)| shape.iter().product::<usize>() as u64).collect();
+        let counts: Vec<u64> =
+            tensors.iter().map(|(_, shape)| shape.iter().product::<usize>() as u64).collect();
         let total: u64 = counts.iter().sum();
         let (header, starts) = if path.extension().is_some_and(|suffix| suffix == "npy") {
             let header = npy_header(moments, total);
             let first = header.len() as u64;
             let before = running(&counts, 1);
-            let at = |start: u64| std::array::from_fn(|moment| first + NUMBER * (moment as u64 * total + start));
+            let at =
+                |start: u64| std::array::from_fn(|moment| first + NUMBER * (moment as u64 * total + start));
             (header, before.into_iter().map(at).collect())
         } else {
             let header = safetensors_header(tensors, &counts, moments);
@@ -106,7 +108,8 @@ fn running(counts: &[u64], times: u64) -> Vec<u64> {
 }
 
 fn unwritable(label: &str, error: &std::io::Error) -> Error {
-    let problem = format!("it must be possible to write the moments there; the system says: {error}. Choose another.");
+    let problem =
+        format!("it must be possible to write the moments there; the system says: {error}. Choose another.");
     Error::in_file(label, None, None, problem)
 }
 

@@ -46,12 +46,11 @@ pub fn scan_partial(
     let mut before = 0;
     for (present, members) in alike {
         let all: Vec<usize>;
-        let present = match present {
-            Some(present) => present,
-            None => {
-                all = (0..keep.len()).collect();
-                &all
-            }
+        let present = if let Some(present) = present {
+            present
+        } else {
+            all = (0..keep.len()).collect();
+            &all
         };
         let (weights, groups) = (picked(request.weights, present), picked(request.groups, present));
         let request = Request { weights: weights.as_deref(), groups: groups.as_deref(), ..*request };
@@ -59,16 +58,11 @@ pub fn scan_partial(
         let rows: Vec<Rows<'_>> = members.iter().map(|&index| tensors[index].rows.clone()).collect();
         let mut renamed = sink.as_deref_mut().map(|sink| Renamed { sink, members: &members });
         let mut done = 0;
-        let found = scan(
-            &rows,
-            &kept,
-            &request,
-            renamed.as_mut().map(|sink| sink as &mut dyn Sink),
-            &mut |bytes| {
+        let found =
+            scan(&rows, &kept, &request, renamed.as_mut().map(|sink| sink as &mut dyn Sink), &mut |bytes| {
                 done = bytes;
                 progress(before + bytes)
-            },
-        )?;
+            })?;
         before += done;
         non_finite_rows.extend(found.non_finite_rows.iter().map(|&row| present[row]));
         for (&index, found) in members.iter().zip(found.sums) {
@@ -83,7 +77,9 @@ pub fn scan_partial(
 fn check(tensor: &PartialRows<'_>, rows: usize) -> Result<(), Error> {
     let found = tensor.rows.rows().len();
     let fits = tensor.present.is_none_or(|present| {
-        present.len() == found && present.is_sorted_by(|a, b| a < b) && present.last().is_none_or(|&row| row < rows)
+        present.len() == found
+            && present.is_sorted_by(|a, b| a < b)
+            && present.last().is_none_or(|&row| row < rows)
     });
     if fits {
         return Ok(());
