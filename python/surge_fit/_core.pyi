@@ -208,7 +208,7 @@ def scan_gradients(
     scale: float,
     output: str | None,
     progress: Callable[[int], None],
-) -> tuple[list[dict[str, Any]], NDArray[np.uintp]]:
+) -> tuple[list[dict[str, Any]], NDArray[np.int64]]:
     """Sum what the noise statistics need, in one pass over the bytes.
 
     Parameters

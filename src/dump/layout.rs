@@ -2,7 +2,7 @@
 
 use super::{Dtype, Entry, Location};
 
-/// More axes than this are refused: NumPy knows no more.
+/// More axes than this are refused: neither NumPy nor PyTorch knows more.
 pub(super) const MOST_AXES: usize = 64;
 
 /// Numbers in an array of this shape, or none where memory could not hold it.
@@ -68,7 +68,7 @@ pub(super) fn fits(entry: &Entry, length: usize) -> bool {
 }
 
 /// Elements from the first one of a view up to and with its last.
-fn reach(shape: &[usize], strides: &[usize]) -> Option<usize> {
+pub(super) fn reach(shape: &[usize], strides: &[usize]) -> Option<usize> {
     if shape.contains(&0) {
         return Some(0);
     }

@@ -28,7 +28,7 @@ impl GradientFile {
         let outcome = self.0.prepare(index, &mut |_| {
             // Seldom: to attach may mean to wait for another thread of Python.
             if heard.elapsed() >= PATIENCE {
-                raised = Python::attach(|py| -> PyResult<()> { py.check_signals() }).err();
+                raised = Python::attach(|py| py.check_signals().err());
                 heard = Instant::now();
             }
             raised.is_none()

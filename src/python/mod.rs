@@ -5,6 +5,7 @@ pub mod law;
 pub mod noise;
 pub mod statistics;
 
+use numpy::PyReadonlyArray1;
 use pyo3::PyErr;
 use pyo3::exceptions::PyKeyboardInterrupt;
 
@@ -22,4 +23,15 @@ impl From<Error> for PyErr {
             _ => InputError::new_err(message),
         }
     }
+}
+
+/// The groups of rows, which Python numbers from 0.
+fn numbered(groups: PyReadonlyArray1<'_, i64>) -> Result<Vec<u32>, Error> {
+    let number = |(index, &group): (usize, &i64)| {
+        #[expect(clippy::cast_precision_loss, reason = "shown in a message")]
+        let found = group as f64;
+        let requirement = "a whole number from 0 on that fits into 32 bits";
+        u32::try_from(group).map_err(|_| Error::Value { argument: "groups", requirement, found, index })
+    };
+    groups.as_array().iter().enumerate().map(number).collect()
 }

@@ -5,7 +5,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use crate::error::require_shape;
-use crate::python::statistics::labels;
+use crate::python::numbered;
 use crate::statistics::{self, Estimate, Interval, Moments, Pair, Part, Standardised};
 
 type Floats<'py> = PyReadonlyArray1<'py, f64>;
@@ -32,7 +32,7 @@ pub fn estimate_noise<'py>(
         .iter()
         .map(|(rows, norms, projections, _, _)| Lists::new(rows, norms, projections, &microbatch_size))
         .collect();
-    let groups = groups.map(|groups| labels(&groups));
+    let groups = groups.map(numbered).transpose()?;
     let labels: Vec<Option<Vec<u32>>> = sums
         .iter()
         .map(|(rows, ..)| groups.as_ref().map(|groups| rows.iter().map(|&row| groups[row]).collect()))

@@ -8,6 +8,7 @@ use pyo3::types::PyDict;
 
 use crate::error::{Error, require_shape};
 use crate::python::dump::{GradientFile, parse};
+use crate::python::numbered;
 use crate::statistics::{
     ParameterFile, PartialRows, PartlyScanned, Request, Rows, Shape, Sink, Sums, scan_partial,
 };
@@ -31,9 +32,9 @@ pub fn scan_gradients<'py>(
     scale: f64,
     output: Option<String>,
     progress: Py<PyAny>,
-) -> PyResult<(Vec<Bound<'py, PyDict>>, Bound<'py, PyArray1<usize>>)> {
+) -> PyResult<(Vec<Bound<'py, PyDict>>, Bound<'py, PyArray1<i64>>)> {
     let (keep, weights) = (keep.as_array().to_vec(), weights.as_array().to_vec());
-    let groups = groups.map(|groups| labels(&groups));
+    let groups = groups.map(numbered).transpose()?;
     let mut raised = None;
     let found = py.detach(|| -> PyResult<PartlyScanned> {
         let zeros = zeros_for(&tensors)?;
@@ -60,12 +61,9 @@ pub fn scan_gradients<'py>(
     }
     let found = found?;
     let dicts = found.sums.into_iter().map(|sums| to_dict(py, sums, scale)).collect::<PyResult<_>>()?;
-    Ok((dicts, found.non_finite_rows.into_pyarray(py)))
-}
-
-/// Numbers of groups; what is none is left to the kernels to refuse.
-pub(super) fn labels(groups: &PyReadonlyArray1<'_, i64>) -> Vec<u32> {
-    groups.as_array().iter().map(|&group| u32::try_from(group).unwrap_or(u32::MAX)).collect()
+    let rows = found.non_finite_rows.into_iter().map(i64::try_from);
+    let rows: Vec<i64> = rows.collect::<Result<_, _>>()?;
+    Ok((dicts, rows.into_pyarray(py)))
 }
 
 /// One row of zeros, as long as the longest row that is needed.

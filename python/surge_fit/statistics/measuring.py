@@ -152,7 +152,7 @@ class _Scan:
 
     def _pass(
         self, tensors: Sequence[DumpTensor], kept: NDArray[np.bool_], stage: str
-    ) -> tuple[list[TensorSums], NDArray[np.uintp]]:
+    ) -> tuple[list[TensorSums], NDArray[np.int64]]:
         total = sum(tensor.bytes for tensor in tensors)
 
         def report(done: int) -> None:

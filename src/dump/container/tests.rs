@@ -76,10 +76,10 @@ fn packed(numbers: &[u8]) -> Container {
 }
 
 #[test]
-#[expect(clippy::cast_precision_loss, reason = "whole numbers below 2^24")]
 fn a_copy_can_be_stopped_at_any_write_and_asked_for_again() {
     // A million bytes: chunks of 2^18 bytes, less a header of 128 bytes in the first, then a box of 2 rows.
-    let numbers: Vec<u8> = (0..250_000_u32).flat_map(|i| (i as f32).to_le_bytes()).collect();
+    let numbers: Vec<u8> =
+        (0..u16::MAX).cycle().take(250_000).flat_map(|i| f32::from(i).to_le_bytes()).collect();
     let container = packed(&numbers);
     let chunk = 1 << 18;
     let expected = [0, chunk - 128, 2 * chunk - 128, 3 * chunk - 128, 0];

@@ -5,12 +5,10 @@ use std::ops::Range;
 use super::elements::{Element, Fate, of_dtype};
 use super::pickle::{Function, Id, Pickle, Value};
 use super::storages::{Claim, Storages};
+use crate::dump::layout;
 use crate::dump::problem::Problem;
 use crate::error::shown;
 use crate::{Dtype, Location};
-
-/// PyTorch itself has kernels for at most 64.
-const MOST_AXES: usize = 64;
 
 /// A tensor of a file.
 #[derive(Debug)]
@@ -89,7 +87,7 @@ fn view<'p>(pickle: &'p Pickle, at: usize, function: Function, arguments: Id) ->
         return Err(unreadable(at, "a negated or conjugated view"));
     }
     match (pickle.tuple(items[2]), pickle.tuple(items[3])) {
-        (Some(size), Some(stride)) if size.len() == stride.len() && size.len() <= MOST_AXES => {
+        (Some(size), Some(stride)) if size.len() == stride.len() && size.len() <= layout::MOST_AXES => {
             Ok(View { storage: items[0], offset: items[1], size, stride, dtype })
         }
         _ => Err(malformed(at)),
@@ -142,23 +140,18 @@ fn locate(
     shape: &[usize],
     strides: Vec<usize>,
 ) -> Result<Location, String> {
-    // Of an empty tensor, too, others multiply the lengths.
-    let extent = shape.iter().try_fold(dtype.size(), |bytes, &length| bytes.checked_mul(length.max(1)));
-    if extent.is_none_or(|bytes| isize::try_from(bytes).is_err()) {
+    let Some(count) = layout::count(shape, dtype) else {
         return Err(format!(
             "a tensor must fit the memory of a machine; shape {shape:?} does not. \
              The file is damaged: copy or save it again."
         ));
-    }
-    if shape.contains(&0) {
+    };
+    if count == 0 {
         return Ok(Location::Plain { offset: storage.start });
     }
     let available = storage.len() / dtype.size();
-    let last = shape
-        .iter()
-        .zip(&strides)
-        .try_fold(offset, |last, (&length, &stride)| last.checked_add(stride.checked_mul(length - 1)?));
-    if last.is_none_or(|last| last >= available) {
+    let end = layout::reach(shape, &strides).and_then(|reach| offset.checked_add(reach));
+    if end.is_none_or(|end| end > available) {
         return Err(format!(
             "a tensor must lie inside its storage of {available} numbers; \
              offset {offset}, shape {shape:?} and strides {strides:?} reach beyond. \
@@ -168,7 +161,7 @@ fn locate(
 
     // Repeated numbers cost nothing in the file, but do as soon as they are written out.
     let most = available.saturating_mul(16).max(65_536);
-    if shape.iter().product::<usize>() > most {
+    if count > most {
         return Err(format!(
             "a tensor that repeats numbers must have at most {most} (65,536, or 16 times its storage); \
              shape {shape:?} over {available} stored numbers has more. Save the tensor before it is expanded."
