@@ -1,4 +1,6 @@
-//! Learning-rate laws, evaluated over posterior draws.
+//! Learning-rate laws, evaluated over posterior draws; gradient dumps, summed at the speed of memory.
+//!
+//! # Laws
 //!
 //! Which learning rate for which batch size? Every law here is a curve `log ε(B)`: the surge law of Adam
 //! ([arXiv 2405.14578](https://arxiv.org/abs/2405.14578)), the saturation of SGD
@@ -22,6 +24,35 @@
 //!
 //! let median = quantiles(surge, draws.view(), log_batch_size.view(), array![0.5].view(), None)?;
 //! assert!((median[[0, 1]] - 0.5 * (curves[1] + curves[4])).abs() < 1e-15);
+//! # Ok::<(), surge_fit::Error>(())
+//! ```
+//!
+//! # Gradient noise
+//!
+//! How noisy is a gradient? A [`Container`] maps a file of gradients without trusting it, [`scan`] sums the rows of its
+//! tensors in one tiled pass, the same to the last bit for any number of threads, and [`estimate`] gives |G|², tr Σ and
+//! the simple noise scale of [arXiv 1812.06162](https://arxiv.org/abs/1812.06162) without bias, with the jackknife's
+//! intervals.
+//!
+//! ```
+//! use surge_fit::{Dtype, Part, Request, Rows, estimate, scan};
+//!
+//! // Four examples of a gradient of two parameters: (1, 1), (1, -1), (3, 1), (3, -1).
+//! let bytes: Vec<u8> = [1.0_f32, 1.0, 1.0, -1.0, 3.0, 1.0, 3.0, -1.0].iter().flat_map(|g| g.to_le_bytes()).collect();
+//! let tensor = Rows::new(Dtype::F32, 2, bytes.chunks(8).collect())?;
+//! let found = scan(&[tensor], &[true; 4], &Request::default(), None, &mut |_| true)?;
+//!
+//! let sums = &found.sums[0];
+//! assert_eq!(sums.mean_norm_squared, 4.0);
+//! assert_eq!(sums.norms, [2.0, 2.0, 10.0, 10.0]);
+//!
+//! let (rows, norms, projections) = (&[0, 1, 2, 3], &sums.norms, &sums.projections);
+//! let mean_norm_squared = sums.mean_norm_squared;
+//! let part = Part { rows, norms, projections, mean_norm_squared, weights: None, groups: None };
+//! let noise = estimate(&[part], 0.95)?;
+//! // Each parameter varies by ±1: the unbiased variances are 4/3, and |G|² = 4 - (8/3)/4.
+//! assert!((noise.gradient_covariance_trace.value - 8.0 / 3.0).abs() < 1e-12);
+//! assert!((noise.gradient_norm_squared.value - 10.0 / 3.0).abs() < 1e-12);
 //! # Ok::<(), surge_fit::Error>(())
 //! ```
 

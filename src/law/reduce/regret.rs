@@ -25,7 +25,7 @@ pub struct Landscape<'a> {
     pub wall: ArrayView1<'a, f64>,
     /// Width of the wall; positive.
     pub wall_width: ArrayView1<'a, f64>,
-    /// What a diverged run costs at least [nats].
+    /// What a diverged run costs at least in nats.
     pub divergence_cost: f64,
 }
 
@@ -49,7 +49,7 @@ impl Landscape<'_> {
     }
 }
 
-/// Expected regret [nats] and probability of divergence of candidate learning rates, each with shape
+/// Expected regret in nats and probability of divergence of candidate learning rates, each with shape
 /// (`batch_size`, candidate).
 ///
 /// The regret of one draw is `(1 − π)·κ h(u) + π·max(divergence_cost, κ h(u))` at the distance
