@@ -50,6 +50,17 @@ def test_one_file_per_row_in_natural_order(tmp_path, arrays):
     assert dump.microbatch_size.tolist() == [1, 2, 10]
 
 
+def test_files_of_one_name_in_different_folders_are_told_apart(tmp_path, arrays):
+    for row in range(3):
+        (tmp_path / f"rank{row}").mkdir()
+        write_safetensors(tmp_path / f"rank{row}" / "g.safetensors", rows_of(arrays, row))
+    dump = sf.open_dump(str(tmp_path / "rank*" / "g.safetensors"), absent="missing", microbatch_size=1)
+    assert dump.row_name(2) == str(tmp_path / "rank2" / "g.safetensors")
+    assert [tensor.rows for tensor in dump.tensors] == [3, 3]
+    with pytest.raises(sf.DumpError, match="must be given once"):
+        sf.open_dump([tmp_path / "rank0", tmp_path / "rank0" / "g.safetensors"])
+
+
 def test_an_index_lists_the_shards_of_one_source(tmp_path, arrays):
     write_safetensors(tmp_path / "m-1.safetensors", {"w": arrays["w"]})
     write_safetensors(tmp_path / "m-2.safetensors", {"b": arrays["b"]})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +25,7 @@ class Source:
     Attributes
     ----------
     label : str
-        Its name, for messages.
+        Its name, for messages; its path where another has the same name.
     files : tuple of GradientFile
     """
 
@@ -59,10 +60,11 @@ def open_sources(paths: Iterable[Path], void_dtype: str | None) -> list[Source]:
         If a path means nothing, or a file cannot be read.
     """
     found = [file for path in paths for file in _meant(path)]
-    twice = sorted({str(file) for file in found if found.count(file) > 1}) if len(found) < 1000 else []
+    twice = [str(file) for file, times in Counter(found).items() if times > 1]
     if twice:
         raise DumpError(f"Every file must be given once; {listing(twice, 3)} came twice. Drop the copy.")
-    return [_open(file, void_dtype) for file in found]
+    names = Counter(file.name for file in found)
+    return [_open(file, file.name if names[file.name] == 1 else str(file), void_dtype) for file in found]
 
 
 def _meant(path: Path) -> list[Path]:
@@ -93,10 +95,10 @@ def _natural(path: Path) -> list[tuple[int, int, str]]:
     return [(1, int(part), part) if part.isdecimal() else (0, 0, part) for part in parts]
 
 
-def _open(path: Path, void_dtype: str | None) -> Source:
+def _open(path: Path, label: str, void_dtype: str | None) -> Source:
     if path.name.endswith(_INDEX):
-        shards = index_files(str(path))
-        return Source(path.name, tuple(GradientFile.open(shard, void_dtype) for shard in shards))
+        shards = index_files(path, void_dtype)
+        return Source(label, tuple(GradientFile.open(shard, void_dtype) for shard in shards))
     if path.suffix.lower() in ARRAY_STORES:
-        return Source(path.name, open_store(path))
-    return Source(path.name, (GradientFile.open(str(path), void_dtype),))
+        return Source(label, open_store(path))
+    return Source(label, (GradientFile.open(path, void_dtype),))
