@@ -160,3 +160,50 @@ impl PerParameter {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::scan::Request;
+    use super::super::tests::gradients;
+    use super::*;
+
+    /// All that one tile gives, compiled for the best instruction set of this processor and for the least.
+    fn on_both<F: Format>(dtype: Dtype, shape: bool, rows: usize) -> [(Sums, [Vec<f32>; 4]); 2] {
+        let data = gradients(dtype, rows, 77, 5);
+        let tensor = data.rows();
+        let plan = Plan::new(&vec![true; rows], &Request { shape, ..Request::default() }).unwrap();
+        [true, false].map(|best| {
+            let mut partial = Partial {
+                sums: Sums::new(77, rows, 0, shape),
+                non_finite: Vec::new(),
+                parameters: Some(PerParameter::default()),
+            };
+            let mut tile = Tile::<F>::new(&plan, tensor.rows());
+            let found = if best {
+                pass(&mut tile, 0..77, &mut partial)
+            } else {
+                Pass::<F, false> { tile: &mut tile, columns: 0..77, partial: &mut partial }.run::<Plain>()
+            };
+            assert!(found.is_ok());
+            let PerParameter { mean, variance, third, fourth } = partial.parameters.unwrap();
+            (partial.sums, [mean, variance, third, fourth])
+        })
+    }
+
+    #[test]
+    fn the_instruction_set_changes_no_bit() {
+        for shape in [false, true] {
+            for rows in [5, 70, 131] {
+                for [best, plain] in [
+                    on_both::<F32>(Dtype::F32, shape, rows),
+                    on_both::<Bf16>(Dtype::Bf16, shape, rows),
+                    on_both::<F16>(Dtype::F16, shape, rows),
+                    on_both::<F8E4M3>(Dtype::F8E4M3, shape, rows),
+                    on_both::<F64>(Dtype::F64, shape, rows),
+                ] {
+                    assert_eq!(best, plain);
+                }
+            }
+        }
+    }
+}
