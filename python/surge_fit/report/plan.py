@@ -64,7 +64,7 @@ def _table(plan: NextRuns) -> Table:
                 plain(run.value_per_cost),
             )
         )
-    per = f"per {plan.cost_unit}" if priced else "per run"
+    per = "per cost" if priced else "per run"
     headers = (
         "run",
         f"batch size\n[{plan.batch_unit}]",
