@@ -19,7 +19,7 @@ from surge_fit.posterior import Posterior, require_batch_sizes
 from surge_fit.typing import FloatArray
 
 MIN_SHRINKAGE, MIN_NOISE = 0.05, 0.1
-"""Without a price, stop where no block shrinks the regret by this share and this many times the noise."""
+"""What counts as something: a share of the expected regret, and a multiple of the noise of one run."""
 
 
 def next_runs(
@@ -67,8 +67,10 @@ def next_runs(
     outcome, loss or divergence, is expected to shrink the least expected regret, averaged over the targets.
     It is computed from the posterior predictive by reweighting the draws; see
     `surge_fit.planning.information`. Runs are chosen greedily by value per cost, each given the runs before
-    it. At batch sizes never tried, where the floor of the loss is unknown, two or three runs are also
-    weighed together.
+    it; those that shrink the expected regret by less than 5 % or a tenth of the noise of one run come last,
+    however cheap. At batch sizes never tried, where the floor of the loss is unknown, two or three runs are
+    also weighed together. Stop means that the first choice is not worth its cost or, without `worth`, that
+    none shrinks the expected regret by that much.
     """
     targets = require_batch_sizes(np.atleast_1d(np.asarray(batch_size, dtype=np.float64)))
     _require(posterior, count, worth)
@@ -78,14 +80,12 @@ def next_runs(
     blocks = [block for block in blocks_of(runs, tried) if len(block.learning_rates) <= count]
     prices = {run: price(*run) for run in runs}
     outlook = outlook_of(posterior, targets, runs, random_seed)
-    chosen, worthiest = _choose(outlook, blocks, prices, count)
-    unit = "runs" if cost is None else cost if isinstance(cost, str) else "cost"
     noise = float(np.median(posterior.draws("loss_noise")))
-    if worth is None:
-        judged, least = worthiest, max(MIN_SHRINKAGE * outlook.expected_regret, MIN_NOISE * noise)
-    else:
-        judged, least = chosen[0], chosen[0].cost / worth
-    stop = judged.value < least
+    chosen = _choose(outlook, blocks, prices, count, noise)
+    unit = "runs" if cost is None else cost if isinstance(cost, str) else "cost"
+    first = chosen[0]
+    least = _something(outlook.expected_regret, noise) if worth is None else first.cost / worth
+    stop = first.value < least
     return NextRuns(
         targets=tuple(targets.tolist()),
         batch_unit=posterior.sweep.batch_unit,
@@ -94,7 +94,7 @@ def next_runs(
         interval_width=outlook.interval_width,
         cost_unit=unit,
         stop=stop,
-        advice=advice(stop, judged.value, judged.block.learning_rates, least, priced=worth is not None),
+        advice=advice(stop, first.value, len(first.block.learning_rates), least, priced=worth is not None),
         candidates=len(blocks),
         random_seed=random_seed,
     )
@@ -128,32 +128,37 @@ class _Choice:
 _Prices = Mapping[tuple[float, float], float]
 
 
+def _something(regret: float, noise: float) -> float:
+    return max(MIN_SHRINKAGE * regret, MIN_NOISE * noise)
+
+
 def _choose(
-    outlook: Outlook, blocks: Sequence[Block], prices: _Prices, count: int
-) -> tuple[list[_Choice], _Choice]:
-    """Choose blocks greedily; return them, and the block that is worth most, whatever it costs."""
-    state, known, left = outlook.start, 0.0, count
-    choices = _valued(outlook, state, known, blocks, prices)
-    worthiest = max(choices, key=lambda choice: choice.value)
-    chosen: list[_Choice] = []
+    outlook: Outlook, blocks: Sequence[Block], prices: _Prices, count: int, noise: float
+) -> list[_Choice]:
+    """Choose blocks greedily by value per cost.
+
+    Blocks that are worth something come before those that are not, however cheap: else a plan of few runs
+    would be spent on the cheapest ones.
+    """
+    state, known, chosen = outlook.start, 0.0, list[_Choice]()
     taken: set[tuple[float, float]] = set()
-    while choices:
-        best = max(choices, key=lambda choice: choice.per_cost)
+    while open_to := [
+        block
+        for block in blocks
+        if len(block.learning_rates) + len(taken) <= count
+        and not any((block.batch_size, rate) in taken for rate in block.learning_rates)
+    ]:
+        choices = _valued(outlook, state, known, open_to, prices)
+        least = _something(outlook.expected_regret - known, noise)
+        worthy = [choice for choice in choices if choice.value >= least]
+        best = max(worthy or choices, key=lambda choice: choice.per_cost)
         if chosen and best.value <= 0:
             break
         chosen.append(best)
         size, rates = best.block.batch_size, best.block.learning_rates
-        state = state.after(outlook, size, rates)
-        known, left = known + best.value, left - len(rates)
+        state, known = state.after(outlook, size, rates), known + best.value
         taken |= {(size, rate) for rate in rates}
-        open_to = [
-            block
-            for block in blocks
-            if len(block.learning_rates) <= left
-            and not any((block.batch_size, rate) in taken for rate in block.learning_rates)
-        ]
-        choices = _valued(outlook, state, known, open_to, prices)
-    return chosen, worthiest
+    return chosen
 
 
 def _valued(

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Literal, TypeAlias
-
-from surge_fit.importers.wording import plural
 
 Familiar: TypeAlias = Literal["sweep", "plan"] | None
 """Where a batch size was tried before: in the sweep, earlier in the plan, or nowhere."""
@@ -49,16 +46,16 @@ def reason(factor: float, familiar: Familiar, position: int, together: int) -> s
     return f"Run {position + 1} of {together} at the new batch size, {where}."
 
 
-def advice(stop: bool, value: float, rates: Sequence[float], least: float, *, priced: bool) -> str:
+def advice(stop: bool, value: float, together: int, least: float, *, priced: bool) -> str:
     """Say whether to make any run.
 
     Parameters
     ----------
     stop : bool
     value : float
-        How far the block that decides shrinks the expected regret [nats].
-    rates : sequence of float
-        Learning rates of that block.
+        How far the first choice shrinks the expected regret [nats].
+    together : int
+        How many runs that has.
     least : float
         What it would have to be worth [nats].
     priced : bool
@@ -68,8 +65,8 @@ def advice(stop: bool, value: float, rates: Sequence[float], least: float, *, pr
     -------
     str
     """
-    runs = plural(len(rates), "run")
-    told = f"the best {runs} would shrink the expected regret by {value:.2g} nats"
+    runs = "the first run" if together == 1 else f"the first {together} runs together"
+    told = f"{runs} would shrink the expected regret by {value:.2g} nats"
     if priced:
         if stop:
             return f"Stop: {told}, less than the {least:.2g} nats that pay for the cost."
