@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from surge_fit.fitting import build_model, fit
     from surge_fit.law import LAWS, Law, Parameter, get_law
     from surge_fit.observations import observe
+    from surge_fit.planning import NextRun, NextRuns, next_runs
     from surge_fit.posterior import Posterior, load_posterior
     from surge_fit.prior_scales import default_priors
     from surge_fit.priors import HalfNormal, LogNormal, Normal, Prior, Priors, StudentT
@@ -52,6 +53,8 @@ _HOME = {
     "LAWS": "law",
     "Law": "law",
     "LogNormal": "priors",
+    "NextRun": "planning",
+    "NextRuns": "planning",
     "Normal": "priors",
     "Parameter": "law",
     "ParameterEstimate": "estimates",
@@ -72,6 +75,7 @@ _HOME = {
     "get_law": "law",
     "gradient_statistics": "statistics",
     "load_posterior": "posterior",
+    "next_runs": "planning",
     "observe": "observations",
     "open_dump": "dump",
     "progress_bar": "report.progress",

@@ -90,6 +90,12 @@ class Observations:
         return float(self.log_batch_size.mean())
 
     @property
+    def loss_range(self) -> float:
+        """Largest minus smallest finite loss: what a diverged run is counted to lose at the least."""
+        finite = np.concatenate([self.finished.value, self.censored.value])
+        return float(finite.max() - finite.min())
+
+    @property
     def count(self) -> int:
         """How many runs (or optimum points) enter the model."""
         return len({*self.finished.id, *self.censored.id, *self.wall.id, *self.optimum.id})

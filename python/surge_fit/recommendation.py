@@ -184,7 +184,6 @@ def _expected_regret(
 ) -> tuple[FloatArray | None, FloatArray | None]:
     if not posterior.has_surface:
         return None, None
-    finite = np.concatenate([posterior.observations.finished.value, posterior.observations.censored.value])
     names = {
         "log_curvature": "log_curvature",
         "curvature_slope": "curvature_slope",
@@ -200,7 +199,7 @@ def _expected_regret(
         candidates,
         **{argument: posterior.draws(name) for argument, name in names.items()},
         reference_batch_size=math.exp(posterior.observations.log_reference_batch_size),
-        divergence_cost=float(finite.max() - finite.min()),
+        divergence_cost=posterior.observations.loss_range,
         offset=posterior.discrepancy(sizes),
     )
 

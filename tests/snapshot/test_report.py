@@ -13,17 +13,20 @@ from faces_fixture import BAD, make_posterior, optimum_points, runs
 from surge_fit.cli import app
 from surge_fit.dump import Dump, open_dump
 from surge_fit.law import LAWS
+from surge_fit.planning import NextRun, NextRuns
+from surge_fit.planning.wording import advice, reason
 from surge_fit.recommendation import recommend
 from surge_fit.report import Report, compose, laws_to_text, sweep_to_json, sweep_to_text, to_json, to_text
 from surge_fit.report.gradient_json import checkpoints_to_json, dumps_to_json
 from surge_fit.report.gradient_text import checkpoints_to_text, dumps_to_text
+from surge_fit.report.plan import plan_to_csv, plan_to_json, plan_to_text
 from surge_fit.statistics import GradientStatistics, gradient_statistics
 from typer.testing import CliRunner
 
 HERE = Path(__file__).parent
 BATCH_SIZES = [1, 64, 512, 4096]
 TERMINAL = {"COLUMNS": "100", "NO_COLOR": "1", "TERM": "dumb"}
-COMMANDS = ("recommend", "fit", "check", "laws", "gradients", "inspect")
+COMMANDS = ("recommend", "next", "fit", "check", "laws", "gradients", "inspect")
 
 
 def report(batch_sizes: list[float] | None = None, **how: object) -> Report:
@@ -51,6 +54,24 @@ def noise(step: int = 10, seed: int = 1, **options: object) -> GradientStatistic
     return gradient_statistics(dump(step, seed), **options)
 
 
+def plan(*, stop: bool = False, cost_unit: str = "runs") -> NextRuns:
+    """Make a plan by hand, of a pair at a new batch size and a run at each that was tried before."""
+    price = 1.0 if cost_unit == "runs" else 2.5e9
+    where = (
+        (4096.0, 5.3e-3, 0.0168, 2.0, reason(0.4, None, 0, 2)),
+        (4096.0, 2.6e-2, 0.0071, 1.3, reason(2.0, None, 1, 2)),
+        (4096.0, 1.2e-2, 0.0054, 1.1, reason(0.92, "plan", 0, 1)),
+        (512.0, 3.1e-2, 0.0049, 1.0, reason(2.2, "sweep", 0, 1)),
+    )
+    runs, before = [], 0.017
+    for size, rate, after, width, why in where:
+        per = (0.00495 if "of 2" in why else before - after) / price
+        runs.append(NextRun(size, rate, price, after, before - after, per, width, width / 2.1, why))
+        before = after
+    said = advice(stop, 0.0099, 2, 0.02 if stop else 0.00085, priced=stop)
+    return NextRuns((1024.0, 4096.0), "examples", tuple(runs), 0.017, 2.1, cost_unit, stop, said, 131, 0)
+
+
 def text_of_help(command: str | None) -> str:
     arguments = ["--help"] if command is None else [command, "--help"]
     return CliRunner().invoke(app, arguments, env=TERMINAL, prog_name="surge-fit").stdout
@@ -70,12 +91,16 @@ TEXTS = {
     ),
     "gradients_series": lambda: checkpoints_to_text([noise(10, 1), noise(60, 2)]),
     "inspect": lambda: dumps_to_text([dump(10, 1)]),
+    "plan": lambda: plan_to_text(plan()),
+    "plan_stop": lambda: plan_to_text(plan(stop=True, cost_unit="tokens")),
+    "plan_csv": lambda: plan_to_csv(plan()),
     "help": lambda: "\n".join(text_of_help(command) for command in (None, *COMMANDS)),
 }
 JSONS = {
     "report": lambda: to_json(report(BATCH_SIZES)),
     "check": lambda: sweep_to_json(runs()),
     "gradients": lambda: checkpoints_to_json([noise(batch_size=64)]),
+    "plan": lambda: plan_to_json(plan()),
     "inspect": lambda: dumps_to_json([dump(10, 1)]),
 }
 

@@ -82,6 +82,31 @@ def test_recommend_reads_a_saved_posterior_without_fitting(saved, fits):
     assert result.stderr == ""
 
 
+def test_next_fits_and_tells_the_plan(sweep, fits):
+    result = run("next", sweep, *READ, "-b", "4096", "--seed", "3", "--count", "2")
+    assert result.exit_code == 0
+    assert result.stdout.startswith("Go on: ")
+    assert fits[0][1]["random_seed"] == 3
+
+
+def test_next_tells_the_same_runs_as_json_and_as_csv(saved, fits):
+    arguments = ("next", saved, "-b", "4096", "--count", "2", "--worth", "1e9")
+    held = json.loads(run(*arguments, "--json").stdout)
+    rows = [line.split(",") for line in run(*arguments, "--csv").stdout.splitlines()]
+    assert not fits
+    assert (held["targets"], held["stop"], held["cost_unit"]) == ([4096], False, "runs")
+    assert rows[0][:2] == ["batch_size", "learning_rate"]
+    assert [[float(cell) for cell in row[:2]] for row in rows[1:]] == [
+        [held_run["batch_size"], held_run["learning_rate"]] for held_run in held["runs"]
+    ]
+
+
+def test_a_price_that_the_sweep_does_not_have_fails(saved):
+    result = run("next", saved, "-b", "4096", "--cost", "tokens")
+    assert result.exit_code == 1
+    assert "has no 'tokens'" in result.stderr
+
+
 def test_a_saved_posterior_is_recommended_from_without_pymc(tmp_path, posterior):
     path = tmp_path / "posterior.nc"
     posterior.save(path)
@@ -242,6 +267,11 @@ USAGE = {
         "--column is for fitting",
     ),
     "output of a posterior": (["recommend", "p.nc", "-b", "64", "-o", "q.nc"], "--output is for fitting"),
+    "no target": (["next", "SWEEP"], "--batch-size"),
+    "no runs": (["next", "SWEEP", "-b", "64", "--count", "0"], "--count"),
+    "nothing worth": (["next", "SWEEP", "-b", "64", "--worth", "0"], "got 0"),
+    "two faces": (["next", "SWEEP", "-b", "64", "--csv", "--json"], "exclude each other"),
+    "law of a posterior for next": (["next", "p.nc", "-b", "64", "--law", "surge"], "--law is for fitting"),
     "unknown command": (["guess"], "guess"),
     "unknown option": (["laws", "--colour"], "--colour"),
 }
@@ -378,7 +408,9 @@ def test_an_encoding_without_the_signs_is_no_failure():
     assert "broken_power" in result.stdout
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["recommend", "--help"], ["--version"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["recommend", "--help"], ["next", "--help"], ["--version"]]
+)
 def test_help_and_version_import_nothing_heavy(arguments):
     code = (
         "import sys\nfrom surge_fit.cli import app\n"

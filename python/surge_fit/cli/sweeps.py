@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -26,11 +25,12 @@ from surge_fit.cli.options import (
     positive,
     read,
 )
-from surge_fit.errors import UntrustworthyFitError
-
-if TYPE_CHECKING:
-    from surge_fit.posterior import Posterior
-    from surge_fit.sweep import Sweep
+from surge_fit.cli.posteriors import (
+    SweepOrPosteriorArgument,
+    exit_unless_trustworthy,
+    fit_and_save,
+    fit_or_load,
+)
 
 
 @app.command(
@@ -41,9 +41,7 @@ if TYPE_CHECKING:
     )
 )
 def recommend(
-    sweep: Annotated[
-        Path, typer.Argument(metavar="SWEEP|POSTERIOR.nc", help="Table of runs, or a saved fit.")
-    ],
+    sweep: SweepOrPosteriorArgument,
     batch_size: Annotated[
         list[str],
         typer.Option("--batch-size", "-b", metavar="B,B,…", help="Batch sizes to recommend for; repeatable."),
@@ -73,25 +71,17 @@ def recommend(
     reads a fit that `surge-fit fit -o` saved.
     """
     sizes = batch_sizes(batch_size)
-    if sweep.suffix == ".nc":
-        given = {
-            "--output": output,
-            "--law": law,
-            "--batch-unit": batch_unit,
-            "--column": column,
-            "--protocol": protocol,
-            "--group-by": group_by,
-            "--group": group,
-            "--seed": seed,
-        }
-        _refuse_with_posterior(given)
-        from surge_fit.posterior import load_posterior
-
-        posterior = load_posterior(sweep)
-    else:
-        columns = columns_of(column)
-        held = read(sweep, columns, batch_unit, protocol, group_by, group)
-        posterior = _fit(held, law, seed, output)
+    posterior = fit_or_load(
+        sweep,
+        output=output,
+        law=law,
+        batch_unit=batch_unit,
+        column=column,
+        protocol=protocol,
+        group_by=group_by,
+        group=group,
+        seed=seed,
+    )
     from surge_fit.recommendation import recommend as recommend_from
     from surge_fit.report import compose, to_json, to_text
 
@@ -102,7 +92,7 @@ def recommend(
         from surge_fit.plots import save_recommendation
 
         save_recommendation(posterior, found, plot)
-    _exit_unless_trustworthy(posterior)
+    exit_unless_trustworthy(posterior)
 
 
 @app.command(
@@ -131,7 +121,7 @@ def fit(
     """
     columns = columns_of(column)
     held = read(sweep, columns, batch_unit, protocol, group_by, group)
-    posterior = _fit(held, law, seed, output)
+    posterior = fit_and_save(held, law, seed, output)
     from surge_fit.report import compose, to_json, to_text
 
     report = compose(posterior)
@@ -139,7 +129,7 @@ def fit(
         show(to_json(report))
     else:
         tell(to_text(report, parameters=True, priors=priors, **terminal()))
-    _exit_unless_trustworthy(posterior)
+    exit_unless_trustworthy(posterior)
 
 
 @app.command(
@@ -187,36 +177,3 @@ def laws(as_json: JsonOption = False) -> None:
         show([law_to_json(law) for law in LAWS.values()])
     else:
         tell(laws_to_text(LAWS.values(), **terminal()))
-
-
-def _fit(sweep: Sweep, law: str | None, seed: int | None, output: Path | None) -> Posterior:
-    """Fit with progress on stderr and save; a fit that cannot be trusted is returned all the same."""
-    from surge_fit.fitting import fit as fit_sweep
-    from surge_fit.report.progress import progress_bar
-
-    with progress_bar() as progress:
-        try:
-            posterior = fit_sweep(sweep, law=law or "broken_power", random_seed=seed or 0, progress=progress)
-        except UntrustworthyFitError as error:
-            posterior = error.posterior  # type: ignore[assignment]
-    if output is not None:
-        from surge_fit.writing import replacing
-
-        with replacing(output) as draft:
-            posterior.save(draft)
-        typer.echo(f"Saved {output}.", err=True)
-    return posterior
-
-
-def _exit_unless_trustworthy(posterior: Posterior) -> None:
-    if not posterior.diagnostics.trustworthy:
-        typer.echo(f"Error: {UntrustworthyFitError(posterior, posterior.diagnostics.problems)}", err=True)
-        raise typer.Exit(FAILED)
-
-
-def _refuse_with_posterior(given: Mapping[str, object]) -> None:
-    for option, value in given.items():
-        if value is not None and value != []:
-            raise typer.BadParameter(
-                f"{option} is for fitting a table of runs; a posterior (.nc) is fitted already. Leave it out."
-            )

@@ -1,0 +1,82 @@
+"""The plan: which runs to make next, in which order, and what each is worth."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from surge_fit.typing import BatchUnit
+
+
+@dataclass(frozen=True, slots=True)
+class NextRun:
+    """One run to make, and what is expected after it and all runs before it in the plan.
+
+    Attributes
+    ----------
+    batch_size : float
+        In the sweep's batch unit.
+    learning_rate : float
+    cost : float
+        In `NextRuns.cost_unit`.
+    expected_regret_after : float
+        Mean over the targets of the expected regret of the rate then recommended [loss].
+    value : float
+        How far this run shrinks the expected regret, given the runs before it [loss].
+    value_per_cost : float
+        Of the block of runs at one batch size that was chosen together with this one: what the plan is
+        ranked by. The first run at a batch size never tried is worth little alone.
+    expected_interval_width : float
+        Mean over outcomes and targets of log(high/low) of the central 90 % interval of the optimum.
+    interval_shrinkage : float
+        That width as a share of the width now; 1 where nothing is learnt.
+    reason : str
+        One sentence.
+    """
+
+    batch_size: float
+    learning_rate: float
+    cost: float
+    expected_regret_after: float
+    value: float
+    value_per_cost: float
+    expected_interval_width: float
+    interval_shrinkage: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class NextRuns:
+    """The runs to make next, in this order, or the advice to make none.
+
+    Attributes
+    ----------
+    targets : tuple of float
+        The batch sizes to be recommended for, in `batch_unit`.
+    batch_unit : {"examples", "sequences", "tokens"}
+    runs : tuple of NextRun
+        In the order to make them; told even where `stop` is true.
+    expected_regret : float
+        Now: mean over the targets of the expected regret of the recommended rate [loss].
+    interval_width : float
+        Now: mean over the targets of log(high/low) of the central 90 % interval of the optimum.
+    cost_unit : str
+        ``runs``, a column of the sweep such as ``tokens``, or ``cost`` where a function gave it.
+    stop : bool
+        Whether no run is worth more than it costs.
+    advice : str
+        Why to stop, or why not, in one sentence.
+    candidates : int
+        How many runs and blocks of runs were weighed for the first place.
+    random_seed : int
+    """
+
+    targets: tuple[float, ...]
+    batch_unit: BatchUnit
+    runs: tuple[NextRun, ...]
+    expected_regret: float
+    interval_width: float
+    cost_unit: str
+    stop: bool
+    advice: str
+    candidates: int
+    random_seed: int
