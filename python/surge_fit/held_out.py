@@ -18,10 +18,10 @@ from surge_fit.posterior import Posterior
 from surge_fit.prior_scales import FLOOR_GAP
 from surge_fit.typing import FloatArray
 
-_POINTS = 256
+_POINTS = 512
 """Points of the integral over the floor, all runs together."""
 
-_LEAST_POINTS = 5
+_LEAST_POINTS = 9
 """… and at least so many around each run."""
 
 _BLOCKS = 40
@@ -174,9 +174,7 @@ def _integrate_floor(
         covered += 1.0 / (np.pi * sd[:, None] * (1.0 + ((floor - place[:, None]) / sd[:, None]) ** 2))
     log_ratio = log_value - np.log(covered)
     highest = log_ratio.max(axis=1)
-    return np.asarray(
-        highest + np.log(np.exp(log_ratio - highest[:, None]).sum(axis=1)) - math.log(share)
-    )
+    return np.asarray(highest + np.log(np.exp(log_ratio - highest[:, None]).sum(axis=1)) - math.log(share))
 
 
 def _log_student_t(t: FloatArray, degrees: float) -> FloatArray:
