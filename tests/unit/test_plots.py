@@ -166,8 +166,8 @@ def test_a_comparison_shows_every_law_in_total_and_by_batch_size():
     held = make_comparison()
     total, by_size = plots.plot_comparison(held).get_axes()
     names = [score.law.name for score in held.scores]
-    assert [tick.get_text() for tick in total.get_yticklabels()] == names
-    assert labels(total) == ["best", "tie", "loses"]
+    told = [tick.get_text() for tick in total.get_yticklabels()]
+    assert told == ["square_root: best", "surge: tie", "constant: loses"]
     assert labels(by_size) == names
     assert [tick.get_text() for tick in by_size.get_xticklabels()] == ["8", "64", "512"]
     assert by_size.get_xlabel() == "batch size left out [examples]"

@@ -61,7 +61,6 @@ def save_comparison(comparison: LawComparison, path: Path) -> None:
 
 
 def _draw_totals(ax: Axes, comparison: LawComparison) -> None:
-    named: set[str] = set()
     for position, score in enumerate(comparison.scores):
         ax.errorbar(
             score.difference,
@@ -72,15 +71,13 @@ def _draw_totals(ax: Axes, comparison: LawComparison) -> None:
             markersize=6,
             elinewidth=1.6,
             capsize=3,
-            label=None if score.verdict in named else score.verdict,
         )
-        named.add(score.verdict)
     ax.axvline(0.0, color=GREY, linewidth=0.9, linestyle=":", zorder=0)
-    ax.set_yticks(range(len(comparison.scores)), [score.law.name for score in comparison.scores])
+    names = [f"{score.law.name}: {score.verdict}" for score in comparison.scores]
+    ax.set_yticks(range(len(names)), names)
     ax.set_ylim(len(comparison.scores) - 0.4, -0.6)
     ax.set_xlabel("elpd less that of the best law [nats]")
     ax.set_title("In total, with two standard errors")
-    ax.legend(loc="lower left")
 
 
 def _draw_batch_sizes(ax: Axes, comparison: LawComparison) -> None:
