@@ -3,8 +3,9 @@
 import numpy as np
 import xarray as xr
 from surge_fit import default_priors
-from surge_fit.comparison import CurveStatements, LawComparison, LawScore
+from surge_fit.comparison import LawComparison, LawScore
 from surge_fit.diagnostics import Diagnostics
+from surge_fit.estimates import CurveStatements
 from surge_fit.law import get_law
 from surge_fit.observations import observe
 from surge_fit.posterior import Posterior

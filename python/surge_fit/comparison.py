@@ -17,11 +17,11 @@ import numpy as np
 
 from surge_fit import fitting
 from surge_fit.errors import InputError, SweepError, UntrustworthyFitError
-from surge_fit.estimates import PROBABILITY
+from surge_fit.estimates import CURVE_LAW, CurveStatements, curve_statements
 from surge_fit.fitting import Progress
 from surge_fit.held_out import held_out_log_density, log_mean
 from surge_fit.importers.wording import number, plural
-from surge_fit.law import Law, get_law, kernel
+from surge_fit.law import Law, get_law
 from surge_fit.observations import Observations, observe
 from surge_fit.posterior import Posterior
 from surge_fit.sweep import Sweep
@@ -38,9 +38,6 @@ DEFAULT_LAWS = (
     "broken_power",
 )
 """What `compare` compares where no laws are named."""
-
-CURVE_LAW = "broken_power"
-"""The law whose posterior tells what the curve does: it holds the others."""
 
 LEAST_BATCH_SIZES = 3
 """Without one batch size, a fit needs two more."""
@@ -88,38 +85,6 @@ class LawScore:
     pointwise: tuple[float, ...]
     monte_carlo_error: float
     verdict: Verdict
-
-
-@dataclass(frozen=True, slots=True)
-class CurveStatements:
-    """What a fit of the default law to all runs says of the curve.
-
-    Attributes
-    ----------
-    probability_falls : float
-        That the optimal learning rate falls at the largest batch size tried, its peak behind it.
-    probability_peak_inside : float
-        That it peaks between the smallest and the largest batch size tried.
-    small_batch_slope : float
-        Median of the log-log slope in the limit of small batch sizes.
-    slope_interval : tuple of float
-        Its central 90 % interval.
-    probability_below_half, probability_above_one : float
-        That this slope is less than ½, and more than 1.
-    slope_resolved : bool
-        Whether the interval excludes ½ (square-root scaling) or 1 (linear scaling).
-    trustworthy : bool
-        Whether the chains of the fit agree.
-    """
-
-    probability_falls: float
-    probability_peak_inside: float
-    small_batch_slope: float
-    slope_interval: tuple[float, float]
-    probability_below_half: float
-    probability_above_one: float
-    slope_resolved: bool
-    trustworthy: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -352,32 +317,3 @@ def _statements(sweep: Sweep, random_seed: int, progress: Progress | None) -> Cu
     except SweepError:
         return None
     return curve_statements(posterior)
-
-
-def curve_statements(posterior: Posterior) -> CurveStatements:
-    """Say what a posterior of the default law knows of the curve.
-
-    Parameters
-    ----------
-    posterior : Posterior
-        Of the law `CURVE_LAW`.
-
-    Returns
-    -------
-    CurveStatements
-    """
-    log_tried = posterior.observations.log_batch_size
-    peak = kernel.peak(posterior.law, posterior.law_draws)
-    slope = posterior.law_draws["small_batch_slope"]
-    tail = (1 - PROBABILITY) / 2
-    low, median, high = (float(q) for q in np.quantile(slope, [tail, 0.5, 1 - tail]))
-    return CurveStatements(
-        probability_falls=float(np.mean(peak < log_tried[-1])),
-        probability_peak_inside=float(np.mean((peak > log_tried[0]) & (peak < log_tried[-1]))),
-        small_batch_slope=median,
-        slope_interval=(low, high),
-        probability_below_half=float(np.mean(slope < 0.5)),
-        probability_above_one=float(np.mean(slope > 1.0)),
-        slope_resolved=not (low <= 0.5 and high >= 1.0),
-        trustworthy=posterior.diagnostics.trustworthy,
-    )

@@ -8,7 +8,8 @@ import surge_fit as sf
 from faces_fixture import BAD, BATCH_SIZES, make_posterior, optimum_points, runs
 from scipy.optimize import minimize
 from surge_fit import comparison
-from surge_fit.comparison import CURVE_LAW, DEFAULT_LAWS, curve_statements, stacking_weights
+from surge_fit.comparison import DEFAULT_LAWS, stacking_weights
+from surge_fit.estimates import CURVE_LAW, curve_statements
 
 LAWS = ["power", "square_root", "broken_power"]
 

@@ -5,12 +5,10 @@ from __future__ import annotations
 from surge_fit.comparison import (
     CLEAR_ERRORS,
     CLEAR_NATS,
-    CURVE_LAW,
     MAX_MONTE_CARLO_ERROR,
-    CurveStatements,
     LawComparison,
 )
-from surge_fit.estimates import PROBABILITY
+from surge_fit.estimates import CURVE_LAW, PROBABILITY, CurveStatements
 from surge_fit.importers.wording import listing, plural
 from surge_fit.report.layout import MAX_WIDTH, Block, Line, Table, render
 from surge_fit.report.numbers import batch_size, probability, signed_together
