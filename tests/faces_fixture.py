@@ -3,7 +3,9 @@
 import numpy as np
 import xarray as xr
 from surge_fit import default_priors
+from surge_fit.comparison import LawComparison, LawScore
 from surge_fit.diagnostics import Diagnostics
+from surge_fit.estimates import CurveStatements
 from surge_fit.law import get_law
 from surge_fit.observations import observe
 from surge_fit.posterior import Posterior
@@ -46,10 +48,10 @@ def optimum_points() -> Sweep:
 def make_posterior(
     law: str = "broken_power", *, sweep: Sweep | None = None, diagnostics: Diagnostics = GOOD
 ) -> Posterior:
-    """Make the posterior of a sweep at `BATCH_SIZES`."""
+    """Make the posterior of a sweep at `BATCH_SIZES`, or at some of them."""
     rng = np.random.default_rng(0)
     chosen, sweep = get_law(law), runs() if sweep is None else sweep
-    shape = (CHAINS, DRAWS)
+    tried, shape = np.log(sweep.batch_sizes), (CHAINS, DRAWS)
 
     def normal(mean: float, sd: float) -> np.ndarray:
         return mean + sd * rng.standard_normal(shape)
@@ -62,12 +64,11 @@ def make_posterior(
     }
     theta = {p.name: normal(*where[p.name]) for p in chosen.parameters[1:]}
     prior = {p.name: normal(where.get(p.name, (0, 0))[0], 2.0) for p in chosen.parameters}
-    reference = np.log(BATCH_SIZES).mean()
-    scale = normal(np.log(OPTIMA[1]), 0.1) - chosen.shape(np, np.full(shape, reference), **theta)
+    reference = tried.mean()
+    centre = np.interp(reference, np.log(BATCH_SIZES), np.log(OPTIMA))
+    scale = normal(centre, 0.1) - chosen.shape(np, np.full(shape, reference), **theta)
     variables = {chosen.parameters[0].name: scale, **theta}
-    curve = np.stack(
-        [scale + chosen.shape(np, np.full(shape, x), **theta) for x in np.log(BATCH_SIZES)], axis=-1
-    )
+    curve = np.stack([scale + chosen.shape(np, np.full(shape, x), **theta) for x in tried], axis=-1)
     draws = {name: (("chain", "draw"), values) for name, values in variables.items()}
     # So small a discrepancy that no text depends on how a platform factorises its kernel.
     draws["discrepancy_scale"] = (("chain", "draw"), np.full(shape, 1e-6))
@@ -84,11 +85,11 @@ def make_posterior(
             "wall_width": np.exp(normal(np.log(0.3), 0.3)),
         }
         draws |= {name: (("chain", "draw"), values) for name, values in surface.items()}
-        floor = np.stack([normal(FLOOR, 0.002) for _ in BATCH_SIZES], axis=-1)
+        floor = np.stack([normal(FLOOR, 0.002) for _ in tried], axis=-1)
         draws["floor"] = (("chain", "draw", "batch_size"), floor)
     tree = xr.DataTree.from_dict(
         {
-            "posterior": xr.Dataset(draws, coords={"batch_size": BATCH_SIZES}),
+            "posterior": xr.Dataset(draws, coords={"batch_size": sweep.batch_sizes}),
             "prior": xr.Dataset({name: (("chain", "draw"), values) for name, values in prior.items()}),
             "sample_stats": xr.Dataset({"diverging": (("chain", "draw"), np.zeros(shape, dtype=bool))}),
         }
@@ -100,4 +101,48 @@ def make_posterior(
         priors=default_priors(observe(sweep), chosen),
         random_seed=0,
         diagnostics=diagnostics,
+    )
+
+
+def make_comparison(*, tie: bool = False) -> LawComparison:
+    """Make a comparison of three laws at `BATCH_SIZES`; in a tie, of two, with every reason for caution."""
+    pointwise = {"square_root": (7.5, 8.0, 6.5), "surge": (7.0, 8.1, 5.9), "constant": (1.5, 7.5, -2.0)}
+    names = ("square_root", "surge") if tie else tuple(pointwise)
+    verdicts = {"square_root": "best", "surge": "tie", "constant": "loses"}
+    scores = []
+    for name in names:
+        behind = np.array(pointwise[name]) - pointwise["square_root"]
+        scores.append(
+            LawScore(
+                law=get_law(name),
+                elpd=sum(pointwise[name]),
+                difference=float(behind.sum()),
+                standard_error=float(np.sqrt(3) * behind.std(ddof=1)),
+                weight={"square_root": 0.8, "surge": 0.2, "constant": 0.0}[name],
+                pointwise=pointwise[name],
+                monte_carlo_error=0.7 if tie else 0.1,
+                verdict=verdicts[name],
+            )
+        )
+    return LawComparison(
+        scores=tuple(scores),
+        batch_sizes=tuple(BATCH_SIZES.tolist()),
+        statements=CurveStatements(
+            probability_falls=0.12,
+            probability_peak_inside=0.1,
+            small_batch_slope=0.62,
+            slope_interval=(0.4, 1.2) if tie else (0.5, 0.8),
+            probability_below_half=0.2,
+            probability_above_one=0.003,
+            slope_resolved=not tie,
+            trustworthy=not tie,
+        ),
+        left_out=(("power", "The law needs more runs."),) if tie else (),
+        untrusted=(("surge", 64.0, BAD.problems[0]),) if tie else (),
+        source="sweep.csv",
+        kind="runs",
+        runs=11,
+        batch_unit="examples",
+        random_seed=0,
+        version="1.2.3",
     )

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from surge_fit.checks import Check
+    from surge_fit.comparison import LawComparison, compare
     from surge_fit.diagnostics import Diagnostics
     from surge_fit.dump import Dump, open_dump
     from surge_fit.errors import (
@@ -52,6 +53,7 @@ _HOME = {
     "InputError": "errors",
     "LAWS": "law",
     "Law": "law",
+    "LawComparison": "comparison",
     "LogNormal": "priors",
     "NextRun": "planning",
     "NextRuns": "planning",
@@ -69,6 +71,7 @@ _HOME = {
     "SweepError": "errors",
     "UntrustworthyFitError": "errors",
     "build_model": "fitting",
+    "compare": "comparison",
     "default_priors": "prior_scales",
     "estimate_parameters": "estimates",
     "fit": "fitting",

@@ -23,6 +23,9 @@ MAX_NONE = 0.05
 _EXCLUDED = 0.2
 """Share of the prior below (above) a bound from which on the bound is worth saying."""
 
+CURVE_LAW = "broken_power"
+"""The law whose posterior tells what the curve does: it holds the other shapes."""
+
 Bound: TypeAlias = Literal["lower", "upper"]
 
 
@@ -57,6 +60,38 @@ class ParameterEstimate:
     probability_none: float
 
 
+@dataclass(frozen=True, slots=True)
+class CurveStatements:
+    """What a fit of the default law to all runs says of the curve.
+
+    Attributes
+    ----------
+    probability_falls : float
+        That the optimal learning rate falls at the largest batch size tried, its peak behind it.
+    probability_peak_inside : float
+        That it peaks between the smallest and the largest batch size tried.
+    small_batch_slope : float
+        Median of the log-log slope in the limit of small batch sizes.
+    slope_interval : tuple of float
+        Its central 90 % interval.
+    probability_below_half, probability_above_one : float
+        That this slope is less than ½, and more than 1.
+    slope_resolved : bool
+        Whether the interval excludes ½ (square-root scaling) or 1 (linear scaling).
+    trustworthy : bool
+        Whether the chains of the fit agree.
+    """
+
+    probability_falls: float
+    probability_peak_inside: float
+    small_batch_slope: float
+    slope_interval: tuple[float, float]
+    probability_below_half: float
+    probability_above_one: float
+    slope_resolved: bool
+    trustworthy: bool
+
+
 def estimate_parameters(posterior: Posterior) -> tuple[ParameterEstimate, ...]:
     """Estimate the law's noise scale (where it has one) and its maximum learning rate.
 
@@ -78,6 +113,35 @@ def estimate_parameters(posterior: Posterior) -> tuple[ParameterEstimate, ...]:
     after_supremum = kernel.supremum(law, posterior.law_draws)
     found.append(_estimate("max_learning_rate", after_supremum, kernel.supremum(law, before)))
     return tuple(found)
+
+
+def curve_statements(posterior: Posterior) -> CurveStatements:
+    """Say what a posterior of the default law knows of the curve.
+
+    Parameters
+    ----------
+    posterior : Posterior
+        Of the law `CURVE_LAW`.
+
+    Returns
+    -------
+    CurveStatements
+    """
+    log_tried = posterior.observations.log_batch_size
+    peak = kernel.peak(posterior.law, posterior.law_draws)
+    slope = posterior.law_draws["small_batch_slope"]
+    tail = (1 - PROBABILITY) / 2
+    low, median, high = (float(q) for q in np.quantile(slope, [tail, 0.5, 1 - tail]))
+    return CurveStatements(
+        probability_falls=float(np.mean(peak < log_tried[-1])),
+        probability_peak_inside=float(np.mean((peak > log_tried[0]) & (peak < log_tried[-1]))),
+        small_batch_slope=median,
+        slope_interval=(low, high),
+        probability_below_half=float(np.mean(slope < 0.5)),
+        probability_above_one=float(np.mean(slope > 1.0)),
+        slope_resolved=not (low <= 0.5 and high >= 1.0),
+        trustworthy=posterior.diagnostics.trustworthy,
+    )
 
 
 def _estimate(name: str, log_draws: FloatArray, log_prior: FloatArray) -> ParameterEstimate:

@@ -38,9 +38,6 @@ from surge_fit.priors import HalfNormal, LogNormal, Normal, Priors, StudentT
 Tensor: TypeAlias = Any
 """A symbolic array of PyTensor."""
 
-STUDENT_T_DEGREES = 5.0
-"""Degrees of freedom of every residual; `_log_survival` is exact for this value only."""
-
 
 def structure(observations: Observations, law: Law, priors: Priors) -> tuple[object, ...]:
     """Describe all that shapes the graph of the model: models of equal structure differ in data alone."""
@@ -179,7 +176,7 @@ def _add_optimum_points(seen: _Seen, log_optimum: Tensor, priors: Priors) -> Non
     sigma = _variable("optimum_noise", priors)
     pm.StudentT(
         "log_optimum",
-        nu=STUDENT_T_DEGREES,
+        nu=surface.STUDENT_T_DEGREES,
         mu=log_optimum[seen.batch_index],
         sigma=pt.sqrt(sigma**2 + seen.se**2),
         observed=seen.value,
@@ -207,7 +204,7 @@ def _add_surface(observations: Observations, log_optimum: Tensor, priors: Priors
 
     runs = _Seen("run", observations.finished)
     mean, sd = predicted(runs)
-    pm.StudentT("loss", nu=STUDENT_T_DEGREES, mu=mean, sigma=sd, observed=runs.value, dims="run")
+    pm.StudentT("loss", nu=surface.STUDENT_T_DEGREES, mu=mean, sigma=sd, observed=runs.value, dims="run")
     wall, width = _variable("wall", priors), _variable("wall_width", priors)
     seen = _Seen("wall_run", observations.wall)
     logit = surface.divergence_logit(seen.distance(log_optimum), wall, width)
@@ -216,20 +213,5 @@ def _add_surface(observations: Observations, log_optimum: Tensor, priors: Priors
         runs = _Seen("censored_run", observations.censored)
         mean, sd = predicted(runs)
         logit = surface.divergence_logit(runs.distance(log_optimum), wall, width)
-        survival = _log_survival((runs.value - mean) / sd)
-        # log(π + (1 − π) S) with π = e^logit / (1 + e^logit).
-        pm.Potential("censored_loss", (pt.logaddexp(logit, survival) - pt.softplus(logit)).sum())
-
-
-def _log_survival(t: Tensor) -> Tensor:
-    """Log P(T > t) of Student's t with 5 degrees of freedom, exact in both tails.
-
-    With θ = arctan(√5 / t) in (0, π), P(T > t) = 8/(3π) ∫₀^θ sin⁴ = (θ − sin θ cos θ (1 + ⅔ sin² θ))/π;
-    for small θ the integral's series, since the closed form cancels.
-    """
-    theta = pt.arctan2(np.sqrt(STUDENT_T_DEGREES), t)
-    sine = pt.sin(theta)
-    closed = (theta - sine * pt.cos(theta) * (1 + 2 / 3 * sine**2)) / np.pi
-    small = pt.minimum(theta, 0.1)
-    series = 8 / (3 * np.pi) * small**5 * (1 / 5 - 2 / 21 * small**2 + small**4 / 45)
-    return pt.log(pt.switch(theta < 0.1, series, closed))
+        survival = surface.log_survival(pt, (runs.value - mean) / sd)
+        pm.Potential("censored_loss", surface.log_huge_loss(pt, logit, survival).sum())

@@ -8,6 +8,9 @@ from surge_fit.law import Law
 from surge_fit.observations import Observations
 from surge_fit.priors import HalfNormal, LogNormal, Normal, Prior, Priors, StudentT
 
+FLOOR_GAP = StudentT(4.0, 0.5, 1.0)
+"""How far the floor of a valley lies below its best run, in units of `Scales.gap`."""
+
 
 def default_priors(observations: Observations, law: Law) -> Priors:
     """The priors that `fit` uses where none are passed.
@@ -44,7 +47,7 @@ def default_priors(observations: Observations, law: Law) -> Priors:
             "curvature_slope": Normal(0.0, 0.25),
             "valley_rate": LogNormal(0.6, 0.4),
             "valley_asymmetry": Normal(0.8, 0.7),
-            "floor_gap": StudentT(4.0, 0.5, 1.0),
+            "floor_gap": FLOOR_GAP,
             "loss_noise": LogNormal(0.05 * scales.curvature, 1.0),
             "shape_error": HalfNormal(0.15),
         }

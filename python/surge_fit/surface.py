@@ -4,9 +4,13 @@ The distance u is the log of a learning rate minus the log of the optimal one. E
 over an array namespace: `numpy`, or `pytensor.tensor` inside a model.
 """
 
+import math
 from typing import Any
 
 from surge_fit.typing import Namespace
+
+STUDENT_T_DEGREES = 5.0
+"""Degrees of freedom of every residual; `log_survival` is exact for this value only."""
 
 _SERIES_LIMIT = 1e-2
 
@@ -84,3 +88,48 @@ def divergence_probability(xp: Namespace, u: Any, wall: Any, wall_width: Any) ->
     logit = divergence_logit(u, wall, wall_width)
     small = xp.exp(-xp.abs(logit))
     return xp.where(logit < 0, small, 1.0) / (1.0 + small)
+
+
+def log_survival(xp: Namespace, t: Any) -> Any:
+    """Log P(T > t) of Student's t with `STUDENT_T_DEGREES` degrees of freedom, exact in both tails.
+
+    With θ = arctan(√5 / t) in (0, π), P(T > t) = 8/(3π) ∫₀^θ sin⁴ = (θ − sin θ cos θ (1 + ⅔ sin² θ))/π;
+    for small θ the integral's series, since the closed form cancels.
+
+    Parameters
+    ----------
+    xp : module
+        `numpy` or `pytensor.tensor`.
+    t : array
+        Residual over its scale.
+
+    Returns
+    -------
+    array
+    """
+    theta = xp.arctan2(math.sqrt(STUDENT_T_DEGREES), t)
+    sine = xp.sin(theta)
+    closed = (theta - sine * xp.cos(theta) * (1 + 2 / 3 * sine**2)) / math.pi
+    small = xp.minimum(theta, 0.1)
+    series = 8 / (3 * math.pi) * small**5 * (1 / 5 - 2 / 21 * small**2 + small**4 / 45)
+    return xp.log(xp.where(theta < 0.1, series, closed))
+
+
+def log_huge_loss(xp: Namespace, logit: Any, survival: Any) -> Any:
+    """Log probability of a huge loss, which may be a divergence that stopped short of infinity.
+
+    Parameters
+    ----------
+    xp : module
+        `numpy` or `pytensor.tensor`.
+    logit : array
+        Log odds that the run diverges.
+    survival : array
+        Log S, the log probability that a run of the valley exceeds the threshold.
+
+    Returns
+    -------
+    array
+        log(π + (1 − π) S) with π = e^logit / (1 + e^logit).
+    """
+    return xp.logaddexp(logit, survival) - xp.logaddexp(0.0, logit)

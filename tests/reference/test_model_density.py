@@ -21,8 +21,8 @@ from surge_fit import (
     get_law,
     observe,
 )
-from surge_fit.model import _log_survival, assemble
-from surge_fit.surface import divergence_probability, valley
+from surge_fit.model import assemble
+from surge_fit.surface import divergence_probability, log_huge_loss, log_survival, valley
 
 INTERPRETED = Mode(linker="py", optimizer="None")
 # The median of the finished losses is 2.1, the best 1.7: a loss above 2.1 + 10 · 0.4 is censored.
@@ -135,11 +135,31 @@ def test_the_density_of_optimum_points_is_the_documented_one():
     assert density(model, v) == pytest.approx(expected(observations, law, priors, v) + constant, rel=1e-9)
 
 
-def test_the_survival_of_a_huge_loss_is_exact_in_both_tails():
-    symbol = pt.dvector()
-    survival = function([symbol], _log_survival(symbol), mode=INTERPRETED)
-    t = np.array([-1e3, -30.0, -1.0, 0.0, 2.0, 15.0, 25.0, 1e3, 1e6])
-    assert survival(t) == pytest.approx(stats.t(5).logsf(t), rel=1e-9, abs=1e-12)
+T = np.array([-1e3, -30.0, -1.0, 0.0, 2.0, 15.0, 25.0, 1e3, 1e6])
+
+
+def in_pytensor(formula, *values):
+    symbols = [pt.dvector() for _ in values]
+    return function(symbols, formula(pt, *symbols), mode=INTERPRETED)(*values)
+
+
+@pytest.mark.parametrize("evaluate", [in_pytensor, lambda formula, *values: formula(np, *values)])
+def test_the_survival_of_a_huge_loss_is_exact_in_both_tails(evaluate):
+    assert evaluate(log_survival, T) == pytest.approx(stats.t(5).logsf(T), rel=1e-9, abs=1e-12)
+
+
+@pytest.mark.parametrize("evaluate", [in_pytensor, lambda formula, *values: formula(np, *values)])
+def test_a_huge_loss_is_a_divergence_or_a_survivor_beyond_the_threshold(evaluate):
+    logit, survival = np.array([-3.0, 0.0, 2.0]), np.array([-0.5, -4.0, -30.0])
+    chance = 1 / (1 + np.exp(-logit))
+    wanted = np.log(chance + (1 - chance) * np.exp(survival))
+    assert evaluate(log_huge_loss, logit, survival) == pytest.approx(wanted, rel=1e-12)
+
+
+def test_a_huge_loss_far_from_the_wall_does_not_overflow():
+    # Certain divergence: log 1; certain survival: the survival itself.
+    found = log_huge_loss(np, np.array([800.0, -800.0]), np.array([-50.0, -50.0]))
+    assert found == pytest.approx([0.0, -50.0], abs=1e-12)
 
 
 def test_the_model_names_its_dims_and_its_data():

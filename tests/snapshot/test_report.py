@@ -9,14 +9,24 @@ from pathlib import Path
 import numpy as np
 import pytest
 from dumps import gaussian
-from faces_fixture import BAD, make_posterior, optimum_points, runs
+from faces_fixture import BAD, make_comparison, make_posterior, optimum_points, runs
 from surge_fit.cli import app
 from surge_fit.dump import Dump, open_dump
 from surge_fit.law import LAWS
 from surge_fit.planning import NextRun, NextRuns
 from surge_fit.planning.wording import advice, reason
 from surge_fit.recommendation import recommend
-from surge_fit.report import Report, compose, laws_to_text, sweep_to_json, sweep_to_text, to_json, to_text
+from surge_fit.report import (
+    Report,
+    comparison_to_json,
+    comparison_to_text,
+    compose,
+    laws_to_text,
+    sweep_to_json,
+    sweep_to_text,
+    to_json,
+    to_text,
+)
 from surge_fit.report.gradient_json import checkpoints_to_json, dumps_to_json
 from surge_fit.report.gradient_text import checkpoints_to_text, dumps_to_text
 from surge_fit.report.plan import plan_to_csv, plan_to_json, plan_to_text
@@ -26,7 +36,7 @@ from typer.testing import CliRunner
 HERE = Path(__file__).parent
 BATCH_SIZES = [1, 64, 512, 4096]
 TERMINAL = {"COLUMNS": "100", "NO_COLOR": "1", "TERM": "dumb"}
-COMMANDS = ("recommend", "next", "fit", "check", "laws", "gradients", "inspect")
+COMMANDS = ("recommend", "next", "fit", "compare", "check", "laws", "gradients", "inspect")
 
 
 def report(batch_sizes: list[float] | None = None, **how: object) -> Report:
@@ -84,6 +94,9 @@ TEXTS = {
     "report_no_maximum": lambda: to_text(report([64], law="linear"), parameters=True),
     "report_optimum_points": lambda: to_text(report(BATCH_SIZES, sweep=optimum_points())),
     "report_narrow": lambda: to_text(report([64]), width=70),
+    "comparison": lambda: comparison_to_text(make_comparison()),
+    "comparison_tie": lambda: comparison_to_text(make_comparison(tie=True)),
+    "comparison_no_curve": lambda: comparison_to_text(replace(make_comparison(), statements=None)),
     "check": lambda: sweep_to_text(runs()),
     "laws": lambda: laws_to_text(LAWS.values()),
     "gradients": lambda: checkpoints_to_text(
@@ -98,6 +111,7 @@ TEXTS = {
 }
 JSONS = {
     "report": lambda: to_json(report(BATCH_SIZES)),
+    "comparison": lambda: comparison_to_json(make_comparison(tie=True)),
     "check": lambda: sweep_to_json(runs()),
     "gradients": lambda: checkpoints_to_json([noise(batch_size=64)]),
     "plan": lambda: plan_to_json(plan()),

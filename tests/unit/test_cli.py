@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
-from faces_fixture import BAD, make_posterior
+from faces_fixture import BAD, make_comparison, make_posterior
 from surge_fit import typing
 from surge_fit.cli import app, options
 from surge_fit.errors import FitError, UntrustworthyFitError
@@ -204,6 +204,58 @@ def test_fit_tells_json(sweep, fits):
     assert set(held["law_parameters"]) >= {"noise_scale", "small_batch_slope"}
 
 
+@pytest.fixture
+def comparisons(monkeypatch):
+    """Comparisons that return at once; the list of the sweeps and options they were asked for."""
+    asked = []
+
+    def compare(sweep, **options):
+        asked.append((sweep, options))
+        options["progress"]("surge, without 64: compiling the model", None)
+        return make_comparison()
+
+    monkeypatch.setattr("surge_fit.comparison.compare", compare)
+    return asked
+
+
+def test_compare_tells_the_verdict_on_stdout_and_the_progress_on_stderr(sweep, comparisons):
+    result = run("compare", sweep, *READ, "--law", "surge", "--law", "constant", "--seed", "7")
+    assert result.exit_code == 0
+    assert result.stdout.startswith("Ahead at predicting unseen batch sizes: square_root.")
+    assert result.stderr == "surge, without 64: compiling the model (about 20 s the first time)\n"
+    read, asked = comparisons[0]
+    assert (len(read), read.batch_unit) == (6, "examples")
+    assert (asked["laws"], asked["random_seed"]) == (["surge", "constant"], 7)
+
+
+def test_compare_takes_the_usual_laws_unless_told_otherwise(sweep, comparisons):
+    run("compare", sweep, *READ)
+    assert comparisons[0][1]["laws"] is None
+
+
+def test_compare_tells_json_and_saves_the_figure(sweep, comparisons, tmp_path):
+    path = tmp_path / "laws.png"
+    held = json.loads(run("compare", sweep, *READ, "--json", "--plot", path).stdout)
+    assert [law["verdict"] for law in held["laws"]] == ["best", "tie", "loses"]
+    assert path.stat().st_size > 5000
+
+
+def test_ctrl_c_while_comparing_stops_with_130(sweep, monkeypatch):
+    def compare(sweep, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("surge_fit.comparison.compare", compare)
+    result = run("compare", sweep, *READ)
+    assert (result.exit_code, result.stdout, result.stderr) == (130, "", "Stopped.\n")
+
+
+def test_a_sweep_of_two_batch_sizes_is_not_compared(sweep, fits):
+    result = run("compare", sweep, *READ)
+    assert result.exit_code == 1
+    assert result.stderr.startswith("Error: A comparison needs usable runs at 3 or more batch sizes")
+    assert not fits
+
+
 def test_check_tells_what_the_sweep_holds(sweep):
     result = run("check", sweep, *READ)
     assert result.exit_code == 0
@@ -256,6 +308,8 @@ USAGE = {
     "plot folder": (["recommend", "SWEEP", "-b", "64", "--plot", "nowhere/law.png"], "'nowhere' does not"),
     "output suffix": (["fit", "SWEEP", "-o", "posterior.txt"], "must end in .nc"),
     "unknown law": (["fit", "SWEEP", "--law", "surg"], "Did you mean 'surge'?"),
+    "one law to compare": (["compare", "SWEEP", "--law", "surge"], "two or more laws, each once; got surge"),
+    "unknown law to compare": (["compare", "SWEEP", "--law", "surge", "--law", "sdg"], "Did you mean 'sgd'?"),
     "unknown unit": (["fit", "SWEEP", "--batch-unit", "samples"], "samples"),
     "unknown protocol": (["fit", "SWEEP", "--protocol", "fixed"], "fixed"),
     "negative seed": (["fit", "SWEEP", "--seed", "-1"], "--seed"),
@@ -409,7 +463,8 @@ def test_an_encoding_without_the_signs_is_no_failure():
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["recommend", "--help"], ["next", "--help"], ["--version"]]
+    "arguments",
+    [["--help"], ["recommend", "--help"], ["next", "--help"], ["compare", "--help"], ["--version"]],
 )
 def test_help_and_version_import_nothing_heavy(arguments):
     code = (

@@ -4,7 +4,7 @@ import sys
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
-from faces_fixture import BATCH_SIZES, make_posterior, optimum_points
+from faces_fixture import BATCH_SIZES, make_comparison, make_posterior, optimum_points
 from surge_fit import plots
 from surge_fit.errors import InputError
 from surge_fit.recommendation import recommend
@@ -160,6 +160,25 @@ def test_a_figure_that_fails_leaves_the_old_file(posterior, tmp_path, monkeypatc
         plots.save_recommendation(posterior, (), path)
     assert path.read_bytes() == b"old"
     assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_comparison_shows_every_law_in_total_and_by_batch_size():
+    held = make_comparison()
+    total, by_size = plots.plot_comparison(held).get_axes()
+    names = [score.law.name for score in held.scores]
+    told = [tick.get_text() for tick in total.get_yticklabels()]
+    assert told == ["square_root: best", "surge: tie", "constant: loses"]
+    assert labels(by_size) == names
+    assert [tick.get_text() for tick in by_size.get_xticklabels()] == ["8", "64", "512"]
+    assert by_size.get_xlabel() == "batch size left out [examples]"
+    # The constant is at 1.5, 7.5 and −2, the best law at 7.5, 8 and 6.5.
+    assert line(by_size, "constant").get_ydata() == pytest.approx([-6.0, -0.5, -8.5])
+
+
+def test_laws_are_told_apart_by_their_marks_too():
+    _, by_size = plots.plot_comparison(make_comparison()).get_axes()
+    marks = [held.get_marker() for held in by_size.get_lines() if held.get_label()[0] != "_"]
+    assert len(set(marks)) == len(marks) == 3
 
 
 def test_importing_the_plots_does_not_import_matplotlib():

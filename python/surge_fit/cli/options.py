@@ -57,6 +57,15 @@ def known_law(name: str | None) -> str | None:
     return name
 
 
+def known_laws(names: list[str] | None) -> list[str] | None:
+    """Refuse names of no built-in law, a name given twice, and one law alone."""
+    for name in names or ():
+        known_law(name)
+    if names and (len(names) < 2 or len(set(names)) < len(names)):
+        raise typer.BadParameter(f"must name two or more laws, each once; got {', '.join(names)}.")
+    return names
+
+
 def positive(value: float | None) -> float | None:
     """Refuse what is no learning rate."""
     if value is not None and not (math.isfinite(value) and value > 0):
@@ -141,6 +150,15 @@ LawOption = Annotated[
     str | None,
     typer.Option(
         callback=known_law, metavar="NAME", help="Law to fit; see `surge-fit laws`. [default: broken_power]"
+    ),
+]
+LawsOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--law",
+        callback=known_laws,
+        metavar="NAME",
+        help="A law to compare; repeatable, see `surge-fit laws`. [default: eight of them]",
     ),
 ]
 BatchUnitOption = Annotated[

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from surge_fit.plots.comparison import plot_comparison, save_comparison
 from surge_fit.plots.gradients import plot_gradient_noise, save_gradient_noise
 from surge_fit.plots.law import draw_law, plot_law
 from surge_fit.plots.saving import save_figure
@@ -24,10 +25,12 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 __all__ = [
+    "plot_comparison",
     "plot_gradient_noise",
     "plot_law",
     "plot_recommendation",
     "plot_valleys",
+    "save_comparison",
     "save_gradient_noise",
     "save_recommendation",
 ]

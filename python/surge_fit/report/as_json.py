@@ -9,10 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from surge_fit.comparison import LawComparison
 from surge_fit.estimates import PROBABILITY
 from surge_fit.importers.aliases import STATUSES
 from surge_fit.law import Law
 from surge_fit.recommendation import Recommendation
+from surge_fit.report.comparison_text import comparison_warnings, curve_sentences, verdicts
 from surge_fit.report.content import Report
 from surge_fit.sweep import Sweep
 
@@ -78,6 +80,56 @@ def _recommendation(recommendation: Recommendation) -> dict[str, Any]:
         "probability": PROBABILITY,
         "slope": {"median": middle, "interval": (low, high)},
     }
+
+
+def comparison_to_json(comparison: LawComparison) -> dict[str, Any]:
+    """Tell a comparison of laws as a dict of JSON types.
+
+    Parameters
+    ----------
+    comparison : LawComparison
+
+    Returns
+    -------
+    dict
+        Keys ``version, source, kind, runs, batch_sizes, batch_unit, random_seed, verdict, laws, curve,
+        left_out, untrusted, warnings``; the laws in the order of their elpd [nats], the best first.
+    """
+    curve = None if comparison.statements is None else asdict(comparison.statements)
+    if curve is not None:
+        curve |= {"probability": PROBABILITY, "statements": curve_sentences(comparison)}
+    return strict_dict(
+        {
+            "version": comparison.version,
+            "source": comparison.source,
+            "kind": comparison.kind,
+            "runs": comparison.runs,
+            "batch_sizes": comparison.batch_sizes,
+            "batch_unit": comparison.batch_unit,
+            "random_seed": comparison.random_seed,
+            "verdict": " ".join(verdicts(comparison)),
+            "laws": [
+                {
+                    "law": score.law.name,
+                    "verdict": score.verdict,
+                    "elpd": score.elpd,
+                    "difference": score.difference,
+                    "standard_error": score.standard_error,
+                    "weight": score.weight,
+                    "monte_carlo_error": score.monte_carlo_error,
+                    "pointwise": score.pointwise,
+                }
+                for score in comparison.scores
+            ],
+            "curve": curve,
+            "left_out": [{"law": law, "reason": reason} for law, reason in comparison.left_out],
+            "untrusted": [
+                {"law": law, "batch_size_left_out": size, "problem": problem}
+                for law, size, problem in comparison.untrusted
+            ],
+            "warnings": comparison_warnings(comparison),
+        }
+    )
 
 
 def sweep_to_json(sweep: Sweep) -> dict[str, Any]:

@@ -121,4 +121,5 @@ def amount_of_bytes(count: float) -> str:
 
 
 def _with_hint(stage: str) -> str:
-    return f"{stage} ({_HINTS[stage]})" if stage in _HINTS else stage
+    hint = _HINTS.get(stage.rpartition(": ")[2])  # without the fit that the stage is one of
+    return f"{stage} ({hint})" if hint else stage

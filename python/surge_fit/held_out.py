@@ -1,0 +1,184 @@
+"""How well a posterior predicts the runs of a batch size that it has not seen.
+
+The density of those runs is that of `surge_fit.model`, for one draw of the posterior at a time. What only
+the unseen runs could tell, the floor of their valley, is integrated out.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from surge_fit import surface
+from surge_fit.observations import Observations, Runs
+from surge_fit.posterior import Posterior
+from surge_fit.prior_scales import FLOOR_GAP
+from surge_fit.typing import FloatArray
+
+_POINTS = 512
+"""Points of the integral over the floor, all runs together."""
+
+_LEAST_POINTS = 9
+"""… and at least so many around each run."""
+
+_BLOCKS = 40
+"""Blocks of consecutive draws, whose means give the Monte Carlo error."""
+
+
+def held_out_log_density(
+    posterior: Posterior, observations: Observations, batch_size_index: int
+) -> FloatArray:
+    """Log density of all runs of one batch size, for every draw of a posterior fitted without them.
+
+    The optimum at that batch size is drawn from the law and its discrepancy, the curvature of the valley
+    follows its line in log batch size. The floor of the valley is integrated out against the prior that the
+    model gives it, scaled by the best run of that batch size and the typical valley of *all* observations:
+    the same for every law, so that laws are compared on equal terms. Finished, censored and diverged runs
+    enter as in `surge_fit.model`; optimum points are the law seen with noise.
+
+    Parameters
+    ----------
+    posterior : Posterior
+        Fitted without the runs at that batch size.
+    observations : Observations
+        Of the whole sweep.
+    batch_size_index : int
+        Which of ``observations.batch_size``.
+
+    Returns
+    -------
+    ndarray, shape (draw,)
+        In nats; of losses in the sweep's unit, or of log learning rates for optimum points.
+    """
+    size = observations.batch_size[batch_size_index]
+    log_optimum = posterior.log_optimal_learning_rate([float(size)])[:, :1]
+    points = _at(observations.optimum, batch_size_index)
+    if len(points.value):
+        sd = np.sqrt(posterior.draws("optimum_noise")[:, None] ** 2 + points.se**2)
+        t = (points.value - log_optimum) / sd
+        return np.asarray((_log_student_t(t, surface.STUDENT_T_DEGREES) - np.log(sd)).sum(axis=1))
+
+    wall, width = posterior.draws("wall")[:, None], posterior.draws("wall_width")[:, None]
+    seen = _at(observations.wall, batch_size_index)
+    logit = surface.divergence_logit(seen.log_learning_rate - log_optimum, wall, width)
+    total = -np.logaddexp(0.0, np.where(seen.value == 1, -logit, logit)).sum(axis=1)
+
+    finished, censored = (
+        _at(runs, batch_size_index) for runs in (observations.finished, observations.censored)
+    )
+    if len(finished.value) + len(censored.value) == 0:
+        return np.asarray(total)
+    lever = math.log(size) - posterior.observations.log_reference_batch_size
+    scales = observations.scales
+    integral = _integrate_floor(
+        *_residuals(posterior, finished, log_optimum, lever),
+        *_residuals(posterior, censored, log_optimum, lever),
+        surface.divergence_logit(censored.log_learning_rate - log_optimum, wall, width),
+        location=float(
+            scales.best_loss[batch_size_index] - scales.gap[batch_size_index] * FLOOR_GAP.location
+        ),
+        scale=float(scales.gap[batch_size_index] * FLOOR_GAP.scale),
+    )
+    return np.asarray(total + integral)
+
+
+def log_mean(log_density: FloatArray) -> tuple[float, float]:
+    """Log of the mean density over the draws, and its Monte Carlo standard error.
+
+    Parameters
+    ----------
+    log_density : ndarray, shape (draw,)
+        Chains one after another.
+
+    Returns
+    -------
+    tuple of float
+        The log of the mean [nats], and its standard error by batch means, which allow for the correlation
+        of neighbouring draws.
+    """
+    highest = float(log_density.max())
+    density = np.exp(log_density - highest)
+    mean = float(density.mean())
+    means = np.array([block.mean() for block in np.array_split(density, min(_BLOCKS, len(density)))])
+    error = float(means.std(ddof=1) / math.sqrt(len(means))) / mean if len(means) > 1 else math.inf
+    return highest + math.log(mean), error
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Seen:
+    """Runs of one batch size that enter one likelihood; arrays of shape (run,)."""
+
+    log_learning_rate: FloatArray
+    value: FloatArray
+    se: FloatArray
+
+
+def _at(runs: Runs, batch_size_index: int) -> _Seen:
+    here: NDArray[np.bool_] = runs.batch_index == batch_size_index
+    return _Seen(runs.log_learning_rate[here], runs.value[here], runs.se[here])
+
+
+def _residuals(
+    posterior: Posterior, seen: _Seen, log_optimum: FloatArray, lever: float
+) -> tuple[FloatArray, FloatArray]:
+    """Where each run puts the floor, and the scale of its residual; both of shape (draw, run)."""
+    curvature = np.exp(posterior.draws("log_curvature") + posterior.draws("curvature_slope") * lever)
+    u = seen.log_learning_rate - log_optimum
+    rate, asymmetry = posterior.draws("valley_rate"), posterior.draws("valley_asymmetry")
+    depth = curvature[:, None] * surface.valley(np, u, rate[:, None], asymmetry[:, None])
+    noise, shape_error = posterior.draws("loss_noise")[:, None], posterior.draws("shape_error")[:, None]
+    sd = np.sqrt(noise**2 + (shape_error * depth) ** 2 + seen.se**2)
+    return seen.value - depth, sd
+
+
+def _integrate_floor(
+    finished: FloatArray,
+    finished_sd: FloatArray,
+    censored: FloatArray,
+    censored_sd: FloatArray,
+    censored_logit: FloatArray,
+    *,
+    location: float,
+    scale: float,
+) -> FloatArray:
+    """Log of ∫ prior(f) Π p(run | f) df over the floor f, shape (draw,).
+
+    Each run says where the floor is (`finished`, `censored`: its loss or threshold less its valley) and how
+    precisely; the prior does too. Around each of these places lie the midpoints of equal shares of a Cauchy
+    distribution, dense near it and reaching far. With Q the sum of those Cauchy densities,
+    ``∫ g = Σ_k ∫ (g/Q) q_k``, and each of these integrals is the mean of g/Q over the points of k: a midpoint
+    rule of a smooth periodic integrand, exact to many digits wherever the places are and however they
+    disagree.
+    """
+    ones = np.ones((len(finished), 1))
+    places = np.concatenate([finished, censored, location * ones], axis=1)
+    widths = np.concatenate([finished_sd, censored_sd, scale * ones], axis=1)
+    draws, count = places.shape
+    share = max(_LEAST_POINTS, math.ceil(_POINTS / count))
+    nodes = np.tan(np.pi * ((np.arange(share) + 0.5) / share - 0.5))
+    floor = (places[:, :, None] + widths[:, :, None] * nodes).reshape(draws, -1)
+
+    log_value = _log_student_t((floor - location) / scale, FLOOR_GAP.degrees) - math.log(scale)
+    for place, sd in zip(finished.T, finished_sd.T, strict=True):
+        t = (floor - place[:, None]) / sd[:, None]
+        log_value += _log_student_t(t, surface.STUDENT_T_DEGREES) - np.log(sd)[:, None]
+    for place, sd, logit in zip(censored.T, censored_sd.T, censored_logit.T, strict=True):
+        survival = surface.log_survival(np, (place[:, None] - floor) / sd[:, None])
+        log_value += surface.log_huge_loss(np, logit[:, None], survival)
+
+    covered = np.zeros_like(floor)
+    for place, sd in zip(places.T, widths.T, strict=True):
+        covered += 1.0 / (np.pi * sd[:, None] * (1.0 + ((floor - place[:, None]) / sd[:, None]) ** 2))
+    log_ratio = log_value - np.log(covered)
+    highest = log_ratio.max(axis=1)
+    return np.asarray(highest + np.log(np.exp(log_ratio - highest[:, None]).sum(axis=1)) - math.log(share))
+
+
+def _log_student_t(t: FloatArray, degrees: float) -> FloatArray:
+    """Log density of Student's t with unit scale."""
+    half = 0.5 * (degrees + 1.0)
+    constant = math.lgamma(half) - math.lgamma(0.5 * degrees) - 0.5 * math.log(degrees * math.pi)
+    return np.asarray(constant - half * np.log1p(t**2 / degrees))
