@@ -40,14 +40,11 @@ import pytensor.tensor as pt
 from surge_fit import discrepancy, steps, surface
 from surge_fit.errors import InputError, SweepError
 from surge_fit.law import Law
-from surge_fit.observations import Observations, Runs
+from surge_fit.observations import STUDENT_T_DEGREES, Observations, Runs
 from surge_fit.priors import HalfNormal, LogNormal, Normal, Priors, StudentT
 
 Tensor: TypeAlias = Any
 """A symbolic array of PyTensor."""
-
-STUDENT_T_DEGREES = 5.0
-"""Degrees of freedom of every residual; `_log_survival` is exact for this value only."""
 
 
 def structure(observations: Observations, law: Law, priors: Priors) -> tuple[object, ...]:

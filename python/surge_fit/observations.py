@@ -24,6 +24,9 @@ IndexArray = NDArray[np.int64]
 HUGE_LOSS = 10.0
 """A finite loss is censored above this many times the typical depth of the valleys, see `observe`."""
 
+STUDENT_T_DEGREES = 5.0
+"""Degrees of freedom of every residual; the model's survival function is exact for this value only."""
+
 DEFAULT_GRID_STEP = 0.7
 """Spacing of learning rates, in log units (a factor of two), where a batch size has only one."""
 
@@ -36,7 +39,7 @@ class Runs:
     batch_index: IndexArray
     log_learning_rate: FloatArray
     value: FloatArray
-    """What was seen: a loss, a censoring threshold, 1 or 0 for diverged or not, a log learning rate, log steps."""
+    """A loss, a censoring threshold, 1 or 0 for diverged or not, log learning rate or log steps."""
     se: FloatArray
     """Standard error of `value`; zero where none is known."""
 

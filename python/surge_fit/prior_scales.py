@@ -16,8 +16,8 @@ def default_priors(observations: Observations, law: Law) -> Priors:
     of the valleys, steps on the fewest seen; shapes have the priors that the law declares. Print them, or
     replace some by name.
 
-    Where a law with a noise scale is fitted together with steps to a target, ``log_critical_ratio`` is the log
-    of B_crit/B_noise, and its prior says how closely the two are tied: Normal(0, 0.5) loosely (default),
+    Where a law with a noise scale is fitted together with steps to a target, ``log_critical_ratio`` is the
+    log of B_crit/B_noise, and its prior says how closely the two are tied: Normal(0, 0.5) loosely (default),
     Normal(0, 0.01) as one number, as arXiv:1812.06162 has it, Normal(0, 5) hardly at all.
 
     Parameters

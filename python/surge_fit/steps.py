@@ -4,9 +4,9 @@ With S steps of B examples each, E = B·S examples in all,
 
     (S/S_min − 1)(E/E_min − 1) = 1    ⇔    S = S_min (1 + B_crit/B),    E = E_min (1 + B/B_crit),
 
-with B_crit = E_min/S_min (arXiv:1812.06162, appendix D; arXiv:2405.14578, Eq. 20 to 22). At the critical batch
-size a run takes twice the fewest steps and twice the fewest examples; at a fifth of it, 20 % more examples
-than the fewest, which arXiv:2410.21676 calls critical.
+with B_crit = E_min/S_min (arXiv:1812.06162, appendix D; arXiv:2405.14578, Eq. 20 to 22). At the critical
+batch size a run takes twice the fewest steps and twice the fewest examples; at a fifth of it, 20 % more
+examples than the fewest, which arXiv:2410.21676 calls critical.
 
 The law holds for the steps at the best learning rate of each batch size: a badly chosen rate wastes both
 steps and examples, and says nothing of either minimum.
@@ -25,7 +25,7 @@ from surge_fit.typing import FloatArray, Namespace
 BoolArray = NDArray[np.bool_]
 
 OVERHEAD = 0.2
-"""Share of additional examples at the critical batch size of arXiv:2410.21676; its multiple of B_crit, too."""
+"""Share of additional examples at what arXiv:2410.21676 calls critical, and that batch size over B_crit."""
 
 
 def log_steps(

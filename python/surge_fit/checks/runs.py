@@ -231,7 +231,7 @@ def _diverged(sweep: "Sweep") -> Check | None:
 
 
 def _without_outcome(sweep: "Sweep") -> Check | None:
-    missing = np.flatnonzero(np.isnan(sweep.outcome) & ~sweep.is_diverged)
+    missing = np.flatnonzero(np.isnan(sweep.outcome) & ~sweep.is_diverged & np.isnan(sweep.steps_when_missed))
     if not missing.size:
         return None
     names = [

@@ -77,10 +77,10 @@ def _several_targets(sweep: "Sweep") -> Check | None:
             return Check(
                 "several_targets",
                 "error" if sweep.kind == "steps_to_target" else "warning",
-                f"Steps to different targets do not lie on one curve; {sweep.source} has the target losses "
-                f"{listing([number(target) for target in targets], 6)}{f' in group {label!r}' * bool(label)}.",
-                "Make groups of one target each: group_by='target_loss' (command line: --group-by target_loss), "
-                "or by what the targets belong to, such as a model size.",
+                f"Steps to different targets do not lie on one curve; {f'group {label!r} of ' * bool(label)}"
+                f"{sweep.source} has the target losses {listing([number(x) for x in targets], 6)}.",
+                "Make groups of one target each, by group_by='target_loss' (command line: --group-by "
+                "target_loss) or by what the targets belong to, such as a model size.",
             )
     return None
 
@@ -110,7 +110,7 @@ def _critical_batch_size_not_bracketed(curves: list[_Curve]) -> Check | None:
     if above:
         end = number(above[0].batch_sizes[0])
         said.append(
-            f"steps fall more slowly than 1/√B from the smallest batch size tried{_end(end, above, judged)} on"
+            f"steps fall more slowly than 1/√B at the smallest batch size tried{_end(end, above, judged)}"
         )
     if not said:
         return None
