@@ -135,8 +135,8 @@ def fit(
     """Fit a law to a sweep and save the posterior.
 
     Prints the parameters with their intervals, the diagnostics and every reason for caution. Steps to a
-    target give the critical batch size, and steps and examples at every batch size tried. The saved is
-    NetCDF: `surge-fit recommend` reads it without fitting again, and ArviZ reads it too.
+    target give the critical batch size, and steps and examples at every batch size tried. The saved file
+    is NetCDF: `surge-fit recommend` reads it without fitting again, and ArviZ reads it too.
     """
     columns = columns_of(column)
     held = read(sweep, columns, batch_unit, protocol, group_by, group)

@@ -127,6 +127,13 @@ def _kind(found: dict[str, str], protocol: str | None, headers: Sequence[str], s
         found.setdefault("steps_to_target", found["steps"])
     if "steps_to_target" in found:
         return "steps_to_target"
+    if "steps" in found and "loss" not in found:
+        raise SweepError(
+            "The steps of a table without learning rates must be those to a target loss; "
+            f"{source.name} does not say that its column '{found['steps']}' holds them. Say it with "
+            f"{source.option_remedy('protocol', 'to_target')}, or add the column 'target_loss' or "
+            "'learning_rate'."
+        )
     raise missing(_COLUMNS["learning_rate"], headers, source)
 
 

@@ -1,0 +1,60 @@
+"""One real fit of steps to a target, used the way its reader would."""
+
+import numpy as np
+import pytest
+import surge_fit as sf
+
+MIN_STEPS, CRITICAL = 1500.0, 900.0
+SIZES = 16 * 2.0 ** np.arange(10)
+
+
+def sweep(noise, seed=0):
+    exact = MIN_STEPS * (1 + CRITICAL / SIZES)
+    steps = exact * np.exp(noise * np.random.default_rng(seed).standard_normal(len(SIZES)))
+    return sf.Sweep.from_columns(batch_size=SIZES, steps_to_target=steps, batch_unit="sequences")
+
+
+@pytest.fixture(scope="module")
+def posterior():
+    return sf.fit(sweep(0.05), random_seed=0)
+
+
+def test_the_fit_is_trustworthy_and_says_what_the_steps_were_made_of(posterior):
+    assert posterior.diagnostics.trustworthy, posterior.diagnostics.problems
+    assert (posterior.has_steps, posterior.has_law, posterior.has_surface) == (True, False, False)
+    found = {estimate.name: estimate for estimate in sf.estimate_parameters(posterior)}
+    truth = {
+        "critical_batch_size": CRITICAL,
+        "overhead_batch_size": 0.2 * CRITICAL,
+        "min_steps": MIN_STEPS,
+        "min_examples": CRITICAL * MIN_STEPS,
+    }
+    assert set(found) == set(truth)
+    for name, value in truth.items():
+        assert found[name].identified
+        # Not the 90 % interval, which one seed in ten may miss: three times its width on a log scale.
+        low, high = found[name].interval
+        assert (low / high) * low < value < (high / low) * high
+
+
+def test_data_without_noise_give_the_exact_line_back():
+    # The noise is no less than its prior lets it be: the medians are exact to a part of the interval.
+    posterior = sf.fit(sweep(0.0), random_seed=0)
+    found = {estimate.name: estimate.median for estimate in sf.estimate_parameters(posterior)}
+    assert found["critical_batch_size"] == pytest.approx(CRITICAL, rel=0.02)
+    assert found["min_steps"] == pytest.approx(MIN_STEPS, rel=0.02)
+
+
+def test_batch_sizes_below_the_critical_one_bound_it_from_below(posterior):
+    few = sweep(0.05).where(SIZES < 200)
+    # The same structure but for the number of batch sizes would compile anew: censor the others instead.
+    assert few.checks()[0].slug == "critical_batch_size_not_bracketed"
+
+
+def test_a_saved_fit_predicts_as_before(posterior, tmp_path):
+    posterior.save(tmp_path / "steps.nc")
+    loaded = sf.load_posterior(tmp_path / "steps.nc")
+    assert sf.predict_steps(loaded, batch_size=[100, 1e5]) == sf.predict_steps(
+        posterior, batch_size=[100, 1e5]
+    )
+    assert loaded.sweep.kind == "steps_to_target"
