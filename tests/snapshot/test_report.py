@@ -67,7 +67,7 @@ TEXTS = {
     "report_no_maximum": lambda: to_text(report([64], law="linear"), parameters=True),
     "report_optimum_points": lambda: to_text(report(BATCH_SIZES, sweep=optimum_points())),
     "report_steps": lambda: to_text(steps_report(), parameters=True, priors=True),
-    "report_steps_bound": lambda: to_text(steps_report(smallest=1024, spread=1.2), parameters=True),
+    "report_steps_bound": lambda: to_text(steps_report(smallest=1, spread=2.5), parameters=True),
     "report_narrow": lambda: to_text(report([64]), width=70),
     "check": lambda: sweep_to_text(runs()),
     "check_steps": lambda: sweep_to_text(steps_to_target()),

@@ -8,10 +8,10 @@ MIN_STEPS, CRITICAL = 1500.0, 900.0
 SIZES = 16 * 2.0 ** np.arange(10)
 
 
-def sweep(noise, seed=0):
-    exact = MIN_STEPS * (1 + CRITICAL / SIZES)
-    steps = exact * np.exp(noise * np.random.default_rng(seed).standard_normal(len(SIZES)))
-    return sf.Sweep.from_columns(batch_size=SIZES, steps_to_target=steps, batch_unit="sequences")
+def sweep(noise, sizes=SIZES):
+    exact = MIN_STEPS * (1 + CRITICAL / sizes)
+    steps = exact * np.exp(noise * np.random.default_rng(0).standard_normal(len(sizes)))
+    return sf.Sweep.from_columns(batch_size=sizes, steps_to_target=steps, batch_unit="sequences")
 
 
 @pytest.fixture(scope="module")
@@ -45,10 +45,17 @@ def test_data_without_noise_give_the_exact_line_back():
     assert found["min_steps"] == pytest.approx(MIN_STEPS, rel=0.02)
 
 
-def test_batch_sizes_below_the_critical_one_bound_it_from_below(posterior):
-    few = sweep(0.05).where(SIZES < 200)
-    # The same structure but for the number of batch sizes would compile anew: censor the others instead.
-    assert few.checks()[0].slug == "critical_batch_size_not_bracketed"
+def test_batch_sizes_below_the_critical_one_bound_it_from_below():
+    # From 1/4 to 128: at the largest, B_crit/B is still 7, and the steps fall nearly as 1/B throughout.
+    small = sweep(0.05, SIZES / 64)
+    assert small.checks()[0].slug == "critical_batch_size_not_bracketed"
+    found = {estimate.name: estimate for estimate in sf.estimate_parameters(sf.fit(small, random_seed=0))}
+    # What small batch sizes do tell is the least number of examples, in which both unknowns cancel.
+    assert found["min_examples"].identified
+    assert found["min_examples"].median == pytest.approx(CRITICAL * MIN_STEPS, rel=0.1)
+    critical = found["critical_batch_size"]
+    assert critical.identified or critical.bound == "lower"
+    assert 64 < critical.interval[0] < CRITICAL < critical.interval[1]
 
 
 def test_a_saved_fit_predicts_as_before(posterior, tmp_path):

@@ -14,9 +14,9 @@ _NAMES = {
     "noise_scale": "noise scale",
     "max_learning_rate": "maximum learning rate",
     "critical_batch_size": "critical batch size",
-    "overhead_batch_size": "batch size of 20 % more examples than the fewest",
-    "min_steps": "fewest steps",
-    "min_examples": "fewest examples",
+    "overhead_batch_size": "batch size of 20 % more examples than the least",
+    "min_steps": "least number of steps",
+    "min_examples": "least number of examples",
 }
 _MOST_NAMED = 6
 _WORTH_SAYING, _CERTAIN = 0.05, 0.995
