@@ -1,9 +1,9 @@
 """Error and coverage of predicted steps at a batch size that the fit has not seen.
 
 For every group of a table of steps to a target and every batch size in it: fit the others, predict the steps
-of a run there, and compare with what was seen; beside it the same formula fitted by least squares of the steps
-themselves (`scipy.optimize.curve_fit`), which is what the table's authors did (arXiv:2410.21676). The number
-of batch sizes is the same in every fit, so the model is compiled once.
+of a run there, and compare with what was seen; beside it the same formula fitted by least squares of the
+steps themselves (`scipy.optimize.curve_fit`), which is what arXiv:2410.21676 did. The number of batch sizes
+is the same in every fit, so the model is compiled once.
 
     python benches/accuracy/steps.py STEPS.csv --batch-unit sequences --group-by model
 """

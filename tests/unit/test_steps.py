@@ -1,6 +1,7 @@
 """Steps to a target: the law, the straight line, the runs that count, the table, what is said of it."""
 
 import dataclasses
+import json
 
 import numpy as np
 import polars as pl
@@ -16,8 +17,10 @@ from faces_fixture import (
 from hypothesis import given
 from hypothesis import strategies as st
 from surge_fit import plots
+from surge_fit.cli import app
 from surge_fit.prediction import log_steps_draws
 from surge_fit.steps import choose_runs, log_steps, straight_line
+from typer.testing import CliRunner
 
 NAN = float("nan")
 positive = st.floats(1e-3, 1e9)
@@ -229,6 +232,54 @@ def test_a_fit_without_steps_predicts_none():
         log_steps_draws(make_posterior(), np.array([8.0]))
     with pytest.raises(sf.InputError, match=r"'batch_size' must be positive and finite; got 0"):
         sf.predict_steps(make_steps_posterior(), batch_size=0)
+
+
+@pytest.fixture
+def table(tmp_path):
+    path = tmp_path / "steps.csv"
+    path.write_text("batch_size,steps,target_loss\n64,32250,3\n1024,2953,3\n16384,1122,3\n")
+    return str(path)
+
+
+def run(*arguments):
+    return CliRunner().invoke(app, [*arguments, "--batch-unit", "sequences"], prog_name="surge-fit")
+
+
+def test_the_command_fits_steps_and_draws_them(table, tmp_path, monkeypatch):
+    monkeypatch.setattr("surge_fit.fitting.fit", lambda sweep, **options: make_steps_posterior())
+    figure = tmp_path / "steps.png"
+    told = run("fit", table, "--plot", str(figure))
+    assert told.exit_code == 0
+    assert told.stdout.startswith("critical batch size: 2000 sequences (1700 … 2300, 90 % interval)\n")
+    assert "law broken_power" not in told.stdout
+    assert figure.stat().st_size > 10_000
+    held = json.loads(run("fit", table, "--json").stdout)
+    assert (held["law"], held["law_parameters"], held["loss_unit"]) == (None, {}, None)
+    assert len(held["steps"]["predictions"]) == 6
+
+
+def test_the_command_recommends_no_rate_from_steps_and_says_so_before_any_fit(table, monkeypatch):
+    monkeypatch.delattr("surge_fit.fitting.fit")
+    refused = run("recommend", table, "-b", "64")
+    assert refused.exit_code == 1
+    assert refused.stderr == (
+        "Error: A recommendation needs runs with learning rates and losses, or published optima; the 3 runs of "
+        "steps.csv have steps to a target and no learning rates. Add the columns 'learning_rate' and 'loss'. "
+        "What the steps tell, the critical batch size, `surge_fit.fit` (command line: surge-fit fit) tells.\n"
+    )
+
+
+def test_the_command_checks_a_table_of_steps(table):
+    told = run("check", table)
+    assert told.exit_code == 0
+    assert told.stdout.startswith("steps.csv: 3 runs, batch sizes in sequences, protocol to_target\n")
+
+
+def test_the_published_table_is_read_by_its_groups(shared_data):
+    path = shared_data / "critical_batch_size" / "steps_to_target.csv"
+    sweep = sf.read_sweep(path, batch_unit="sequences", group_by="model")
+    assert (len(sweep), len(sweep.groups), sweep.kind) == (45, 5, "steps_to_target")
+    assert "critical_batch_size_not_bracketed" not in {check.slug for check in sweep.checks()}
 
 
 def test_the_figure_shows_the_limits_that_meet_at_the_critical_batch_size(tmp_path):

@@ -46,16 +46,16 @@ def test_data_without_noise_give_the_exact_line_back():
 
 
 def test_batch_sizes_below_the_critical_one_bound_it_from_below():
-    # From 1/4 to 128: at the largest, B_crit/B is still 7, and the steps fall nearly as 1/B throughout.
-    small = sweep(0.05, SIZES / 64)
+    # From 1/16 to 32: at the largest, E is 1 + 32/900 times the least, a part of the noise.
+    small = sweep(0.05, SIZES / 256)
     assert small.checks()[0].slug == "critical_batch_size_not_bracketed"
     found = {estimate.name: estimate for estimate in sf.estimate_parameters(sf.fit(small, random_seed=0))}
     # What small batch sizes do tell is the least number of examples, in which both unknowns cancel.
     assert found["min_examples"].identified
     assert found["min_examples"].median == pytest.approx(CRITICAL * MIN_STEPS, rel=0.1)
     critical = found["critical_batch_size"]
-    assert critical.identified or critical.bound == "lower"
-    assert 64 < critical.interval[0] < CRITICAL < critical.interval[1]
+    assert (critical.identified, critical.bound) == (False, "lower")
+    assert 64 < critical.interval[0] < CRITICAL
 
 
 def test_a_saved_fit_predicts_as_before(posterior, tmp_path):
