@@ -17,6 +17,9 @@ BATCH_SIZES = np.array([8.0, 64.0, 512.0])
 OPTIMA = np.array([1e-3, 3e-3, 8e-3])
 """The optimum that the runs and the draws are made around."""
 
+MIN_STEPS, CRITICAL_BATCH_SIZE = 1000.0, 2000.0
+"""Of the steps to a target."""
+
 FLOOR, CURVATURE, RATE, ASYMMETRY = 2.0, 0.05, 0.6, 1.6
 GOOD = Diagnostics(1.003, "log_noise_scale", 900.0, 800.0, "wall", 1, CHAINS * DRAWS)
 BAD = Diagnostics(1.2, "log_noise_scale", 90.0, 80.0, "wall", 1, CHAINS * DRAWS)
@@ -43,6 +46,49 @@ def runs() -> Sweep:
 def optimum_points() -> Sweep:
     """The optima alone."""
     return Sweep.from_columns(batch_size=BATCH_SIZES, optimal_learning_rate=OPTIMA, batch_unit="tokens")
+
+
+def steps_to_target(smallest: float = 64) -> Sweep:
+    """Steps to a target at six batch sizes, exactly by the law, and one run that was stopped short of it."""
+    sizes = smallest * 4.0 ** np.arange(-1, 6)
+    steps = MIN_STEPS * (1 + CRITICAL_BATCH_SIZE / sizes)
+    return Sweep.from_columns(
+        run_id=[f"B={size:g}" for size in sizes],
+        batch_size=sizes,
+        steps_to_target=[None, *steps[1:]],
+        steps=[2000.0, *steps[1:]],
+        batch_unit="sequences",
+    )
+
+
+def make_steps_posterior(*, smallest: float = 64, spread: float = 0.1) -> Posterior:
+    """Make the posterior of `steps_to_target`: `spread` is the standard deviation of log B_crit."""
+    rng = np.random.default_rng(0)
+    sweep, law = steps_to_target(smallest), get_law("broken_power")
+    shape = (CHAINS, DRAWS)
+    critical = np.log(CRITICAL_BATCH_SIZE) + spread * rng.standard_normal(shape)
+    # The fewest examples, the product, are what small batch sizes tell well.
+    examples = np.log(CRITICAL_BATCH_SIZE * MIN_STEPS) + 0.03 * rng.standard_normal(shape)
+    after = {
+        "log_critical_batch_size": critical,
+        "log_min_steps": examples - critical,
+        "steps_noise": np.exp(np.log(0.05) + 0.2 * rng.standard_normal(shape)),
+    }
+    priors = default_priors(observe(sweep), law)
+    before = {name: prior.draw(rng, shape) for name, prior in priors.items()}
+    groups = {"posterior": after, "prior": before}
+    sets = {
+        group: xr.Dataset({name: (("chain", "draw"), values) for name, values in held.items()})
+        for group, held in groups.items()
+    }
+    return Posterior(
+        tree=xr.DataTree.from_dict(sets),
+        sweep=sweep,
+        law=law,
+        priors=priors,
+        random_seed=0,
+        diagnostics=GOOD,
+    )
 
 
 def make_posterior(

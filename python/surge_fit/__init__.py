@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from surge_fit.observations import observe
     from surge_fit.planning import NextRun, NextRuns, next_runs
     from surge_fit.posterior import Posterior, load_posterior
+    from surge_fit.prediction import StepsPrediction, predict_steps
     from surge_fit.prior_scales import default_priors
     from surge_fit.priors import HalfNormal, LogNormal, Normal, Prior, Priors, StudentT
     from surge_fit.recommendation import Alternative, Recommendation, recommend
@@ -65,6 +66,7 @@ _HOME = {
     "Priors": "priors",
     "Recommendation": "recommendation",
     "Run": "sweep",
+    "StepsPrediction": "prediction",
     "StudentT": "priors",
     "SurgeFitError": "errors",
     "Sweep": "sweep",
@@ -81,6 +83,7 @@ _HOME = {
     "next_runs": "planning",
     "observe": "observations",
     "open_dump": "dump",
+    "predict_steps": "prediction",
     "progress_bar": "report.progress",
     "read_sweep": "sweep",
     "recommend": "recommendation",

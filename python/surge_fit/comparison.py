@@ -22,7 +22,7 @@ from surge_fit.fitting import Progress
 from surge_fit.held_out import held_out_log_density, log_mean
 from surge_fit.importers.wording import number, plural
 from surge_fit.law import Law, get_law
-from surge_fit.observations import Observations, observe
+from surge_fit.observations import Observations, observe, require_learning_rates
 from surge_fit.posterior import Posterior
 from surge_fit.sweep import Sweep
 from surge_fit.typing import BatchUnit, FloatArray
@@ -168,7 +168,8 @@ def compare(
     Raises
     ------
     SweepError
-        If there are fewer than three usable batch sizes, or fewer than two laws can be fitted without one.
+        If there are fewer than three usable batch sizes, fewer than two laws can be fitted without one, or
+        the sweep has no learning rates.
     InputError
         If a law is unknown or named twice, there are fewer than two, or the seed is not a non-negative
         integer.
@@ -179,6 +180,7 @@ def compare(
     batch sizes in the place of observations. With a handful of batch sizes the standard errors are rough.
     """
     chosen = _distinct(laws)
+    require_learning_rates(sweep)
     observations = observe(sweep)
     if len(observations.batch_size) < LEAST_BATCH_SIZES:
         found = plural(len(observations.batch_size), "batch size")
@@ -209,7 +211,7 @@ def compare(
         left_out=tuple(left_out),
         untrusted=tuple(untrusted),
         source=sweep.source,
-        kind=sweep.kind,
+        kind="optimum_points" if sweep.kind == "optimum_points" else "runs",
         runs=observations.count,
         batch_unit=sweep.batch_unit,
         random_seed=random_seed,

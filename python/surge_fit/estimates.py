@@ -1,4 +1,4 @@
-"""What the runs say of the law's own numbers, and whether they say anything at all."""
+"""What the runs say of the laws' own numbers, and whether they say anything at all."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 
 from surge_fit.law import kernel
 from surge_fit.posterior import Posterior
+from surge_fit.steps import OVERHEAD
 from surge_fit.typing import FloatArray
 
 PROBABILITY = 0.9
@@ -31,12 +32,14 @@ Bound: TypeAlias = Literal["lower", "upper"]
 
 @dataclass(frozen=True, slots=True)
 class ParameterEstimate:
-    """One number of the law, in the user's units.
+    """One number of a law, in the user's units.
 
     Attributes
     ----------
     name : str
-        ``noise_scale`` [batch unit] or ``max_learning_rate``.
+        ``noise_scale`` [batch unit] or ``max_learning_rate`` of the law of the learning rate;
+        ``critical_batch_size`` [batch unit], ``overhead_batch_size`` (0.2 of it, where a run takes 20 % more
+        examples than the fewest), ``min_steps`` and ``min_examples`` [batch unit] of that of the steps.
     median : float
         Infinite where the number more likely than not does not exist.
     interval : tuple of float
@@ -93,7 +96,10 @@ class CurveStatements:
 
 
 def estimate_parameters(posterior: Posterior) -> tuple[ParameterEstimate, ...]:
-    """Estimate the law's noise scale (where it has one) and its maximum learning rate.
+    """Estimate what the laws of the fit are made of.
+
+    The law of the learning rate has a maximum and, where it bends, a noise scale; that of the steps to a
+    target a critical batch size and the fewest steps and examples.
 
     Parameters
     ----------
@@ -103,8 +109,18 @@ def estimate_parameters(posterior: Posterior) -> tuple[ParameterEstimate, ...]:
     -------
     tuple of ParameterEstimate
     """
-    law, prior = posterior.law, posterior.tree["prior"]
-    before = {p.name: np.asarray(prior[p.name].values, dtype=np.float64).reshape(-1) for p in law.parameters}
+    found = _of_learning_rate(posterior) if posterior.has_law else []
+    return (*found, *(_of_steps(posterior) if posterior.has_steps else ()))
+
+
+def _before(posterior: Posterior, name: str) -> FloatArray:
+    """Prior draws of a variable, shape (draw,)."""
+    return np.asarray(posterior.tree["prior"][name].values, dtype=np.float64).reshape(-1)
+
+
+def _of_learning_rate(posterior: Posterior) -> list[ParameterEstimate]:
+    law = posterior.law
+    before = {p.name: _before(posterior, p.name) for p in law.parameters}
     found = []
     if "log_noise_scale" in posterior.law_draws:
         found.append(
@@ -112,7 +128,19 @@ def estimate_parameters(posterior: Posterior) -> tuple[ParameterEstimate, ...]:
         )
     after_supremum = kernel.supremum(law, posterior.law_draws)
     found.append(_estimate("max_learning_rate", after_supremum, kernel.supremum(law, before)))
-    return tuple(found)
+    return found
+
+
+def _of_steps(posterior: Posterior) -> list[ParameterEstimate]:
+    names = ("log_critical_batch_size", "log_min_steps")
+    critical, least = ((posterior.draws(name), _before(posterior, name)) for name in names)
+    shift = np.log(OVERHEAD)
+    return [
+        _estimate("critical_batch_size", *critical),
+        _estimate("overhead_batch_size", critical[0] + shift, critical[1] + shift),
+        _estimate("min_steps", *least),
+        _estimate("min_examples", critical[0] + least[0], critical[1] + least[1]),
+    ]
 
 
 def curve_statements(posterior: Posterior) -> CurveStatements:

@@ -97,6 +97,9 @@ def fit(
 ) -> Posterior:
     """Fit a law to a sweep.
 
+    Steps to a target, where the sweep has them, are fitted as well: alone, or together with the law, whose
+    noise scale is then loosely tied to the critical batch size (`surge_fit.default_priors`).
+
     Samples the model of `surge_fit.model` with NUTS (nutpie; 4 chains, 1,500 kept draws each, target
     acceptance 0.95) and checks R-hat, effective sample size and divergences. Where they do not pass, the fit
     is repeated once in smaller steps (target acceptance 0.99) with four times the tuning and twice the draws.
@@ -104,9 +107,10 @@ def fit(
     Parameters
     ----------
     sweep : Sweep
-        Runs of one group, or optimum points.
+        Runs of one group, optimum points, or steps to a target.
     law : str or Law
-        Name of a built-in law (`surge_fit.LAWS`) or a law of one's own.
+        Name of a built-in law (`surge_fit.LAWS`) or a law of one's own; of no effect where the sweep has no
+        learning rates.
     priors : mapping of str to Prior, optional
         Priors that replace the default ones, by name.
     random_seed : int

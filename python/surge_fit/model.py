@@ -17,6 +17,14 @@ runs enter a logistic wall π(u) = P(diverge | u), finished ones enter it from t
 huge loss is right-censored, and may be a divergence that stopped short of infinity: π + (1 − π) P(loss >
 threshold). An optimum point is the law seen with noise.
 
+Steps S to a target loss at the best learning rate of a batch size have
+
+    log S ~ StudentT(5, log S_min + log(1 + B_crit/B), σ²),          log B_crit = log B_noise + log ρ
+
+with ρ ~ exp(Normal(0, 0.5)) where the law has a noise scale: arXiv:1812.06162 has ρ = 1, which holds up to a
+factor of about two. Other laws, and steps alone, have a B_crit of its own. In log S errors are alike at all
+batch sizes, which they are neither in S nor in 1/S. A run that ended short of the target is right-censored.
+
 Everything that comes from the sweep, the locations of the priors included, enters as ``pm.Data``: one
 compiled model serves every sweep of the same `structure`. Their widths are constants, which compile faster.
 """
@@ -29,10 +37,10 @@ import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
 
-from surge_fit import discrepancy, surface
+from surge_fit import discrepancy, steps, surface
 from surge_fit.errors import InputError, SweepError
 from surge_fit.law import Law
-from surge_fit.observations import Observations, Runs
+from surge_fit.observations import STUDENT_T_DEGREES, Observations, Runs
 from surge_fit.priors import HalfNormal, LogNormal, Normal, Priors, StudentT
 
 Tensor: TypeAlias = Any
@@ -41,7 +49,10 @@ Tensor: TypeAlias = Any
 
 def structure(observations: Observations, law: Law, priors: Priors) -> tuple[object, ...]:
     """Describe all that shapes the graph of the model: models of equal structure differ in data alone."""
-    parts = (observations.finished, observations.censored, observations.wall, observations.optimum)
+    parts = (
+        *(observations.finished, observations.censored, observations.wall, observations.optimum),
+        *(observations.steps, observations.censored_steps),
+    )
     widths = tuple((name, prior.family, *prior.widths) for name, prior in priors.items())
     return law.name, law.shape, len(observations.batch_size), tuple(len(runs) > 0 for runs in parts), widths
 
@@ -66,9 +77,9 @@ def assemble(observations: Observations, law: Law, priors: Priors) -> pm.Model:
     Returns
     -------
     pymc.Model
-        With the dims ``batch_size``, ``run``, ``censored_run``, ``wall_run`` and ``optimum``, as far as the
-        sweep has them. Learning rates, batch sizes and their ratios are natural logarithms; losses are in
-        the sweep's unit.
+        With the dims ``batch_size``, ``run``, ``censored_run``, ``wall_run``, ``optimum``, ``steps_run`` and
+        ``censored_steps_run``, as far as the sweep has them. Learning rates, batch sizes, their ratios and
+        steps are natural logarithms; losses are in the sweep's unit.
 
     Raises
     ------
@@ -77,7 +88,7 @@ def assemble(observations: Observations, law: Law, priors: Priors) -> pm.Model:
     SweepError
         If there are fewer runs than the law has parameters.
     """
-    if observations.count < len(law.parameters):
+    if observations.has_learning_rates and observations.count < len(law.parameters):
         raise SweepError(
             f"The law {law.name!r} has {len(law.parameters)} parameters and needs at least as many usable "
             f"runs; found {observations.count}. Add runs, or choose a law with fewer parameters "
@@ -88,15 +99,21 @@ def assemble(observations: Observations, law: Law, priors: Priors) -> pm.Model:
         "censored_run": observations.censored,
         "wall_run": observations.wall,
         "optimum": observations.optimum,
+        "steps_run": observations.steps,
+        "censored_steps_run": observations.censored_steps,
     }
     coords: dict[str, Any] = {"batch_size": observations.batch_size}
     coords |= {dim: list(runs.id) for dim, runs in groups.items() if len(runs)}
     with pm.Model(coords=coords) as model:
-        log_optimum = _log_optimum(observations, law, priors)
+        x = pm.Data("log_batch_size", observations.log_batch_size, dims="batch_size")
+        if observations.has_learning_rates:
+            log_optimum = _log_optimum(observations, law, priors, x)
         if len(observations.optimum):
             _add_optimum_points(_Seen("optimum", observations.optimum), log_optimum, priors)
         if len(observations.finished):
             _add_surface(observations, log_optimum, priors)
+        if len(observations.steps):
+            _add_steps(observations, x, priors)
     return model
 
 
@@ -137,9 +154,8 @@ def _location(name: str, value: float) -> Tensor:
     return pm.Data(f"{name}_prior_location", value)
 
 
-def _log_optimum(observations: Observations, law: Law, priors: Priors) -> Tensor:
+def _log_optimum(observations: Observations, law: Law, priors: Priors, x: Tensor) -> Tensor:
     """Log of the optimal learning rate at every tried batch size, dim ``batch_size``."""
-    x = pm.Data("log_batch_size", observations.log_batch_size, dims="batch_size")
     x_reference = pm.Data("log_reference_batch_size", observations.log_reference_batch_size)
     at_reference = _variable("log_reference_learning_rate", priors)
     theta = {p.name: _variable(p.name, priors) for p in law.parameters[1:]}
@@ -215,3 +231,26 @@ def _add_surface(observations: Observations, log_optimum: Tensor, priors: Priors
         logit = surface.divergence_logit(runs.distance(log_optimum), wall, width)
         survival = surface.log_survival(pt, (runs.value - mean) / sd)
         pm.Potential("censored_loss", surface.log_huge_loss(pt, logit, survival).sum())
+
+
+def _add_steps(observations: Observations, x: Tensor, priors: Priors) -> None:
+    log_min_steps = _variable("log_min_steps", priors)
+    if "log_critical_ratio" in priors:
+        log_noise_scale = pm.modelcontext(None)["log_noise_scale"]
+        log_critical = pm.Deterministic(
+            "log_critical_batch_size", log_noise_scale + _variable("log_critical_ratio", priors)
+        )
+    else:
+        log_critical = _variable("log_critical_batch_size", priors)
+    noise = _variable("steps_noise", priors)
+    curve = steps.log_steps(pt, x, log_min_steps, log_critical)
+
+    def seen(dim: str, runs: Runs) -> tuple[Tensor, Tensor]:
+        index = pm.Data(f"{dim}_batch_index", runs.batch_index, dims=dim)
+        return curve[index], pm.Data(f"{dim}_value", runs.value, dims=dim)
+
+    mean, value = seen("steps_run", observations.steps)
+    pm.StudentT("log_steps", nu=STUDENT_T_DEGREES, mu=mean, sigma=noise, observed=value, dims="steps_run")
+    if len(observations.censored_steps):
+        mean, limit = seen("censored_steps_run", observations.censored_steps)
+        pm.Potential("censored_steps", surface.log_survival(pt, (limit - mean) / noise).sum())

@@ -1,7 +1,9 @@
 """What each run of a sweep tells the model, and the scales that make priors weakly informative.
 
 A finished run enters the loss surface; a diverged one the divergence wall; a finite but huge loss says
-only "at least this bad"; a crashed or stopped run says nothing and is named as such.
+only "at least this bad"; a crashed or stopped run says nothing and is named as such. Of runs to a target, the
+steps at the best learning rate of each batch size enter the law of the steps, since that is what the law is
+about (`surge_fit.steps`); a run that ended short of the target says only "more steps than this".
 """
 
 from __future__ import annotations
@@ -12,6 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from surge_fit.errors import SweepError
+from surge_fit.importers.wording import plural
+from surge_fit.steps import choose_runs
 from surge_fit.sweep import Sweep
 from surge_fit.typing import FloatArray
 
@@ -19,6 +23,9 @@ IndexArray = NDArray[np.int64]
 
 HUGE_LOSS = 10.0
 """A finite loss is censored above this many times the typical depth of the valleys, see `observe`."""
+
+STUDENT_T_DEGREES = 5.0
+"""Degrees of freedom of every residual; the model's survival function is exact for this value only."""
 
 DEFAULT_GRID_STEP = 0.7
 """Spacing of learning rates, in log units (a factor of two), where a batch size has only one."""
@@ -32,7 +39,7 @@ class Runs:
     batch_index: IndexArray
     log_learning_rate: FloatArray
     value: FloatArray
-    """What was seen: a loss, a censoring threshold, 1 or 0 for diverged or not, a log learning rate."""
+    """A loss, a censoring threshold, 1 or 0 for diverged or not, log learning rate or log steps."""
     se: FloatArray
     """Standard error of `value`; zero where none is known."""
 
@@ -49,13 +56,15 @@ class Scales:
     log_batch_size_spread : float
         Half of the tried range of log batch size.
     log_learning_rate : float
-        Mean over batch sizes of the log learning rate of the best run.
+        Mean over batch sizes of the log learning rate of the best run; NaN without learning rates.
     curvature : float
         Typical curvature of the loss valley [loss per squared log learning rate].
     best_loss : ndarray, shape (batch_size,)
         Loss of the best run at each batch size; the mean of the others where none finished.
     gap : ndarray, shape (batch_size,)
         How far the floor of each valley may lie below that run [loss].
+    log_fewest_steps : float
+        Log of the fewest steps to the target of any run; NaN without a target.
     """
 
     log_batch_size_spread: float
@@ -63,6 +72,7 @@ class Scales:
     curvature: float
     best_loss: FloatArray
     gap: FloatArray
+    log_fewest_steps: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,6 +85,8 @@ class Observations:
     censored: Runs
     wall: Runs
     optimum: Runs
+    steps: Runs
+    censored_steps: Runs
     unused: tuple[tuple[str, str], ...]
     """Run id and reason of every run that enters no likelihood."""
     scales: Scales
@@ -98,7 +110,13 @@ class Observations:
     @property
     def count(self) -> int:
         """How many runs (or optimum points) enter the model."""
-        return len({*self.finished.id, *self.censored.id, *self.wall.id, *self.optimum.id})
+        parts = (self.finished, self.censored, self.wall, self.optimum, self.steps, self.censored_steps)
+        return len({run for runs in parts for run in runs.id})
+
+    @property
+    def has_learning_rates(self) -> bool:
+        """Whether anything was seen of the optimal learning rate."""
+        return len(self.finished) > 0 or len(self.optimum) > 0
 
 
 def observe(sweep: Sweep) -> Observations:
@@ -107,7 +125,7 @@ def observe(sweep: Sweep) -> Observations:
     Parameters
     ----------
     sweep : Sweep
-        Runs of one group, or optimum points.
+        Runs of one group, optimum points, or steps to a target.
 
     Returns
     -------
@@ -133,23 +151,53 @@ def observe(sweep: Sweep) -> Observations:
         ceiling = _ceiling(sweep.loss[finished])
         censored = finished & (sweep.loss > ceiling)
         finished = finished & ~censored
-    used = finished | diverged | censored | optimum
+    # Without a single loss a wall has nothing to stand on: such runs are here for their steps.
+    wall = finished | diverged if finished.any() else none
+    reached, missed = sweep.steps_when_reached, sweep.steps_when_missed
+    steps, ended = choose_runs(sweep.batch_size, sweep.learning_rate, reached, missed)
+    used = finished | wall | censored | optimum | steps | ended
     batch_size = np.unique(sweep.batch_size[used])
     runs = _Picker(sweep, batch_size)
     observed = runs.pick(finished, sweep.loss, sweep.loss_se)
-    wall = finished | diverged if diverged.any() or finished.any() else none
     return Observations(
         batch_size=batch_size,
         finished=observed,
         censored=runs.pick(censored, np.full(len(sweep), ceiling), None),
         wall=runs.pick(wall, diverged.astype(np.float64), None),
         optimum=runs.pick(optimum, np.log(sweep.learning_rate), _optimum_se(sweep)),
-        unused=tuple(
-            (sweep.run_id[i], "no loss" if sweep.status[i] == "finished" else sweep.status[i])
-            for i in np.flatnonzero(~used)
-        ),
+        steps=runs.pick(steps, np.log(reached), None),
+        censored_steps=runs.pick(ended, np.log(missed), None),
+        unused=tuple((sweep.run_id[i], _why_unused(sweep, i)) for i in np.flatnonzero(~used)),
         scales=_scales(sweep, batch_size, observed),
     )
+
+
+def require_learning_rates(sweep: Sweep) -> None:
+    """Refuse a sweep that says nothing of the optimal learning rate.
+
+    Raises
+    ------
+    SweepError
+        Naming the columns that are missing.
+    """
+    if observe(sweep).has_learning_rates:
+        return
+    lacking = "learning rates" if sweep.kind == "steps_to_target" else "losses"
+    columns = "'learning_rate' and 'loss'" if sweep.kind == "steps_to_target" else "'loss'"
+    raise SweepError(
+        "Optimal learning rates are read off runs with learning rates and losses, or published optima; the "
+        f"{plural(len(sweep), 'run')} of {sweep.source} have steps to a target and no {lacking}. Add the "
+        f"columns {columns}. What the steps tell, the critical batch size, `surge_fit.fit` (command line: "
+        "surge-fit fit) tells."
+    )
+
+
+def _why_unused(sweep: Sweep, index: np.intp) -> str:
+    if np.isfinite(sweep.steps_when_reached[index]):
+        return "not at the best learning rate"
+    if sweep.steps_to_target is not None and sweep.status[index] != "diverged":
+        return "target not reached"
+    return "no loss" if sweep.status[index] == "finished" else sweep.status[index]
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,13 +257,15 @@ def _scales(sweep: Sweep, batch_size: FloatArray, finished: Runs) -> Scales:
     centre = (
         np.log(sweep.learning_rate) if sweep.kind == "optimum_points" else best_rate[~np.isnan(best_rate)]
     )
+    reached = sweep.steps_when_reached[np.isfinite(sweep.steps_when_reached)]
     mean_best = float(best_loss[~np.isnan(best_loss)].mean()) if depths else 0.0
     return Scales(
         log_batch_size_spread=float(np.ptp(np.log(batch_size))) / 2,
-        log_learning_rate=float(centre.mean()),
+        log_learning_rate=float(centre.mean()) if len(centre) else np.nan,
         curvature=curvature,
         best_loss=np.nan_to_num(best_loss, nan=mean_best),
         gap=0.5 * curvature * (step / 2) ** 2,
+        log_fewest_steps=float(np.log(reached.min())) if len(reached) else np.nan,
     )
 
 

@@ -16,7 +16,7 @@ from surge_fit import discrepancy
 from surge_fit.diagnostics import Diagnostics
 from surge_fit.errors import InputError
 from surge_fit.law import Law, get_law, kernel
-from surge_fit.observations import Observations, observe
+from surge_fit.observations import Observations, observe, require_learning_rates
 from surge_fit.priors import Priors
 from surge_fit.sweep import Sweep
 from surge_fit.typing import FloatArray, Path
@@ -40,6 +40,7 @@ class Posterior:
     sweep : Sweep
         What was fitted.
     law : Law
+        Of the learning rate; where `has_law` is false, the one that was asked for, which has no draws.
     priors : Priors
     random_seed : int
     diagnostics : Diagnostics
@@ -57,6 +58,16 @@ class Posterior:
     def observations(self) -> Observations:
         """The runs as the model saw them."""
         return observe(self.sweep)
+
+    @property
+    def has_law(self) -> bool:
+        """Whether anything was seen of the optimal learning rate; steps to a target do not show it."""
+        return "log_optimal_learning_rate" in self.tree["posterior"].data_vars
+
+    @property
+    def has_steps(self) -> bool:
+        """Whether steps to a target were fitted, so that the critical batch size is known."""
+        return "log_min_steps" in self.tree["posterior"].data_vars
 
     @property
     def has_surface(self) -> bool:
@@ -136,8 +147,9 @@ class Posterior:
         Raises
         ------
         InputError
-            If a batch size is not a positive finite number.
+            If a batch size is not a positive finite number, or the sweep has no learning rates (`has_law`).
         """
+        require_learning_rates(self.sweep)
         sizes = require_batch_sizes(batch_size)
         return kernel.evaluate(self.law, self.law_draws, sizes) + self.discrepancy(sizes)
 

@@ -16,7 +16,12 @@ def default_priors(observations: Observations, law: Law) -> Priors:
     """The priors that `fit` uses where none are passed.
 
     Learning rates are centred on the best runs of the sweep, batch sizes on those tried, losses on the depth
-    of the valleys; shapes have the priors that the law declares. Print them, or replace some by name.
+    of the valleys, steps on the fewest seen; shapes have the priors that the law declares. Print them, or
+    replace some by name.
+
+    Where a law with a noise scale is fitted together with steps to a target, ``log_critical_ratio`` is the
+    log of B_crit/B_noise, and its prior says how closely the two are tied: Normal(0, 0.5) loosely (default),
+    Normal(0, 0.01) as one number, as arXiv:1812.06162 has it, Normal(0, 5) hardly at all.
 
     Parameters
     ----------
@@ -28,14 +33,29 @@ def default_priors(observations: Observations, law: Law) -> Priors:
     -------
     Priors
     """
+    priors = _learning_rate_priors(observations, law) if observations.has_learning_rates else {}
+    if len(observations.steps):
+        priors["log_min_steps"] = Normal(observations.scales.log_fewest_steps, 2.0)
+        if "log_noise_scale" in priors:
+            priors["log_critical_ratio"] = Normal(0.0, 0.5)
+        else:
+            priors["log_critical_batch_size"] = _batch_size_prior(observations)
+        priors["steps_noise"] = LogNormal(0.1, 0.7)
+    return Priors(priors)
+
+
+def _batch_size_prior(observations: Observations) -> Prior:
+    return Normal(observations.log_reference_batch_size, 3.5)
+
+
+def _learning_rate_priors(observations: Observations, law: Law) -> dict[str, Prior]:
     scales = observations.scales
     priors: dict[str, Prior] = {
         "log_reference_learning_rate": Normal(scales.log_learning_rate, 1.5),
     }
     for parameter in law.parameters[1:]:
         if parameter.role == "batch_size_scale":
-            centre = observations.log_reference_batch_size
-            priors[parameter.name] = Normal(centre, 3.5)
+            priors[parameter.name] = _batch_size_prior(observations)
         elif parameter.prior is not None:
             priors[parameter.name] = parameter.prior
     priors["discrepancy_scale"] = LogNormal(0.3, 0.6)
@@ -53,4 +73,4 @@ def default_priors(observations: Observations, law: Law) -> Priors:
         }
     if len(observations.wall):
         priors |= {"wall": LogNormal(2.5, 0.6), "wall_width": LogNormal(0.3, 0.5)}
-    return Priors(priors)
+    return priors

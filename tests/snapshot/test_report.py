@@ -9,7 +9,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 from dumps import gaussian
-from faces_fixture import BAD, make_comparison, make_posterior, optimum_points, runs
+from faces_fixture import (
+    BAD,
+    make_comparison,
+    make_posterior,
+    make_steps_posterior,
+    optimum_points,
+    runs,
+    steps_to_target,
+)
 from surge_fit.cli import app
 from surge_fit.dump import Dump, open_dump
 from surge_fit.law import LAWS
@@ -44,6 +52,10 @@ def report(batch_sizes: list[float] | None = None, **how: object) -> Report:
     posterior = make_posterior(**how)
     found = recommend(posterior, batch_size=batch_sizes, current_learning_rate=3e-3) if batch_sizes else ()
     return replace(compose(posterior, found), version="1.2.3")
+
+
+def steps_report(**how: object) -> Report:
+    return replace(compose(make_steps_posterior(**how)), version="1.2.3")
 
 
 def dump(step: int, seed: int) -> Dump:
@@ -93,11 +105,14 @@ TEXTS = {
     "report_not_trusted": lambda: to_text(report([64], diagnostics=BAD)),
     "report_no_maximum": lambda: to_text(report([64], law="linear"), parameters=True),
     "report_optimum_points": lambda: to_text(report(BATCH_SIZES, sweep=optimum_points())),
+    "report_steps": lambda: to_text(steps_report(), parameters=True, priors=True),
+    "report_steps_bound": lambda: to_text(steps_report(smallest=1, spread=2.5), parameters=True),
     "report_narrow": lambda: to_text(report([64]), width=70),
     "comparison": lambda: comparison_to_text(make_comparison()),
     "comparison_tie": lambda: comparison_to_text(make_comparison(tie=True)),
     "comparison_no_curve": lambda: comparison_to_text(replace(make_comparison(), statements=None)),
     "check": lambda: sweep_to_text(runs()),
+    "check_steps": lambda: sweep_to_text(steps_to_target()),
     "laws": lambda: laws_to_text(LAWS.values()),
     "gradients": lambda: checkpoints_to_text(
         [noise(batch_size=64, group=r"layers\.\d+")],
@@ -112,6 +127,7 @@ TEXTS = {
 JSONS = {
     "report": lambda: to_json(report(BATCH_SIZES)),
     "comparison": lambda: comparison_to_json(make_comparison(tie=True)),
+    "report_steps": lambda: to_json(steps_report()),
     "check": lambda: sweep_to_json(runs()),
     "gradients": lambda: checkpoints_to_json([noise(batch_size=64)]),
     "plan": lambda: plan_to_json(plan()),

@@ -32,6 +32,7 @@ FILES: dict[str, tuple[str, str | bytes, dict]] = {
     "JSONL of lists": ("runs.jsonl", "[8, 0.1, 2]\n", UNIT),
     "missing batch size": ("runs.csv", "size,lr,loss\n8,0.1,2\n", UNIT),
     "missing learning rate": ("runs.csv", "bs,learning_rte,loss\n8,0.1,2\n", UNIT),
+    "steps of unknown meaning": ("runs.csv", "bs,max_steps\n8,100\n", UNIT),
     "missing loss": ("runs.csv", "bs,lr,accuracy\n8,0.1,2\n", UNIT),
     "ambiguous loss": ("runs.csv", "bs,lr,loss,smooth loss\n8,0.1,2,3\n", UNIT),
     "columns: absent header": ("runs.csv", GOOD, {**UNIT, "columns": {"loss": "run loss"}}),

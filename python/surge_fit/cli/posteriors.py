@@ -33,7 +33,7 @@ def fit_or_load(
     group: str | None,
     seed: int | None,
 ) -> Posterior:
-    """Fit a table of runs as the options say, or read a saved posterior, with which they are refused."""
+    """Fit a table with learning rates as the options say, or read a saved posterior, which takes none."""
     if path.suffix == ".nc":
         given = {
             "--output": output,
@@ -50,6 +50,9 @@ def fit_or_load(
 
         return load_posterior(path)
     held = read(path, columns_of(column), batch_unit, protocol, group_by, group)
+    from surge_fit.observations import require_learning_rates
+
+    require_learning_rates(held)
     return fit_and_save(held, law, seed, output)
 
 

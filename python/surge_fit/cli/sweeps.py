@@ -99,6 +99,7 @@ def recommend(
     epilog=examples(
         "surge-fit fit sweep.csv --batch-unit examples -o posterior.nc",
         "surge-fit fit runs.csv --batch-unit tokens --group-by N,D --group 'N=2e8, D=1e11'",
+        "surge-fit fit steps.csv --batch-unit sequences --protocol to_target --plot steps.png",
     )
 )
 def fit(
@@ -111,13 +112,18 @@ def fit(
     group_by: GroupByOption = None,
     group: GroupOption = None,
     seed: SeedOption = None,
+    plot: Annotated[
+        Path | None,
+        typer.Option(callback=plot_file, metavar="FILE", help="Save the figure as .png, .svg or .pdf."),
+    ] = None,
     priors: Annotated[bool, typer.Option("--priors", help="Print the priors too.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Fit a law to a sweep and save the posterior.
 
-    Prints the parameters with their intervals, the diagnostics and every reason for caution. The saved
-    file is NetCDF: `surge-fit recommend` reads it without fitting again, and ArviZ reads it too.
+    Prints the parameters with their intervals, the diagnostics and every reason for caution. Steps to a
+    target give the critical batch size, and steps and examples at every batch size tried. The saved file
+    is NetCDF: `surge-fit recommend` reads it without fitting again, and ArviZ reads it too.
     """
     columns = columns_of(column)
     held = read(sweep, columns, batch_unit, protocol, group_by, group)
@@ -129,6 +135,10 @@ def fit(
         show(to_json(report))
     else:
         tell(to_text(report, parameters=True, priors=priors, **terminal()))
+    if plot is not None:
+        from surge_fit.plots import save_fit
+
+        save_fit(posterior, plot)
     exit_unless_trustworthy(posterior)
 
 

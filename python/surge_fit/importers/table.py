@@ -68,15 +68,8 @@ def read_table(
     found = find_columns(headers, columns, group_by, source)
     if "batch_size" not in found:
         raise missing(_COLUMNS["batch_size"], headers, source)
-    kind = "runs"
-    if "learning_rate" not in found and "optimal_learning_rate" in found:
-        kind = "optimum_points"
-    else:
-        found.pop("optimal_learning_rate", None)
-        if "learning_rate" not in found:
-            raise missing(_COLUMNS["learning_rate"], headers, source)
-        if "loss" not in found and "steps_to_target" not in found:
-            raise missing(_COLUMNS["loss"], headers, source)
+    held_fixed = _protocol(protocol, frame[found["protocol"]] if "protocol" in found else None, source)
+    kind = _kind(found, held_fixed, headers, source)
     group_headers = find_group_columns(headers, group_by, found, source)
 
     cells = {name: frame[header] for name, header in found.items()}
@@ -98,18 +91,50 @@ def read_table(
     fields: dict[str, Any] = {column.name: None for column in RUN_COLUMNS}
     fields |= {name: column.values for name, column in values.items()}
     fields |= {name: tuple(words(cells[name])) for name in ("optimizer", "schedule") if name in cells}
-    if "loss" not in values:
-        fields["loss"] = np.full(len(frame), np.nan)
+    for name in ("loss", "learning_rate"):
+        if name not in values:
+            fields[name] = np.full(len(frame), np.nan)
     fields["run_id"] = run_ids
     fields["status"] = _statuses(cells.get("status"), values, kind, len(frame), source)
     fields["batch_unit"] = _batch_unit(batch_unit, cells.get("batch_unit"), found["batch_size"], source)
-    fields["protocol"] = _protocol(protocol, cells.get("protocol"), source)
+    fields["protocol"] = held_fixed or ("to_target" if kind == "steps_to_target" else None)
     fields["kind"] = kind
+    if "steps" in found and found["steps"] == found.get("steps_to_target"):
+        finished = np.array(fields["status"]) == "finished"
+        fields["steps_to_target"] = np.where(finished, fields["steps"], np.nan)
     fields |= _groups(frame, group_headers, source)
     used = {*found.values(), *group_headers.values()}
     fields["ignored_columns"] = tuple(header for header in headers if header not in used)
     fields["source"] = source.name
     return fields
+
+
+def _kind(found: dict[str, str], protocol: str | None, headers: Sequence[str], source: Source) -> str:
+    """Tell what a table holds by its columns, and leave in `found` those that belong to it.
+
+    In a table without learning rates, ``steps`` are those to the target where the table says that there was
+    one: nothing else could be read off them.
+    """
+    optima = found.pop("optimal_learning_rate", None)
+    if "learning_rate" in found:
+        if "loss" not in found and "steps_to_target" not in found:
+            raise missing(_COLUMNS["loss"], headers, source)
+        return "runs"
+    if optima is not None:
+        found[OPTIMUM_COLUMN.name] = optima
+        return "optimum_points"
+    if "steps" in found and ("target_loss" in found or protocol == "to_target"):
+        found.setdefault("steps_to_target", found["steps"])
+    if "steps_to_target" in found:
+        return "steps_to_target"
+    if "steps" in found and "loss" not in found:
+        raise SweepError(
+            "The steps of a table without learning rates must be those to a target loss; "
+            f"{source.name} does not say that its column '{found['steps']}' holds them. Say it with "
+            f"{source.option_remedy('protocol', 'to_target')}, or add the column 'target_loss' or "
+            "'learning_rate'."
+        )
+    raise missing(_COLUMNS["learning_rate"], headers, source)
 
 
 def _eager_frame(native: Any, source: Source) -> "nw.DataFrame[Any]":

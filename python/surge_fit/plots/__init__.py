@@ -15,6 +15,7 @@ from surge_fit.plots.comparison import plot_comparison, save_comparison
 from surge_fit.plots.gradients import plot_gradient_noise, save_gradient_noise
 from surge_fit.plots.law import draw_law, plot_law
 from surge_fit.plots.saving import save_figure
+from surge_fit.plots.steps import plot_steps
 from surge_fit.plots.style import STYLE
 from surge_fit.plots.valleys import draw_valleys, grid, plot_valleys, valley_axes, valley_legend
 from surge_fit.posterior import Posterior
@@ -29,8 +30,10 @@ __all__ = [
     "plot_gradient_noise",
     "plot_law",
     "plot_recommendation",
+    "plot_steps",
     "plot_valleys",
     "save_comparison",
+    "save_fit",
     "save_gradient_noise",
     "save_recommendation",
 ]
@@ -64,6 +67,30 @@ def plot_recommendation(posterior: Posterior, recommendations: Sequence[Recommen
         axes = valley_axes(bottom, count)
         draw_valleys(axes, posterior)
         valley_legend(bottom, axes)
+    return figure
+
+
+def save_fit(posterior: Posterior, path: Path) -> None:
+    """Write the figure of what was fitted to a file, whole or not at all, and without a display.
+
+    Parameters
+    ----------
+    posterior : Posterior
+        Drawn by `plot_recommendation`; by `plot_steps` where steps to a target are all there is.
+    path : path-like
+        Ends in ``.png``, ``.svg`` or ``.pdf``.
+    """
+    if posterior.has_law:
+        save_recommendation(posterior, (), path)
+    else:
+        save_figure(lambda: _steps_figure(posterior), path)
+
+
+def _steps_figure(posterior: Posterior) -> Figure:
+    import matplotlib.pyplot as plt
+
+    figure = plt.figure(figsize=(7.6, 5.0), layout="constrained")
+    plot_steps(posterior, figure.add_subplot())
     return figure
 
 

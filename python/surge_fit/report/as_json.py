@@ -15,7 +15,7 @@ from surge_fit.importers.aliases import STATUSES
 from surge_fit.law import Law
 from surge_fit.recommendation import Recommendation
 from surge_fit.report.comparison_text import comparison_warnings, curve_sentences, verdicts
-from surge_fit.report.content import Report
+from surge_fit.report.content import Report, StepsReport
 from surge_fit.sweep import Sweep
 
 
@@ -30,7 +30,7 @@ def to_json(report: Report) -> dict[str, Any]:
     -------
     dict
         Keys ``version, law, source, runs, batch_unit, loss_unit, random_seed, parameters, law_parameters,
-        recommendations, priors, diagnostics, warnings``. Learning rates, batch sizes [batch_unit] and
+        steps, recommendations, priors, diagnostics, warnings``. Learning rates, batch sizes [batch_unit] and
         expected regrets [loss_unit] in full precision. What does not exist, is infinite or unknown is None.
     """
     diagnostics = asdict(report.diagnostics)
@@ -46,7 +46,7 @@ def to_json(report: Report) -> dict[str, Any]:
     return strict_dict(
         {
             "version": report.version,
-            "law": report.law.name,
+            "law": None if report.law is None else report.law.name,
             "source": report.source,
             "runs": report.runs,
             "batch_sizes": report.batch_sizes,
@@ -63,12 +63,23 @@ def to_json(report: Report) -> dict[str, Any]:
                 }
                 for parameter in report.law_parameters
             },
+            "steps": None if report.steps is None else _steps(report.steps),
             "recommendations": [_recommendation(held) for held in report.recommendations],
             "priors": {name: str(prior) for name, prior in report.priors.items()},
             "diagnostics": diagnostics,
             "warnings": report.warnings,
         }
     )
+
+
+def _steps(steps: StepsReport) -> dict[str, Any]:
+    return {
+        "predictions": [
+            {**asdict(held), "probability": PROBABILITY, "steps_seen": seen}
+            for held, seen in zip(steps.predictions, steps.seen, strict=True)
+        ],
+        "straight_line": asdict(steps.line),
+    }
 
 
 def _recommendation(recommendation: Recommendation) -> dict[str, Any]:

@@ -12,9 +12,11 @@ from surge_fit.diagnostics import Diagnostics
 from surge_fit.estimates import PROBABILITY, ParameterEstimate, estimate_parameters
 from surge_fit.law import Law
 from surge_fit.posterior import Posterior
+from surge_fit.prediction import StepsPrediction, predict_steps
 from surge_fit.priors import Priors
 from surge_fit.recommendation import Recommendation
 from surge_fit.report.statements import statement, warnings_of
+from surge_fit.steps import StraightLine, straight_line
 from surge_fit.typing import BatchUnit
 
 LOSS_UNIT = "nats"
@@ -44,6 +46,25 @@ class LawParameter:
 
 
 @dataclass(frozen=True, slots=True)
+class StepsReport:
+    """What a fit says of the steps to a target.
+
+    Attributes
+    ----------
+    predictions : tuple of StepsPrediction
+        At every batch size at which the target was reached, ascending.
+    seen : tuple of float
+        Geometric mean of the steps seen there.
+    line : StraightLine
+        The cross-check by least squares.
+    """
+
+    predictions: tuple[StepsPrediction, ...]
+    seen: tuple[float, ...]
+    line: StraightLine
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """Everything that a fit and its recommendations have to say.
 
@@ -58,12 +79,15 @@ class Report:
     batch_unit : {"examples", "sequences", "tokens"}
     loss_unit : str or None
         Unit of every expected regret; None where no losses were fitted.
-    law : Law
+    law : Law or None
+        Of the learning rate; None where steps to a target are all there is.
     law_parameters : tuple of LawParameter
     parameters : tuple of ParameterEstimate
-        The law's noise scale, where it has one, and its maximum learning rate.
+        See `surge_fit.estimate_parameters`.
     statements : tuple of str
         One sentence for each of `parameters`.
+    steps : StepsReport or None
+        None where no steps to a target were fitted.
     recommendations : tuple of Recommendation
     priors : Priors
     diagnostics : Diagnostics
@@ -79,10 +103,11 @@ class Report:
     batch_sizes: tuple[float, ...]
     batch_unit: BatchUnit
     loss_unit: str | None
-    law: Law
+    law: Law | None
     law_parameters: tuple[LawParameter, ...]
     parameters: tuple[ParameterEstimate, ...]
     statements: tuple[str, ...]
+    steps: StepsReport | None
     recommendations: tuple[Recommendation, ...]
     priors: Priors
     diagnostics: Diagnostics
@@ -112,16 +137,29 @@ def compose(posterior: Posterior, recommendations: Sequence[Recommendation] = ()
         batch_sizes=tuple(posterior.observations.batch_size.tolist()),
         batch_unit=sweep.batch_unit,
         loss_unit=LOSS_UNIT if posterior.has_surface else None,
-        law=posterior.law,
-        law_parameters=tuple(_law_parameters(posterior)),
+        law=posterior.law if posterior.has_law else None,
+        law_parameters=tuple(_law_parameters(posterior) if posterior.has_law else ()),
         parameters=parameters,
         statements=tuple(statement(estimate, sweep.batch_unit) for estimate in parameters),
+        steps=_steps(posterior) if posterior.has_steps else None,
         recommendations=tuple(recommendations),
         priors=posterior.priors,
         diagnostics=posterior.diagnostics,
         warnings=warnings_of(posterior, parameters, recommendations),
         random_seed=posterior.random_seed,
         version=version("surge-fit"),
+    )
+
+
+def _steps(posterior: Posterior) -> StepsReport:
+    runs = posterior.observations.steps
+    tried, which = np.unique(runs.batch_index, return_inverse=True)
+    sizes = posterior.observations.batch_size[tried]
+    mean = np.bincount(which, weights=runs.value) / np.bincount(which)
+    return StepsReport(
+        predictions=predict_steps(posterior, batch_size=sizes),
+        seen=tuple(np.exp(mean).tolist()),
+        line=straight_line(posterior.observations.batch_size[runs.batch_index], np.exp(runs.value)),
     )
 
 

@@ -10,13 +10,20 @@ from surge_fit.posterior import Posterior
 from surge_fit.recommendation import Recommendation
 from surge_fit.report.numbers import batch_size, plain, probability, scientific, together
 
-_NAMES = {"noise_scale": "noise scale", "max_learning_rate": "maximum learning rate"}
+_NAMES = {
+    "noise_scale": "noise scale",
+    "max_learning_rate": "maximum learning rate",
+    "critical_batch_size": "critical batch size",
+    "overhead_batch_size": "batch size of 20 % more examples than the least",
+    "min_steps": "least number of steps",
+    "min_examples": "least number of examples",
+}
 _MOST_NAMED = 6
 _WORTH_SAYING, _CERTAIN = 0.05, 0.995
 
 
 def statement(estimate: ParameterEstimate, batch_unit: str) -> str:
-    """Say what is known of one number of the law, and say so where it is not.
+    """Say what is known of one number of a law, and say so where it is not.
 
     Parameters
     ----------
@@ -29,8 +36,8 @@ def statement(estimate: ParameterEstimate, batch_unit: str) -> str:
         ``noise scale: 340 examples (120 … 900, 90 % interval)``, or
         ``noise scale: not identified; ≥ 19 examples (95 %)``.
     """
-    scale = estimate.name == "noise_scale"
-    write, unit = (plain, f" {batch_unit}") if scale else (scientific, "")
+    write = scientific if estimate.name == "max_learning_rate" else plain
+    unit = "" if estimate.name in ("max_learning_rate", "min_steps") else f" {batch_unit}"
     if estimate.probability_none >= _CERTAIN:
         said = "the law has none"
     elif estimate.identified:

@@ -15,6 +15,7 @@ from surge_fit.report.content import Report
 from surge_fit.report.layout import MAX_WIDTH, Block, Line, Table, render
 from surge_fit.report.numbers import batch_size, digits_for, plain, scientific, signed_together, together
 from surge_fit.report.statements import chance, cost
+from surge_fit.report.steps_text import steps_blocks, steps_table
 from surge_fit.sweep import Sweep
 
 _INTERVAL = f"{100 * PROBABILITY:.0f} % interval"
@@ -56,7 +57,8 @@ def to_text(
         blocks += [*_answer(report), None, *_reasons(report.recommendations), None]
         blocks += [*_comparison(report), None] if report.loss_unit else []
     blocks += [Line(said) for said in report.statements]
-    blocks += [None, *_law_parameters(report)] if parameters else []
+    blocks += [None, *steps_blocks(report.steps)] if report.steps else []
+    blocks += [None, *_law_parameters(report, report.law)] if parameters and report.law else []
     blocks += [None, *_priors(report)] if priors else []
     cautions = report.warnings[len(report.diagnostics.problems) :]
     blocks += [None] if cautions else []
@@ -121,7 +123,7 @@ def _comparison(report: Report) -> list[Block]:
     return [Line(title, "heading"), Table(tuple(headers), tuple(rows), kept=2)]
 
 
-def _law_parameters(report: Report) -> list[Block]:
+def _law_parameters(report: Report, law: Law) -> list[Block]:
     rows = []
     for held in report.law_parameters:
         if held.unit == "1":
@@ -132,7 +134,7 @@ def _law_parameters(report: Report) -> list[Block]:
         unit = held.unit if held.unit == report.batch_unit else ""
         rows.append((value, interval, unit, held.symbol, held.description))
     headers = ("median", _INTERVAL, "unit", "parameter", "meaning")
-    return [Line(f"{report.law.title}: {report.law.formula}", "heading"), Table(headers, tuple(rows), 3)]
+    return [Line(f"{law.title}: {law.formula}", "heading"), Table(headers, tuple(rows), 3)]
 
 
 def _priors(report: Report) -> list[Block]:
@@ -142,9 +144,10 @@ def _priors(report: Report) -> list[Block]:
 
 def _provenance(report: Report) -> str:
     held = report.diagnostics
-    what = "runs" if report.loss_unit else "optimum points"
+    what = "optimum points" if report.law and not report.loss_unit else "runs"
+    law = f"law {report.law.name}; " if report.law else ""
     return (
-        f"{report.runs} {what} of {report.source}; law {report.law.name}; seed {report.random_seed}; "
+        f"{report.runs} {what} of {report.source}; {law}seed {report.random_seed}; "
         f"R-hat ≤ {held.max_rhat:.3f}, ≥ {held.min_ess:.0f} effective samples, "
         f"{plural(held.divergences, 'divergence')} in {plural(held.draws, 'draw')}; "
         f"surge_fit {report.version}"
@@ -165,8 +168,8 @@ def sweep_to_text(sweep: Sweep, *, width: int = MAX_WIDTH, color: bool = False) 
     str
     """
     blocks: list[Block] = [Line(f"{sweep.source}: {_contents(sweep)}", "heading"), None]
-    grouped = len(sweep.groups) > 1
-    blocks += [_group_table(sweep) if grouped else _batch_table(sweep), None]
+    table = steps_table if sweep.kind == "steps_to_target" else _batch_table
+    blocks += [_group_table(sweep) if len(sweep.groups) > 1 else table(sweep), None]
     checks = sweep.checks()
     names: dict[str, tuple[str, str]] = {
         "error": ("error", "Error: "),
@@ -184,7 +187,7 @@ def sweep_to_text(sweep: Sweep, *, width: int = MAX_WIDTH, color: bool = False) 
 
 
 def _contents(sweep: Sweep) -> str:
-    what = "run" if sweep.kind == "runs" else "optimum point"
+    what = "optimum point" if sweep.kind == "optimum_points" else "run"
     parts = [plural(len(sweep), what), f"batch sizes in {sweep.batch_unit}"]
     parts += [f"protocol {sweep.protocol}"] if sweep.protocol else ["protocol unknown"]
     parts += [plural(len(sweep.groups), "group")] if sweep.groups else []

@@ -24,7 +24,8 @@ def read_sweep(
         A CSV, TSV, JSONL or Parquet file, one row per run. Headers may be the synonyms in common use (``lr``,
         ``bs``, ``val/loss``, …), whatever their case, spaces and slashes. Needed are the batch size, the
         learning rate, and the loss or the steps to a target; or, for published optima without runs, the batch
-        size and ``optimal_learning_rate``.
+        size and ``optimal_learning_rate``; or, for the critical batch size, the batch size and the steps to a
+        target (``steps_to_target``, or ``steps`` beside ``target_loss`` or with the protocol ``to_target``).
     columns : mapping of str to str, optional
         Canonical name → header, for what synonyms cannot know: ``{"loss": "smooth loss"}``.
     batch_unit : {"examples", "sequences", "tokens"}, optional

@@ -41,6 +41,8 @@ def frame_of(sweep: Sweep) -> pl.DataFrame:
         held["group"] = held.pop("group_labels")
     if sweep.kind == "optimum_points":
         held[OPTIMUM_COLUMN.name] = held.pop("learning_rate")
+    if sweep.kind == "steps_to_target":
+        del held["learning_rate"]
     frame = pl.DataFrame(held).with_columns(pl.lit(sweep.batch_unit).alias("batch_unit"))
     if sweep.protocol is not None:
         frame = frame.with_columns(pl.lit(sweep.protocol).alias("protocol"))

@@ -63,7 +63,8 @@ class Sweep:
     batch_unit : {"examples", "sequences", "tokens"}
     protocol : {"one_step", "fixed_steps", "fixed_tokens", "to_target"} or None
         What was held fixed between the runs, None if unknown.
-    kind : {"runs", "optimum_points"}
+    kind : {"runs", "optimum_points", "steps_to_target"}
+        Of steps to a target without learning rates, `learning_rate` is NaN throughout.
     group_labels : tuple of str or None
         Label of every run's group, such as ``"N=214663680, D=100000000000"``.
     group_values : mapping of str to mapping of str to str
@@ -95,7 +96,7 @@ class Sweep:
     log_learning_rate_se: FloatArray | None = None
     grid_step: FloatArray | None = None
     protocol: Protocol | None = None
-    kind: Literal["runs", "optimum_points"] = "runs"
+    kind: Literal["runs", "optimum_points", "steps_to_target"] = "runs"
     group_labels: tuple[str, ...] | None = None
     group_values: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     ignored_columns: tuple[str, ...] = ()
@@ -205,7 +206,7 @@ class Sweep:
     def __repr__(self) -> str:
         sizes = self.batch_sizes
         span = "…".join(number(size) for size in dict.fromkeys((*sizes[:1], *sizes[-1:])))
-        noun = "run" if self.kind == "runs" else "optimum point"
+        noun = "optimum point" if self.kind == "optimum_points" else "run"
         held = " ".join(filter(None, (plural(sizes.size, "batch size"), span, f"[{self.batch_unit}]")))
         parts = [plural(len(self), noun), held]
         if self.group_labels is not None:
@@ -241,6 +242,23 @@ class Sweep:
         by_steps = self.steps_to_target is not None and (self.protocol == "to_target" or not has_loss)
         score = self.steps_to_target if by_steps and self.steps_to_target is not None else self.loss
         return _read_only(np.where(finished & np.isfinite(score), score, np.nan))
+
+    @cached_property
+    def steps_when_reached(self) -> FloatArray:
+        """Optimizer steps to the target; shape (run,), NaN where a run did not finish by reaching it."""
+        steps = np.full(len(self), np.nan) if self.steps_to_target is None else self.steps_to_target
+        return _read_only(np.where(self.is_finished, steps, np.nan))
+
+    @cached_property
+    def steps_when_missed(self) -> FloatArray:
+        """Optimizer steps of a run that ended short of the target; shape (run,), NaN for all others.
+
+        A diverged run is none of these: more steps would not have helped it.
+        """
+        if self.steps is None or self.steps_to_target is None:
+            return _read_only(np.full(len(self), np.nan))
+        missed = np.isnan(self.steps_when_reached) & ~self.is_diverged & (self.steps > 0)
+        return _read_only(np.where(missed, self.steps, np.nan))
 
     @property
     def groups(self) -> tuple[str, ...]:

@@ -6,11 +6,13 @@ that fails a check of severity ``error`` cannot be fitted.
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from surge_fit.checks.finding import Check
+from surge_fit.checks.steps import check_steps
 from surge_fit.importers.aliases import STATUSES
 from surge_fit.importers.wording import listing, number, plural
 from surge_fit.typing import FloatArray
@@ -26,31 +28,6 @@ _HELD_ALIKE = ("beta1", "beta2", "weight_decay", "optimizer", "schedule")
 
 
 @dataclass(frozen=True)
-class Check:
-    """One finding about a sweep.
-
-    Attributes
-    ----------
-    slug : str
-        Stable name of the kind of finding, such as ``winner_on_edge``.
-    severity : {"note", "warning", "error"}
-        An error forbids a fit, a warning weakens its answer, a note is good to know.
-    message : str
-        What was found, and at which batch sizes.
-    remedy : str
-        What to do about it.
-    """
-
-    slug: str
-    severity: Literal["note", "warning", "error"]
-    message: str
-    remedy: str
-
-    def __str__(self) -> str:
-        return f"{self.message} {self.remedy}"
-
-
-@dataclass(frozen=True)
 class _Valley:
     """The runs of one group at one batch size: the learning rates tried, and the best of them."""
 
@@ -63,7 +40,7 @@ class _Valley:
 def check_sweep(sweep: "Sweep") -> tuple[Check, ...]:
     """Return the findings about a sweep, errors first, then warnings, then notes."""
     found = [_one_batch_size(sweep)]
-    valleys = list(_valleys(sweep))
+    valleys = [] if sweep.kind == "steps_to_target" else list(_valleys(sweep))
     if sweep.kind == "runs":
         found += [
             _no_usable_run(sweep),
@@ -72,6 +49,8 @@ def check_sweep(sweep: "Sweep") -> tuple[Check, ...]:
             _without_outcome(sweep),
             _diverged(sweep),
         ]
+    if sweep.steps_to_target is not None:
+        found += check_steps(sweep)
     found += [
         _few_batch_sizes(sweep, valleys),
         _peak_not_bracketed(sweep, valleys),
@@ -184,16 +163,17 @@ def _highest_at_end(valleys: Sequence[_Valley]) -> str | None:
 
 
 def _few_steps(sweep: "Sweep") -> Check | None:
-    if sweep.steps is None or sweep.protocol == "one_step":
+    steps = sweep.steps if sweep.steps is not None else sweep.steps_to_target
+    if steps is None or sweep.protocol == "one_step":
         return None
-    short = sweep.is_finished & (sweep.steps < FEW_STEPS)
+    short = sweep.is_finished & (steps < FEW_STEPS)
     if not short.any():
         return None
     return Check(
         "few_steps",
         "note",
         f"Runs at {_sizes(sweep.batch_size[short])} finished with fewer than {FEW_STEPS} optimizer steps, "
-        f"the shortest with {number(sweep.steps[short].min())}.",
+        f"the shortest with {number(steps[short].min())}.",
         "Warmup and schedule shape so short a run, not the batch size alone.",
     )
 
@@ -251,7 +231,7 @@ def _diverged(sweep: "Sweep") -> Check | None:
 
 
 def _without_outcome(sweep: "Sweep") -> Check | None:
-    missing = np.flatnonzero(np.isnan(sweep.outcome) & ~sweep.is_diverged)
+    missing = np.flatnonzero(np.isnan(sweep.outcome) & ~sweep.is_diverged & np.isnan(sweep.steps_when_missed))
     if not missing.size:
         return None
     names = [
