@@ -22,7 +22,11 @@ MAX_NONE = 0.05
 """… and when the probability that it does not exist is at most this."""
 
 _EXCLUDED = 0.2
-"""Share of the prior below (above) a bound from which on the bound is worth saying."""
+"""Share of the prior below (above) a bound from which on the bound is worth saying.
+
+A number is identified only if both of its bounds are: where the runs cut the prior off on one side, what is
+left of it is narrow too, but its far end is the prior's alone.
+"""
 
 Bound: TypeAlias = Literal["lower", "upper"]
 
@@ -114,7 +118,8 @@ def _estimate(name: str, log_draws: FloatArray, log_prior: FloatArray) -> Parame
     low, median, high = np.quantile(log_draws, [tail, 0.5, 1 - tail], method="inverted_cdf")
     none = float(np.mean(np.isposinf(log_draws)))
     # Where the number may not exist, neither width need be finite.
-    identified = none <= MAX_NONE and bool(high - low <= MAX_CONTRACTION * _width(log_prior, tail))
+    narrow = none <= MAX_NONE and bool(high - low <= MAX_CONTRACTION * _width(log_prior, tail))
+    identified = narrow and not _one_sided(float(low), float(high), log_prior)
     return ParameterEstimate(
         name=name,
         median=float(np.exp(median)),
@@ -129,6 +134,13 @@ def _estimate(name: str, log_draws: FloatArray, log_prior: FloatArray) -> Parame
 def _width(log_prior: FloatArray, tail: float) -> float:
     known = log_prior[np.isfinite(log_prior)]
     return float(np.subtract(*np.quantile(known, [1 - tail, tail])))
+
+
+def _one_sided(low: float, high: float, log_prior: FloatArray) -> bool:
+    """Whether the prior, cut off at one end of the interval, would end where the other end is."""
+    above, below = log_prior[log_prior > low], log_prior[log_prior < high]
+    excluded = [float(np.mean(side)) for side in (above > high, below < low) if len(side)]
+    return min(excluded, default=1.0) < _EXCLUDED
 
 
 def _bound(low: float, high: float, log_prior: FloatArray) -> Bound | None:
