@@ -101,14 +101,19 @@ def _of_learning_rate(posterior: Posterior) -> list[ParameterEstimate]:
 
 
 def _of_steps(posterior: Posterior) -> list[ParameterEstimate]:
-    names = ("log_critical_batch_size", "log_min_steps")
-    critical, least = ((posterior.draws(name), _before(posterior, name)) for name in names)
-    shift = np.log(OVERHEAD)
+    critical, least = posterior.draws("log_critical_batch_size"), posterior.draws("log_min_steps")
+    before, examples, shift = (
+        _before(posterior, "log_critical_batch_size"),
+        critical + least,
+        np.log(OVERHEAD),
+    )
     return [
-        _estimate("critical_batch_size", *critical),
-        _estimate("overhead_batch_size", critical[0] + shift, critical[1] + shift),
-        _estimate("min_steps", *least),
-        _estimate("min_examples", critical[0] + least[0], critical[1] + least[1]),
+        _estimate("critical_batch_size", critical, before),
+        _estimate("overhead_batch_size", critical + shift, before + shift),
+        # Batch sizes far from B_crit tell one of these two; the other is then as well known as B_crit, their
+        # ratio, and is judged by the prior of that: its own is wide on purpose.
+        _estimate("min_steps", least, np.median(examples) - before),
+        _estimate("min_examples", examples, np.median(least) + before),
     ]
 
 
