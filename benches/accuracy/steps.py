@@ -2,8 +2,9 @@
 
 For every group of a table of steps to a target and every batch size in it: fit the others, predict the steps
 of a run there, and compare with what was seen; beside it the same formula fitted by least squares of the
-steps themselves (`scipy.optimize.curve_fit`), which is what arXiv:2410.21676 did. The number of batch sizes
-is the same in every fit, so the model is compiled once.
+steps themselves, as `scipy.optimize.curve_fit` does (arXiv:2410.21676). That is linear in S_min and E_min, so
+non-negative least squares finds its optimum without iterating. The number of batch sizes is the same in every
+fit, so the model is compiled once.
 
     python benches/accuracy/steps.py STEPS.csv --batch-unit sequences --group-by model
 """
@@ -17,19 +18,14 @@ import warnings
 
 import numpy as np
 import surge_fit as sf
-from numpy.typing import NDArray
-from scipy.optimize import curve_fit
+from scipy.optimize import nnls
 
 
 def least_squares(sweep: sf.Sweep, batch_size: float) -> float:
     """Steps at a batch size by the same formula with equal errors of the steps."""
-
-    def curve(size: NDArray[np.float64], least: float, critical: float) -> NDArray[np.float64]:
-        return least * (1 + critical / size)
-
-    start = (sweep.steps_to_target.min(), float(np.median(sweep.batch_size)))
-    found, _ = curve_fit(curve, sweep.batch_size, sweep.steps_to_target, p0=start, bounds=(0, np.inf))
-    return float(curve(np.asarray(batch_size), *found))
+    design = np.stack([np.ones(len(sweep)), 1 / sweep.batch_size], axis=1)
+    (least, examples), _ = nnls(design, sweep.steps_to_target)
+    return float(least + examples / batch_size)
 
 
 def rows(group: sf.Sweep, seed: int) -> list[dict[str, float | bool]]:

@@ -22,7 +22,11 @@ MAX_NONE = 0.05
 """… and when the probability that it does not exist is at most this."""
 
 _EXCLUDED = 0.2
-"""Share of the prior below (above) a bound from which on the bound is worth saying."""
+"""Share of the prior below (above) a bound from which on the bound is worth saying.
+
+A number is identified only if both of its bounds are: where the runs cut the prior off on one side, what is
+left of it is narrow too, but its far end is the prior's alone.
+"""
 
 CURVE_LAW = "broken_power"
 """The law whose posterior tells what the curve does: it holds the other shapes."""
@@ -132,14 +136,19 @@ def _of_learning_rate(posterior: Posterior) -> list[ParameterEstimate]:
 
 
 def _of_steps(posterior: Posterior) -> list[ParameterEstimate]:
-    names = ("log_critical_batch_size", "log_min_steps")
-    critical, least = ((posterior.draws(name), _before(posterior, name)) for name in names)
-    shift = np.log(OVERHEAD)
+    critical, least = posterior.draws("log_critical_batch_size"), posterior.draws("log_min_steps")
+    before, examples, shift = (
+        _before(posterior, "log_critical_batch_size"),
+        critical + least,
+        np.log(OVERHEAD),
+    )
     return [
-        _estimate("critical_batch_size", *critical),
-        _estimate("overhead_batch_size", critical[0] + shift, critical[1] + shift),
-        _estimate("min_steps", *least),
-        _estimate("min_examples", critical[0] + least[0], critical[1] + least[1]),
+        _estimate("critical_batch_size", critical, before),
+        _estimate("overhead_batch_size", critical + shift, before + shift),
+        # Batch sizes far from B_crit tell one of these two; the other is then as well known as B_crit, their
+        # ratio, and is judged by the prior of that: its own is wide on purpose.
+        _estimate("min_steps", least, np.median(examples) - before),
+        _estimate("min_examples", examples, np.median(least) + before),
     ]
 
 
@@ -178,7 +187,8 @@ def _estimate(name: str, log_draws: FloatArray, log_prior: FloatArray) -> Parame
     low, median, high = np.quantile(log_draws, [tail, 0.5, 1 - tail], method="inverted_cdf")
     none = float(np.mean(np.isposinf(log_draws)))
     # Where the number may not exist, neither width need be finite.
-    identified = none <= MAX_NONE and bool(high - low <= MAX_CONTRACTION * _width(log_prior, tail))
+    narrow = none <= MAX_NONE and bool(high - low <= MAX_CONTRACTION * _width(log_prior, tail))
+    identified = narrow and not _one_sided(float(low), float(high), log_prior)
     return ParameterEstimate(
         name=name,
         median=float(np.exp(median)),
@@ -193,6 +203,13 @@ def _estimate(name: str, log_draws: FloatArray, log_prior: FloatArray) -> Parame
 def _width(log_prior: FloatArray, tail: float) -> float:
     known = log_prior[np.isfinite(log_prior)]
     return float(np.subtract(*np.quantile(known, [1 - tail, tail])))
+
+
+def _one_sided(low: float, high: float, log_prior: FloatArray) -> bool:
+    """Whether the prior, cut off at one end of the interval, would end where the other end is."""
+    above, below = log_prior[log_prior > low], log_prior[log_prior < high]
+    excluded = [float(np.mean(side)) for side in (above > high, below < low) if len(side)]
+    return min(excluded, default=1.0) < _EXCLUDED
 
 
 def _bound(low: float, high: float, log_prior: FloatArray) -> Bound | None:

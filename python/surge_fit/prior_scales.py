@@ -35,7 +35,9 @@ def default_priors(observations: Observations, law: Law) -> Priors:
     """
     priors = _learning_rate_priors(observations, law) if observations.has_learning_rates else {}
     if len(observations.steps):
-        priors["log_min_steps"] = Normal(observations.scales.log_fewest_steps, 2.0)
+        # So wide that it bounds B_crit = E_min/S_min less than that one's own prior: small batch sizes alone
+        # tell E_min, and a narrow prior of S_min would then pass for knowledge of B_crit.
+        priors["log_min_steps"] = Normal(observations.scales.log_fewest_steps, 5.0)
         if "log_noise_scale" in priors:
             priors["log_critical_ratio"] = Normal(0.0, 0.5)
         else:

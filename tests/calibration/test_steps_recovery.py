@@ -21,7 +21,7 @@ def test_intervals_of_the_critical_batch_size_and_the_least_steps_hold_the_truth
             if estimate.name in truth:
                 low, high = estimate.interval
                 hits[estimate.name] += low <= truth[estimate.name] <= high
-    # Of 40 intervals of 90 %, fewer than 31 hold the truth with probability 0.01 (binomial).
+    # Of 40 intervals of 90 %, fewer than 31 hold the truth with probability 0.005 (binomial).
     assert all(count >= 31 for count in hits.values()), hits
 
 
