@@ -263,10 +263,10 @@ def test_the_command_recommends_no_rate_from_steps_and_says_so_before_any_fit(ta
     refused = run("recommend", table, "-b", "64")
     assert refused.exit_code == 1
     assert refused.stderr == (
-        "Error: A recommendation needs runs with learning rates and losses, or published optima; the 3 runs "
-        "of steps.csv have steps to a target and no learning rates. Add the columns 'learning_rate' and "
-        "'loss'. What the steps tell, the critical batch size, `surge_fit.fit` (command line: surge-fit fit) "
-        "tells.\n"
+        "Error: Optimal learning rates are read off runs with learning rates and losses, or published "
+        "optima; the 3 runs of steps.csv have steps to a target and no learning rates. Add the columns "
+        "'learning_rate' and 'loss'. What the steps tell, the critical batch size, `surge_fit.fit` (command "
+        "line: surge-fit fit) tells.\n"
     )
 
 
