@@ -1,11 +1,12 @@
 """One real fit of the digits sweep, used the way its reader would."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import surge_fit as sf
-from surge_fit import diagnostics
+from surge_fit import diagnostics, fitting
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "digits_adam"
 
@@ -138,6 +139,7 @@ def test_a_file_that_is_no_posterior_is_refused(tmp_path):
 
 def test_chains_that_disagree_are_reported_with_their_posterior(posterior, monkeypatch):
     monkeypatch.setattr(diagnostics, "MAX_RHAT", 0.9)
+    monkeypatch.setattr(fitting, "_CAREFUL", replace(fitting._CAREFUL, tune=200, draws=200))
     stages = []
     with pytest.raises(sf.UntrustworthyFitError, match=r"cannot be trusted. R-hat is 1") as caught:
         sf.fit(posterior.sweep, random_seed=3, progress=lambda stage, share: stages.append(stage))
