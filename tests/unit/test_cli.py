@@ -1,14 +1,9 @@
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
-from typing import get_args
 
 import pytest
 from faces_fixture import BAD, make_comparison, make_posterior
-from surge_fit import typing
-from surge_fit.cli import app, options
+from surge_fit.cli import app
 from surge_fit.errors import FitError, UntrustworthyFitError
 from typer.testing import CliRunner
 
@@ -21,7 +16,6 @@ e,64,0.004,2.0,1
 f,64,0.016,2.1,1
 """
 READ = ["--batch-unit", "examples"]
-HEAVY = ("pymc", "nutpie", "arviz", "matplotlib", "polars", "xarray", "numpy", "rich")
 
 
 @pytest.fixture(scope="module")
@@ -59,12 +53,6 @@ def saved(tmp_path, monkeypatch, posterior):
 
 def run(*arguments):
     return CliRunner().invoke(app, [str(argument) for argument in arguments], prog_name="surge-fit")
-
-
-def process(*arguments, **environment):
-    command = [sys.executable, "-c", "from surge_fit.cli import main; main()", *map(str, arguments)]
-    variables = {**os.environ, "PYTHONIOENCODING": "utf-8", **environment}
-    return subprocess.run(command, capture_output=True, check=False, env=variables, encoding="utf-8")
 
 
 def test_recommend_fits_and_tells_the_answer_on_stdout_and_the_progress_on_stderr(sweep, fits):
@@ -105,17 +93,6 @@ def test_a_price_that_the_sweep_does_not_have_fails(saved):
     result = run("next", saved, "-b", "4096", "--cost", "tokens")
     assert result.exit_code == 1
     assert "has no 'tokens'" in result.stderr
-
-
-def test_a_saved_posterior_is_recommended_from_without_pymc(tmp_path, posterior):
-    path = tmp_path / "posterior.nc"
-    posterior.save(path)
-    code = (
-        "import sys, surge_fit as sf; p = sf.load_posterior(sys.argv[1]); r = sf.recommend(p, batch_size=64);"
-        "from surge_fit.report import compose, to_text; to_text(compose(p, r));"
-        "sys.exit(bool({'pymc', 'pytensor', 'nutpie'} & set(sys.modules)))"
-    )
-    assert subprocess.run([sys.executable, "-c", code, path], check=False).returncode == 0
 
 
 def test_batch_sizes_may_be_listed_repeated_and_in_powers_of_ten(saved):
@@ -341,15 +318,6 @@ def test_wrong_usage_exits_with_2_names_the_trouble_and_fits_nothing(case, sweep
     assert not fits
 
 
-def test_a_missing_table_fails_with_one_line():
-    result = process("recommend", "nowhere.csv", "-b", "64", *READ)
-    assert result.returncode == 1
-    assert result.stdout == ""
-    assert result.stderr == (
-        "Error: A table of runs must be a file; 'nowhere.csv' does not exist. Check the path.\n"
-    )
-
-
 def test_a_missing_posterior_fails():
     result = run("recommend", "nowhere.nc", "-b", "64")
     assert result.exit_code == 1
@@ -418,64 +386,3 @@ def test_ctrl_c_while_saving_leaves_the_old_file(sweep, fits, tmp_path, monkeypa
     assert run("fit", sweep, *READ, "-o", output).exit_code == 130
     assert output.read_bytes() == b"old"
     assert sorted(held.name for held in tmp_path.iterdir()) == ["out.nc", "sweep.csv"]
-
-
-def on_terminal(**environment):
-    """Run `surge-fit laws` with stdout on a terminal and return what it wrote there."""
-    pty = pytest.importorskip("pty", reason="there are no pseudo-terminals here")
-    ours, theirs = pty.openpty()
-    variables = {key: value for key, value in os.environ.items() if key not in ("NO_COLOR", "FORCE_COLOR")}
-    command = [sys.executable, "-c", "from surge_fit.cli import main; main()", "laws"]
-    environment = {**variables, "TERM": "xterm", "COLUMNS": "90", **environment}
-    with subprocess.Popen(command, stdout=theirs, stderr=theirs, env=environment) as child:
-        os.close(theirs)
-        written = b""
-        while True:
-            try:
-                part = os.read(ours, 65536)
-            except OSError:  # the other end is closed
-                break
-            if not part:
-                break
-            written += part
-    os.close(ours)
-    assert child.returncode == 0
-    return written.decode()
-
-
-def test_a_terminal_has_colours_unless_it_refuses_them():
-    assert "\x1b[" in on_terminal()
-    assert "\x1b[" not in on_terminal(NO_COLOR="1")
-    assert "\x1b[" not in on_terminal(TERM="dumb")
-    assert "broken_power" in on_terminal(NO_COLOR="1")
-
-
-def test_a_pipe_has_none():
-    result = process("laws")
-    assert result.returncode == 0
-    assert "\x1b[" not in result.stdout
-
-
-def test_an_encoding_without_the_signs_is_no_failure():
-    result = process("laws", PYTHONIOENCODING="ascii")
-    assert result.returncode == 0
-    assert "broken_power" in result.stdout
-
-
-@pytest.mark.parametrize(
-    "arguments",
-    [["--help"], ["recommend", "--help"], ["next", "--help"], ["compare", "--help"], ["--version"]],
-)
-def test_help_and_version_import_nothing_heavy(arguments):
-    code = (
-        "import sys\nfrom surge_fit.cli import app\n"
-        f"try: app({arguments!r})\nexcept SystemExit: pass\n"
-        f"print([name for name in {HEAVY!r} if name in sys.modules], file=sys.stderr)"
-    )
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)
-    assert result.stderr == "[]\n"
-
-
-def test_the_choices_of_the_options_are_those_of_the_package():
-    assert get_args(options.BatchUnit) == get_args(typing.BatchUnit)
-    assert get_args(options.Protocol) == get_args(typing.Protocol)
