@@ -6,9 +6,12 @@ multiplies it by its own scale τ. Predictions at other batch sizes are exact co
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Any
+
 import numpy as np
 
-from surge_fit.typing import FloatArray
+from surge_fit.typing import FloatArray, IndexArray
 
 LENGTH = 1.5
 """Length scale in log batch size: batch sizes a factor of 4.5 apart still resemble each other."""
@@ -34,6 +37,54 @@ def cholesky(log_batch_size: FloatArray) -> FloatArray:
     """
     jitter = JITTER * np.eye(len(log_batch_size))
     return np.asarray(np.linalg.cholesky(_kernel(log_batch_size, log_batch_size) + jitter), dtype=np.float64)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rows:
+    """The kernel of all cells, which are independent between groups, row by row.
+
+    Attributes
+    ----------
+    index : ndarray of int, shape (cell, m)
+        The cells of the same group, m being the most that any group has; a cell's own where there are fewer.
+    factor, whitening : ndarray, shape (cell, m)
+        Rows of the lower Cholesky factor of the kernel matrix and of its inverse; zero where a group has
+        fewer than m cells.
+    log_determinant : float
+        Of the inverse factor.
+    """
+
+    index: IndexArray
+    factor: FloatArray
+    whitening: FloatArray
+    log_determinant: float
+
+    @classmethod
+    def of(cls, log_batch_size: FloatArray, group: IndexArray) -> Rows:
+        """Factorise the kernel matrix of every group.
+
+        Parameters
+        ----------
+        log_batch_size : ndarray, shape (cell,)
+        group : ndarray of int, shape (cell,)
+        """
+        members = [np.flatnonzero(group == g) for g in np.unique(group)]
+        count, width = len(log_batch_size), max(len(cells) for cells in members)
+        index = np.repeat(np.arange(count, dtype=np.int64)[:, None], width, axis=1)
+        factor, whitening = np.zeros((count, width)), np.zeros((count, width))
+        log_determinant = 0.0
+        for cells in members:
+            block = cholesky(log_batch_size[cells])
+            index[cells, : len(cells)] = cells
+            factor[cells, : len(cells)] = block
+            whitening[cells, : len(cells)] = np.linalg.inv(block)
+            log_determinant -= float(np.log(np.diag(block)).sum())
+        return cls(index, factor, whitening, log_determinant)
+
+
+def times(rows: Any, index: Any, values: Any) -> Any:
+    """Product of a matrix given by its rows (`Rows`) with values of shape (..., cell)."""
+    return (rows * values[..., index]).sum(axis=-1)
 
 
 def conditional_draws(

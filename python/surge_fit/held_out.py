@@ -117,7 +117,7 @@ class _Seen:
 
 
 def _at(runs: Runs, batch_size_index: int) -> _Seen:
-    here: NDArray[np.bool_] = runs.batch_index == batch_size_index
+    here: NDArray[np.bool_] = runs.cell_index == batch_size_index
     return _Seen(runs.log_learning_rate[here], runs.value[here], runs.se[here])
 
 

@@ -19,11 +19,17 @@ threshold). An optimum point is the law seen with noise.
 
 Steps S to a target loss at the best learning rate of a batch size have
 
-    log S ~ StudentT(5, log S_min + log(1 + B_crit/B), σ²),          log B_crit = log B_noise + log ρ
+    log S ~ StudentT(5, log S_min + log(1 + B_crit/B) + δ_S(x), σ²),     log B_crit = log B_noise + log ρ
 
 with ρ ~ exp(Normal(0, 0.5)) where the law has a noise scale: arXiv:1812.06162 has ρ = 1, which holds up to a
 factor of about two. Other laws, and steps alone, have a B_crit of its own. In log S errors are alike at all
-batch sizes, which they are neither in S nor in 1/S. A run that ended short of the target is right-censored.
+batch sizes, which they are neither in S nor in 1/S; δ_S, a Gaussian process like that of the learning rate,
+is how far the steps may leave their law. A run that ended short of the target is right-censored. Of both
+scales the steps know B_crit far better than the runs know B_noise: it is what is sampled, B_noise = B_crit/ρ.
+
+Several groups have parameters of their own, drawn from one population (`surge_fit.pooling`); everything
+that depends on the batch size is then one value per cell, a batch size of a group. What they share are the
+valley's form, the noises, the wall, ρ and the scales of the discrepancies.
 
 Everything that comes from the sweep, the locations of the priors included, enters as ``pm.Data``: one
 compiled model serves every sweep of the same `structure`. Their widths are constants, which compile faster.
@@ -31,6 +37,8 @@ compiled model serves every sweep of the same `structure`. Their widths are cons
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -41,7 +49,8 @@ from surge_fit import discrepancy, steps, surface
 from surge_fit.errors import InputError, SweepError
 from surge_fit.law import Law
 from surge_fit.observations import STUDENT_T_DEGREES, Observations, Runs
-from surge_fit.priors import HalfNormal, LogNormal, Normal, Priors, StudentT
+from surge_fit.pooling import JOINT, at_cells, in_groups, is_additive
+from surge_fit.priors import HalfNormal, LogNormal, Normal, Prior, Priors, StudentT
 
 Tensor: TypeAlias = Any
 """A symbolic array of PyTensor."""
@@ -54,7 +63,8 @@ def structure(observations: Observations, law: Law, priors: Priors) -> tuple[obj
         *(observations.steps, observations.censored_steps),
     )
     widths = tuple((name, prior.family, *prior.widths) for name, prior in priors.items())
-    return law.name, law.shape, len(observations.batch_size), tuple(len(runs) > 0 for runs in parts), widths
+    sizes = len(observations.batch_size), len(observations.groups), len(observations.covariates.names)
+    return law.name, law.shape, *sizes, tuple(len(runs) > 0 for runs in parts), widths
 
 
 def model_data(model: pm.Model) -> dict[str, np.ndarray]:
@@ -77,24 +87,20 @@ def assemble(observations: Observations, law: Law, priors: Priors) -> pm.Model:
     Returns
     -------
     pymc.Model
-        With the dims ``batch_size``, ``run``, ``censored_run``, ``wall_run``, ``optimum``, ``steps_run`` and
-        ``censored_steps_run``, as far as the sweep has them. Learning rates, batch sizes, their ratios and
-        steps are natural logarithms; losses are in the sweep's unit.
+        With the dims ``batch_size`` (of several groups: ``cell``, ``group`` and ``covariate``), ``run``,
+        ``censored_run``, ``wall_run``, ``optimum``, ``steps_run`` and ``censored_steps_run``, as far as the
+        sweep has them. Learning rates, batch sizes, their ratios and steps are natural logarithms; losses are
+        in the sweep's unit.
 
     Raises
     ------
     InputError
-        If a prior of the model is missing.
+        If a prior of the model is missing, or of a family that cannot serve.
     SweepError
         If there are fewer runs than the law has parameters.
     """
-    if observations.has_learning_rates and observations.count < len(law.parameters):
-        raise SweepError(
-            f"The law {law.name!r} has {len(law.parameters)} parameters and needs at least as many usable "
-            f"runs; found {observations.count}. Add runs, or choose a law with fewer parameters "
-            "(`surge-fit laws`)."
-        )
-    groups = {
+    require_enough_runs(observations, law)
+    runs = {
         "run": observations.finished,
         "censored_run": observations.censored,
         "wall_run": observations.wall,
@@ -102,19 +108,58 @@ def assemble(observations: Observations, law: Law, priors: Priors) -> pm.Model:
         "steps_run": observations.steps,
         "censored_steps_run": observations.censored_steps,
     }
-    coords: dict[str, Any] = {"batch_size": observations.batch_size}
-    coords |= {dim: list(runs.id) for dim, runs in groups.items() if len(runs)}
-    with pm.Model(coords=coords) as model:
-        x = pm.Data("log_batch_size", observations.log_batch_size, dims="batch_size")
-        if observations.has_learning_rates:
-            log_optimum = _log_optimum(observations, law, priors, x)
-        if len(observations.optimum):
-            _add_optimum_points(_Seen("optimum", observations.optimum), log_optimum, priors)
-        if len(observations.finished):
-            _add_surface(observations, log_optimum, priors)
-        if len(observations.steps):
-            _add_steps(observations, x, priors)
-    return model
+    coords = cell_coords(observations) | {dim: list(held.id) for dim, held in runs.items() if len(held)}
+    with pm.Model(coords=coords):
+        return _Build(observations, law, priors).model()
+
+
+def require_enough_runs(observations: Observations, law: Law) -> None:
+    """Refuse observations that are fewer than the parameters of the law.
+
+    Raises
+    ------
+    SweepError
+    """
+    if observations.has_learning_rates and observations.count < len(law.parameters):
+        raise SweepError(
+            f"The law {law.name!r} has {len(law.parameters)} parameters and needs at least as many usable "
+            f"runs; found {observations.count}. Add runs, or choose a law with fewer parameters "
+            "(`surge-fit laws`)."
+        )
+
+
+def cell_coords(observations: Observations) -> dict[str, Any]:
+    """Coordinates of the dims that the runs do not have."""
+    if not observations.groups:
+        return {"batch_size": observations.batch_size}
+    labels = [observations.groups[g] for g in observations.cell_group]
+    cells = [f"{label}, B = {size:g}" for label, size in zip(labels, observations.batch_size, strict=True)]
+    coords: dict[str, Any] = {"cell": cells, "group": list(observations.groups)}
+    return coords | ({"covariate": names} if (names := list(observations.covariates.names)) else {})
+
+
+def _variable(name: str, prior: Prior, dims: str | None = None, shift: Tensor | None = None) -> Tensor:
+    """A variable with this prior, whose location is moved by `shift`."""
+
+    def located(location: float) -> Tensor:
+        known = pm.Data(f"{name}_prior_location", location)
+        return known if shift is None else known + shift
+
+    # Explicit widths: PyTensor reads a plain Python number as single precision where that looks exact.
+    match prior:
+        case Normal(mean, sd):
+            return pm.Normal(name, located(mean), np.float64(sd), dims=dims)
+        case StudentT(degrees, location, scale):
+            nu, sigma = np.float64(degrees), np.float64(scale)
+            return pm.StudentT(name, nu=nu, mu=located(location), sigma=sigma, dims=dims)
+        case LogNormal(median, log_sd) if shift is None:
+            return pm.LogNormal(name, located(np.log(median)), np.float64(log_sd), dims=dims)
+        case HalfNormal(sd) if shift is None:
+            return pm.HalfNormal(name, np.float64(sd), dims=dims)
+    raise InputError(
+        f"The prior of {name!r} must be of a family that the model knows, and where another variable moves "
+        f"it, Normal or StudentT; found {prior}."
+    )
 
 
 class _Seen:
@@ -122,135 +167,200 @@ class _Seen:
 
     def __init__(self, dim: str, runs: Runs) -> None:
         self.dim = dim
-        self.batch_index = pm.Data(f"{dim}_batch_index", runs.batch_index, dims=dim)
+        self.cell_index = pm.Data(f"{dim}_cell_index", runs.cell_index, dims=dim)
         self.log_learning_rate = pm.Data(f"{dim}_log_learning_rate", runs.log_learning_rate, dims=dim)
         self.value = pm.Data(f"{dim}_value", runs.value, dims=dim)
         self.se = pm.Data(f"{dim}_se", runs.se, dims=dim)
 
     def distance(self, log_optimum: Tensor) -> Tensor:
-        """Log learning rate minus that of the optimum at the run's batch size."""
-        return self.log_learning_rate - log_optimum[self.batch_index]
+        """Log learning rate minus that of the optimum of the run's cell."""
+        return self.log_learning_rate - log_optimum[self.cell_index]
 
 
-def _variable(name: str, priors: Priors, dims: str | None = None) -> Tensor:
-    if name not in priors:
-        raise InputError(f"The model needs a prior for {name!r}; given are: {', '.join(priors)}. Add it.")
-    prior = priors[name]
-    # Explicit widths: PyTensor reads a plain Python number as single precision where that looks exact.
-    match prior:
-        case Normal(mean, sd):
-            return pm.Normal(name, _location(name, mean), np.float64(sd), dims=dims)
-        case LogNormal(median, log_sd):
-            return pm.LogNormal(name, _location(name, np.log(median)), np.float64(log_sd), dims=dims)
-        case HalfNormal(sd):
-            return pm.HalfNormal(name, np.float64(sd), dims=dims)
-        case StudentT(degrees, location, scale):
-            nu, sigma = np.float64(degrees), np.float64(scale)
-            return pm.StudentT(name, nu=nu, mu=_location(name, location), sigma=sigma, dims=dims)
-    raise InputError(f"The prior of {name!r} is of the unknown family {type(prior).__name__}.")
+@dataclass(frozen=True)
+class _Build:
+    """The model under construction."""
+
+    observations: Observations
+    law: Law
+    priors: Priors
+
+    @property
+    def cell(self) -> str:
+        """Name of the dim of the cells."""
+        return "cell" if self.observations.groups else "batch_size"
+
+    def model(self) -> pm.Model:
+        seen, model = self.observations, pm.modelcontext(None)
+        x = pm.Data("log_batch_size", seen.log_batch_size, dims=self.cell)
+        rows = discrepancy.Rows.of(seen.log_batch_size, seen.cell_group)
+        pm.Data("discrepancy_index", rows.index)
+        if seen.groups:
+            pm.Data("cell_group", seen.cell_group, dims="cell")
+            pm.Data("group_covariates", seen.covariates.centred)
+        if seen.has_learning_rates:
+            pm.Data("discrepancy_whitening", rows.whitening)
+            pm.Data("discrepancy_log_determinant", rows.log_determinant)
+        pm.Data("discrepancy_factor", rows.factor)
+        ratio = self.variable(JOINT) if JOINT in self.priors else None
+        if seen.has_learning_rates:
+            log_optimum = self.log_optimum(x, ratio)
+        if len(seen.optimum):
+            self.optimum_points(_Seen("optimum", seen.optimum), log_optimum)
+        if len(seen.finished):
+            self.surface(x, log_optimum)
+        if len(seen.steps):
+            self.steps(x, ratio)
+        return model
+
+    def prior(self, name: str) -> Prior:
+        if name not in self.priors:
+            raise InputError(
+                f"The model needs a prior for {name!r}; given are: {', '.join(self.priors)}. Add it."
+            )
+        return self.priors[name]
+
+    def variable(self, name: str, dims: str | None = None) -> Tensor:
+        return _variable(name, self.prior(name), dims)
+
+    def pooled(self, name: str, ratio: Tensor | None = None) -> Tensor:
+        """A parameter that differs between groups; `ratio` ties B_noise to B_crit, which is sampled."""
+        prior, grouped = self.prior(name), bool(self.observations.groups)
+        suffix = "_mean" if grouped else ""
+        if ratio is None:
+            mean = _variable(f"{name}{suffix}", prior)
+        else:
+            critical = _variable(f"log_critical_batch_size{suffix}", prior, shift=ratio)
+            mean = pm.Deterministic(f"{name}{suffix}", critical - ratio)
+        if not grouped:
+            return mean
+        spread = self.variable(f"{name}_spread")
+        offset = pm.Normal(f"{name}_offset", dims="group")
+        trend = self.variable(f"{name}_trend", "covariate") if f"{name}_trend" in self.priors else None
+        z = pm.modelcontext(None)["group_covariates"]
+        value = in_groups(pt, mean, spread, offset, trend, z, additive=is_additive(prior))
+        return pm.Deterministic(name, value, dims="group")
+
+    def at_cells(self, value: Tensor) -> Tensor:
+        return at_cells(value, pm.modelcontext(None)["cell_group"] if self.observations.groups else None)
+
+    def log_optimum(self, x: Tensor, ratio: Tensor | None) -> Tensor:
+        """Log of the optimal learning rate of every cell."""
+        data = pm.modelcontext(None)
+        x_reference = pm.Data("log_reference_batch_size", self.observations.log_reference_batch_size)
+        at_reference = self.pooled("log_reference_learning_rate")
+        theta = {
+            p.name: self.pooled(p.name, ratio if p.role == "batch_size_scale" else None)
+            for p in self.law.parameters[1:]
+        }
+        scale = pm.Deterministic(
+            self.law.parameters[0].name,
+            at_reference - self.law.shape(pt, x_reference, **theta),
+            dims="group" if self.observations.groups else None,
+        )
+        theta = {name: self.at_cells(value) for name, value in theta.items()}
+        return pm.CustomDist(
+            "log_optimal_learning_rate",
+            self.at_cells(scale) + self.law.shape(pt, x, **theta),
+            self.variable("discrepancy_scale"),
+            data["discrepancy_factor"],
+            data["discrepancy_whitening"],
+            data["discrepancy_index"],
+            data["discrepancy_log_determinant"],
+            logp=_discrepancy_log_density,
+            random=_discrepancy_draw,
+            support_point=lambda variable, size, curve, *others: curve,
+            signature="(n),(),(n,m),(n,m),(n,m),()->(n)",
+            dims=self.cell,
+        )
+
+    def optimum_points(self, seen: _Seen, log_optimum: Tensor) -> None:
+        sigma = self.variable("optimum_noise")
+        pm.StudentT(
+            "log_optimum",
+            nu=surface.STUDENT_T_DEGREES,
+            mu=log_optimum[seen.cell_index],
+            sigma=pt.sqrt(sigma**2 + seen.se**2),
+            observed=seen.value,
+            dims=seen.dim,
+        )
+
+    def surface(self, x: Tensor, log_optimum: Tensor) -> None:
+        lever = x - pm.modelcontext(None)["log_reference_batch_size"]
+        level = self.at_cells(self.pooled("log_curvature"))
+        curvature = pt.exp(level + self.variable("curvature_slope") * lever)
+        rate, asymmetry = self.variable("valley_rate"), self.variable("valley_asymmetry")
+        scales = self.observations.scales
+        best, gap = pm.Data("best_loss", scales.best_loss), pm.Data("gap", scales.gap)
+        floor = pm.Deterministic("floor", best - gap * self.variable("floor_gap", self.cell), dims=self.cell)
+        noise, shape_error = self.variable("loss_noise"), self.variable("shape_error")
+
+        def predicted(seen: _Seen) -> tuple[Tensor, Tensor]:
+            depth = surface.valley(pt, seen.distance(log_optimum), rate, asymmetry)
+            v = curvature[seen.cell_index] * depth
+            return floor[seen.cell_index] + v, pt.sqrt(noise**2 + (shape_error * v) ** 2 + seen.se**2)
+
+        runs = _Seen("run", self.observations.finished)
+        mean, sd = predicted(runs)
+        pm.StudentT("loss", nu=surface.STUDENT_T_DEGREES, mu=mean, sigma=sd, observed=runs.value, dims="run")
+        wall, width = self.variable("wall"), self.variable("wall_width")
+        seen = _Seen("wall_run", self.observations.wall)
+        logit = surface.divergence_logit(seen.distance(log_optimum), wall, width)
+        pm.Bernoulli("diverged", logit_p=logit, observed=seen.value, dims="wall_run")
+        if len(self.observations.censored):
+            runs = _Seen("censored_run", self.observations.censored)
+            mean, sd = predicted(runs)
+            logit = surface.divergence_logit(runs.distance(log_optimum), wall, width)
+            survival = surface.log_survival(pt, (runs.value - mean) / sd)
+            pm.Potential("censored_loss", surface.log_huge_loss(pt, logit, survival).sum())
+
+    def steps(self, x: Tensor, ratio: Tensor | None) -> None:
+        data = pm.modelcontext(None)
+        log_min_steps = self.pooled("log_min_steps")
+        if ratio is None:
+            log_critical = self.pooled("log_critical_batch_size")
+        else:
+            log_critical = data["log_noise_scale"] + ratio
+            if self.observations.groups:
+                pm.Deterministic("log_critical_batch_size", log_critical, dims="group")
+        law = steps.log_steps(pt, x, self.at_cells(log_min_steps), self.at_cells(log_critical))
+        scale, innovation = (
+            self.variable("steps_discrepancy_scale"),
+            pm.Normal("steps_innovation", dims=self.cell),
+        )
+        leave = scale * discrepancy.times(data["discrepancy_factor"], data["discrepancy_index"], innovation)
+        curve = pm.Deterministic("log_steps_curve", law + leave, dims=self.cell)
+        noise = self.variable("steps_noise")
+
+        def seen(dim: str, runs: Runs) -> tuple[Tensor, Tensor]:
+            index = pm.Data(f"{dim}_cell_index", runs.cell_index, dims=dim)
+            return curve[index], pm.Data(f"{dim}_value", runs.value, dims=dim)
+
+        mean, value = seen("steps_run", self.observations.steps)
+        pm.StudentT("log_steps", nu=STUDENT_T_DEGREES, mu=mean, sigma=noise, observed=value, dims="steps_run")
+        if len(self.observations.censored_steps):
+            mean, limit = seen("censored_steps_run", self.observations.censored_steps)
+            pm.Potential("censored_steps", surface.log_survival(pt, (limit - mean) / noise).sum())
 
 
-def _location(name: str, value: float) -> Tensor:
-    return pm.Data(f"{name}_prior_location", value)
-
-
-def _log_optimum(observations: Observations, law: Law, priors: Priors, x: Tensor) -> Tensor:
-    """Log of the optimal learning rate at every tried batch size, dim ``batch_size``."""
-    x_reference = pm.Data("log_reference_batch_size", observations.log_reference_batch_size)
-    at_reference = _variable("log_reference_learning_rate", priors)
-    theta = {p.name: _variable(p.name, priors) for p in law.parameters[1:]}
-    scale = pm.Deterministic(law.parameters[0].name, at_reference - law.shape(pt, x_reference, **theta))
-    factor = discrepancy.cholesky(observations.log_batch_size)
-    return pm.CustomDist(
-        "log_optimal_learning_rate",
-        scale + law.shape(pt, x, **theta),
-        _variable("discrepancy_scale", priors),
-        pm.Data("discrepancy_factor", factor),
-        pm.Data("discrepancy_whitening", np.linalg.inv(factor)),
-        logp=_discrepancy_log_density,
-        random=_discrepancy_draw,
-        support_point=lambda variable, size, curve, *others: curve,
-        signature="(n),(),(n,n),(n,n)->(n)",
-        dims="batch_size",
-    )
-
-
-def _discrepancy_log_density(value: Any, curve: Any, tau: Any, factor: Any, whitening: Any) -> Tensor:
-    """Log density of a Gaussian process around the law's curve, up to a constant of the batch sizes."""
-    innovation = (whitening * ((value - curve) / tau)[None, :]).sum(axis=1)
-    return -0.5 * (innovation**2).sum() - value.shape[0] * pt.log(tau)
+def _discrepancy_log_density(
+    value: Any, curve: Any, tau: Any, factor: Any, whitening: Any, index: Any, log_determinant: Any
+) -> Tensor:
+    """Log density of a Gaussian process around the law's curve."""
+    innovation = discrepancy.times(whitening, index, (value - curve) / tau)
+    constant = log_determinant - value.shape[0] * (pt.log(tau) + 0.5 * math.log(2 * math.pi))
+    return constant - 0.5 * (innovation**2).sum()
 
 
 def _discrepancy_draw(
-    curve: Any, tau: Any, factor: Any, whitening: Any, rng: np.random.Generator, size: Any = None
+    curve: Any,
+    tau: Any,
+    factor: Any,
+    whitening: Any,
+    index: Any,
+    log_determinant: Any,
+    rng: np.random.Generator,
+    size: Any = None,
 ) -> Any:
     innovation = rng.standard_normal(curve.shape if size is None else (*size, curve.shape[-1]))
-    return curve + np.asarray(tau)[..., None] * (factor @ innovation[..., None])[..., 0]
-
-
-def _add_optimum_points(seen: _Seen, log_optimum: Tensor, priors: Priors) -> None:
-    sigma = _variable("optimum_noise", priors)
-    pm.StudentT(
-        "log_optimum",
-        nu=surface.STUDENT_T_DEGREES,
-        mu=log_optimum[seen.batch_index],
-        sigma=pt.sqrt(sigma**2 + seen.se**2),
-        observed=seen.value,
-        dims=seen.dim,
-    )
-
-
-def _add_surface(observations: Observations, log_optimum: Tensor, priors: Priors) -> None:
-    scales = observations.scales
-    lever = pm.Data(
-        "log_batch_size_from_reference", observations.log_batch_size - observations.log_reference_batch_size
-    )
-    curvature = pt.exp(_variable("log_curvature", priors) + _variable("curvature_slope", priors) * lever)
-    rate, asymmetry = _variable("valley_rate", priors), _variable("valley_asymmetry", priors)
-    best, gap = pm.Data("best_loss", scales.best_loss), pm.Data("gap", scales.gap)
-    floor = pm.Deterministic(
-        "floor", best - gap * _variable("floor_gap", priors, dims="batch_size"), dims="batch_size"
-    )
-    noise, shape_error = _variable("loss_noise", priors), _variable("shape_error", priors)
-
-    def predicted(seen: _Seen) -> tuple[Tensor, Tensor]:
-        depth = surface.valley(pt, seen.distance(log_optimum), rate, asymmetry)
-        v = curvature[seen.batch_index] * depth
-        return floor[seen.batch_index] + v, pt.sqrt(noise**2 + (shape_error * v) ** 2 + seen.se**2)
-
-    runs = _Seen("run", observations.finished)
-    mean, sd = predicted(runs)
-    pm.StudentT("loss", nu=surface.STUDENT_T_DEGREES, mu=mean, sigma=sd, observed=runs.value, dims="run")
-    wall, width = _variable("wall", priors), _variable("wall_width", priors)
-    seen = _Seen("wall_run", observations.wall)
-    logit = surface.divergence_logit(seen.distance(log_optimum), wall, width)
-    pm.Bernoulli("diverged", logit_p=logit, observed=seen.value, dims="wall_run")
-    if len(observations.censored):
-        runs = _Seen("censored_run", observations.censored)
-        mean, sd = predicted(runs)
-        logit = surface.divergence_logit(runs.distance(log_optimum), wall, width)
-        survival = surface.log_survival(pt, (runs.value - mean) / sd)
-        pm.Potential("censored_loss", surface.log_huge_loss(pt, logit, survival).sum())
-
-
-def _add_steps(observations: Observations, x: Tensor, priors: Priors) -> None:
-    log_min_steps = _variable("log_min_steps", priors)
-    if "log_critical_ratio" in priors:
-        log_noise_scale = pm.modelcontext(None)["log_noise_scale"]
-        log_critical = pm.Deterministic(
-            "log_critical_batch_size", log_noise_scale + _variable("log_critical_ratio", priors)
-        )
-    else:
-        log_critical = _variable("log_critical_batch_size", priors)
-    noise = _variable("steps_noise", priors)
-    curve = steps.log_steps(pt, x, log_min_steps, log_critical)
-
-    def seen(dim: str, runs: Runs) -> tuple[Tensor, Tensor]:
-        index = pm.Data(f"{dim}_batch_index", runs.batch_index, dims=dim)
-        return curve[index], pm.Data(f"{dim}_value", runs.value, dims=dim)
-
-    mean, value = seen("steps_run", observations.steps)
-    pm.StudentT("log_steps", nu=STUDENT_T_DEGREES, mu=mean, sigma=noise, observed=value, dims="steps_run")
-    if len(observations.censored_steps):
-        mean, limit = seen("censored_steps_run", observations.censored_steps)
-        pm.Potential("censored_steps", surface.log_survival(pt, (limit - mean) / noise).sum())
+    return curve + np.asarray(tau)[..., None] * discrepancy.times(factor, index, innovation)

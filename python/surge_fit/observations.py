@@ -1,34 +1,36 @@
-"""What each run of a sweep tells the model, and the scales that make priors weakly informative.
+"""What each run of a sweep tells the model.
 
 A finished run enters the loss surface; a diverged one the divergence wall; a finite but huge loss says
 only "at least this bad"; a crashed or stopped run says nothing and is named as such. Of runs to a target, the
 steps at the best learning rate of each batch size enter the law of the steps, since that is what the law is
 about (`surge_fit.steps`); a run that ended short of the target says only "more steps than this".
+
+A *cell* is a batch size of a group: what has an optimum, and a valley, of its own. Where a sweep has one
+group, cells are batch sizes.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from surge_fit.data_scales import Cell, Scales, data_scales
 from surge_fit.errors import SweepError
 from surge_fit.importers.wording import plural
 from surge_fit.steps import choose_runs
-from surge_fit.sweep import Sweep
-from surge_fit.typing import FloatArray
+from surge_fit.sweep import Covariates, Sweep
+from surge_fit.typing import FloatArray, IndexArray
 
-IndexArray = NDArray[np.int64]
+BoolArray = NDArray[np.bool_]
 
 HUGE_LOSS = 10.0
-"""A finite loss is censored above this many times the typical depth of the valleys, see `observe`."""
+"""A finite loss is censored above this many times the typical depth of its group's valleys, see `observe`."""
 
 STUDENT_T_DEGREES = 5.0
 """Degrees of freedom of every residual; the model's survival function is exact for this value only."""
-
-DEFAULT_GRID_STEP = 0.7
-"""Spacing of learning rates, in log units (a factor of two), where a batch size has only one."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,7 +38,7 @@ class Runs:
     """Runs that enter one likelihood together; all arrays have the dim ``run``."""
 
     id: tuple[str, ...]
-    batch_index: IndexArray
+    cell_index: IndexArray
     log_learning_rate: FloatArray
     value: FloatArray
     """A loss, a censoring threshold, 1 or 0 for diverged or not, log learning rate or log steps."""
@@ -48,39 +50,17 @@ class Runs:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Scales:
-    """Orders of magnitude read off the sweep; only priors use them.
-
-    Attributes
-    ----------
-    log_batch_size_spread : float
-        Half of the tried range of log batch size.
-    log_learning_rate : float
-        Mean over batch sizes of the log learning rate of the best run; NaN without learning rates.
-    curvature : float
-        Typical curvature of the loss valley [loss per squared log learning rate].
-    best_loss : ndarray, shape (batch_size,)
-        Loss of the best run at each batch size; the mean of the others where none finished.
-    gap : ndarray, shape (batch_size,)
-        How far the floor of each valley may lie below that run [loss].
-    log_fewest_steps : float
-        Log of the fewest steps to the target of any run; NaN without a target.
-    """
-
-    log_batch_size_spread: float
-    log_learning_rate: float
-    curvature: float
-    best_loss: FloatArray
-    gap: FloatArray
-    log_fewest_steps: float
-
-
-@dataclass(frozen=True, slots=True, eq=False)
 class Observations:
     """A sweep, sorted by the likelihood that each run enters."""
 
     batch_size: FloatArray
-    """Distinct batch sizes of the runs used, ascending, shape (batch_size,)."""
+    """Batch size of every cell, shape (cell,): ascending within a group, the groups one after another."""
+    cell_group: IndexArray
+    """Index of every cell's group, shape (cell,)."""
+    groups: tuple[str, ...]
+    """Labels of the groups that are pooled; empty where the sweep is fitted as one."""
+    covariates: Covariates
+    """What is known of every group in numbers."""
     finished: Runs
     censored: Runs
     wall: Runs
@@ -99,7 +79,7 @@ class Observations:
     @property
     def log_reference_batch_size(self) -> float:
         """Logarithm of the reference batch size, the geometric mean of those tried."""
-        return float(self.log_batch_size.mean())
+        return float(np.log(np.unique(self.batch_size)).mean())
 
     @property
     def loss_range(self) -> float:
@@ -119,13 +99,15 @@ class Observations:
         return len(self.finished) > 0 or len(self.optimum) > 0
 
 
-def observe(sweep: Sweep) -> Observations:
+def observe(sweep: Sweep, covariates: Sequence[str] = ()) -> Observations:
     """Sort the runs of a sweep by what they tell.
 
     Parameters
     ----------
     sweep : Sweep
-        Runs of one group, optimum points, or steps to a target.
+        Runs, optimum points, or steps to a target, of one group or of several.
+    covariates : sequence of str
+        Group columns with positive numbers, whose logarithms the groups' parameters may follow.
 
     Returns
     -------
@@ -134,41 +116,50 @@ def observe(sweep: Sweep) -> Observations:
     Raises
     ------
     SweepError
-        If the sweep holds several groups, has fewer than two usable batch sizes, or no usable run at all.
+        If the sweep has fewer than two usable batch sizes, or no usable run at all, or a covariate is not a
+        positive number in every group.
     """
-    if len(sweep.groups) > 1:
-        raise SweepError(
-            f"A fit takes the runs of one group at a time; {sweep.source} has {len(sweep.groups)} groups, "
-            f"the first {sweep.groups[0]!r}. Choose one with `sweep.select(…)` or `--group`."
-        )
     sweep.require_fittable()
+    group = sweep.group_index
     none = np.zeros(len(sweep), dtype=bool)
     if sweep.kind == "optimum_points":
         finished = diverged = censored = none
-        optimum, ceiling = ~none, np.nan
+        optimum, ceiling = ~none, np.full(len(sweep), np.nan)
     else:
         finished, diverged, optimum = sweep.is_finished & np.isfinite(sweep.loss), sweep.is_diverged, none
-        ceiling = _ceiling(sweep.loss[finished])
+        ceiling = _ceilings(sweep.loss, finished, group)
         censored = finished & (sweep.loss > ceiling)
         finished = finished & ~censored
     # Without a single loss a wall has nothing to stand on: such runs are here for their steps.
     wall = finished | diverged if finished.any() else none
-    reached, missed = sweep.steps_when_reached, sweep.steps_when_missed
-    steps, ended = choose_runs(sweep.batch_size, sweep.learning_rate, reached, missed)
+    steps, ended = _steps(sweep, group)
     used = finished | wall | censored | optimum | steps | ended
-    batch_size = np.unique(sweep.batch_size[used])
-    runs = _Picker(sweep, batch_size)
-    observed = runs.pick(finished, sweep.loss, sweep.loss_se)
+    cells, of_run = np.unique(np.stack([group, sweep.batch_size])[:, used], axis=1, return_inverse=True)
+    index = np.full(len(sweep), -1, dtype=np.int64)
+    index[used] = of_run.ravel()
+    runs = _Picker(sweep, index)
+    at = [np.flatnonzero(index == cell) for cell in range(cells.shape[1])]
+    rate = np.log(sweep.learning_rate)
     return Observations(
-        batch_size=batch_size,
-        finished=observed,
-        censored=runs.pick(censored, np.full(len(sweep), ceiling), None),
+        batch_size=cells[1],
+        cell_group=cells[0].astype(np.int64),
+        groups=sweep.groups if len(sweep.groups) > 1 else (),
+        covariates=sweep.covariates(covariates),
+        finished=runs.pick(finished, sweep.loss, sweep.loss_se),
+        censored=runs.pick(censored, ceiling, None),
         wall=runs.pick(wall, diverged.astype(np.float64), None),
-        optimum=runs.pick(optimum, np.log(sweep.learning_rate), _optimum_se(sweep)),
-        steps=runs.pick(steps, np.log(reached), None),
-        censored_steps=runs.pick(ended, np.log(missed), None),
+        optimum=runs.pick(optimum, rate, _optimum_se(sweep)),
+        steps=runs.pick(steps, np.log(sweep.steps_when_reached), None),
+        censored_steps=runs.pick(ended, np.log(sweep.steps_when_missed), None),
         unused=tuple((sweep.run_id[i], _why_unused(sweep, i)) for i in np.flatnonzero(~used)),
-        scales=_scales(sweep, batch_size, observed),
+        scales=data_scales(
+            [
+                Cell(int(g), rate[here[finished[here]]], sweep.loss[here[finished[here]]], rate[here])
+                for g, here in zip(cells[0], at, strict=True)
+            ],
+            optima=rate[optimum],
+            reached=sweep.steps_when_reached[np.isfinite(sweep.steps_when_reached)],
+        ),
     )
 
 
@@ -203,17 +194,26 @@ def _why_unused(sweep: Sweep, index: np.intp) -> str:
 @dataclass(frozen=True, slots=True)
 class _Picker:
     sweep: Sweep
-    batch_size: FloatArray
+    cell_index: IndexArray
 
-    def pick(self, mask: NDArray[np.bool_], value: FloatArray, se: FloatArray | None) -> Runs:
+    def pick(self, mask: BoolArray, value: FloatArray, se: FloatArray | None) -> Runs:
         index = np.flatnonzero(mask)
         return Runs(
             id=tuple(self.sweep.run_id[i] for i in index),
-            batch_index=np.searchsorted(self.batch_size, self.sweep.batch_size[index]).astype(np.int64),
+            cell_index=self.cell_index[index],
             log_learning_rate=np.log(self.sweep.learning_rate[index]),
             value=np.asarray(value[index], dtype=np.float64),
             se=np.zeros(len(index)) if se is None else np.nan_to_num(se[index], nan=0.0),
         )
+
+
+def _steps(sweep: Sweep, group: IndexArray) -> tuple[BoolArray, BoolArray]:
+    """Which runs tell the steps to the target, and which that it takes more; group by group."""
+    reached, ended = np.zeros(len(sweep), dtype=bool), np.zeros(len(sweep), dtype=bool)
+    for here in (np.flatnonzero(group == g) for g in np.unique(group)):
+        columns = (sweep.batch_size, sweep.learning_rate, sweep.steps_when_reached, sweep.steps_when_missed)
+        reached[here], ended[here] = choose_runs(*(column[here] for column in columns))
+    return reached, ended
 
 
 def _optimum_se(sweep: Sweep) -> FloatArray:
@@ -226,53 +226,13 @@ def _optimum_se(sweep: Sweep) -> FloatArray:
     return np.asarray(np.sqrt(variance))
 
 
-def _ceiling(loss: FloatArray) -> float:
-    """The loss from which on a run only says that it was bad."""
-    if not len(loss):
-        return np.inf
-    median = float(np.median(loss))
-    depth = median - float(loss.min())
-    return median + HUGE_LOSS * depth if depth > 0 else np.inf
-
-
-def _scales(sweep: Sweep, batch_size: FloatArray, finished: Runs) -> Scales:
-    count = len(batch_size)
-    best_loss, best_rate = np.full(count, np.nan), np.full(count, np.nan)
-    step = np.full(count, 2 * DEFAULT_GRID_STEP)
-    depths, distances = [], []
-    for b in range(count):
-        here = finished.batch_index == b
-        rate, loss = finished.log_learning_rate[here], finished.value[here]
-        if not len(loss):
-            continue
-        best = int(np.argmin(loss))
-        best_loss[b], best_rate[b] = loss[best], rate[best]
-        tried = np.log(sweep.learning_rate[sweep.batch_size == batch_size[b]])
-        step[b] = _distance_to_neighbours(tried, rate[best])
-        depth, distance = float(np.median(loss) - loss[best]), float(np.median(np.abs(rate - rate[best])))
-        if depth > 0 and distance > 0:
-            depths.append(depth)
-            distances.append(distance)
-    curvature = 2 * float(np.median(depths)) / float(np.median(distances)) ** 2 if depths else 1.0
-    centre = (
-        np.log(sweep.learning_rate) if sweep.kind == "optimum_points" else best_rate[~np.isnan(best_rate)]
-    )
-    reached = sweep.steps_when_reached[np.isfinite(sweep.steps_when_reached)]
-    mean_best = float(best_loss[~np.isnan(best_loss)].mean()) if depths else 0.0
-    return Scales(
-        log_batch_size_spread=float(np.ptp(np.log(batch_size))) / 2,
-        log_learning_rate=float(centre.mean()) if len(centre) else np.nan,
-        curvature=curvature,
-        best_loss=np.nan_to_num(best_loss, nan=mean_best),
-        gap=0.5 * curvature * (step / 2) ** 2,
-        log_fewest_steps=float(np.log(reached.min())) if len(reached) else np.nan,
-    )
-
-
-def _distance_to_neighbours(tried: FloatArray, best: float) -> float:
-    """From the best learning rate to its farther neighbour in the grid; doubled on the grid's edge."""
-    below, above = tried[tried < best], tried[tried > best]
-    sides = ([best - below.max()] if len(below) else []) + ([above.min() - best] if len(above) else [])
-    if not sides:
-        return 2 * DEFAULT_GRID_STEP
-    return float(max(sides)) * (1.0 if len(sides) == 2 else 2.0)
+def _ceilings(loss: FloatArray, finished: BoolArray, group: IndexArray) -> FloatArray:
+    """The loss from which on a run of its group only says that it was bad; shape (run,)."""
+    ceilings = np.full(len(loss), np.inf)
+    for g in np.unique(group[finished]):
+        seen = loss[finished & (group == g)]
+        median = float(np.median(seen))
+        depth = median - float(seen.min())
+        if depth > 0:
+            ceilings[group == g] = median + HUGE_LOSS * depth
+    return ceilings

@@ -76,7 +76,7 @@ def predict_steps(
     curve = log_steps_draws(posterior, sizes)
     rng = np.random.default_rng(posterior.random_seed)
     scatter = posterior.draws("steps_noise")[:, None] * rng.standard_t(STUDENT_T_DEGREES, curve.shape)
-    seen = posterior.observations.batch_size[posterior.observations.steps.batch_index]
+    seen = posterior.observations.batch_size[posterior.observations.steps.cell_index]
     law = np.exp(np.quantile(curve, _TAILS, axis=0)).T
     run = np.exp(np.quantile(curve + scatter, _TAILS, axis=0)).T
     return tuple(

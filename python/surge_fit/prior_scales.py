@@ -6,6 +6,7 @@ import math
 
 from surge_fit.law import Law
 from surge_fit.observations import Observations
+from surge_fit.pooling import JOINT, pooled_parameters
 from surge_fit.priors import HalfNormal, LogNormal, Normal, Prior, Priors, StudentT
 
 FLOOR_GAP = StudentT(4.0, 0.5, 1.0)
@@ -23,6 +24,9 @@ def default_priors(observations: Observations, law: Law) -> Priors:
     log of B_crit/B_noise, and its prior says how closely the two are tied: Normal(0, 0.5) loosely (default),
     Normal(0, 0.01) as one number, as arXiv:1812.06162 has it, Normal(0, 5) hardly at all.
 
+    Of several groups, each parameter's prior is that of the mean over the population; ``…_spread`` is how far
+    groups differ from it, ``…_trend`` how it moves per e-fold of a covariate (`surge_fit.pooling`).
+
     Parameters
     ----------
     observations : Observations
@@ -39,10 +43,15 @@ def default_priors(observations: Observations, law: Law) -> Priors:
         # tell E_min, and a narrow prior of S_min would then pass for knowledge of B_crit.
         priors["log_min_steps"] = Normal(observations.scales.log_fewest_steps, 5.0)
         if "log_noise_scale" in priors:
-            priors["log_critical_ratio"] = Normal(0.0, 0.5)
+            priors[JOINT] = Normal(0.0, 0.5)
         else:
             priors["log_critical_batch_size"] = _batch_size_prior(observations)
-        priors["steps_noise"] = LogNormal(0.1, 0.7)
+        priors |= {"steps_noise": LogNormal(0.1, 0.7), "steps_discrepancy_scale": LogNormal(0.05, 0.7)}
+    if observations.groups:
+        for pooled in pooled_parameters(observations, law):
+            priors[f"{pooled.name}_spread"] = pooled.spread
+            if observations.covariates.names and pooled.trend is not None:
+                priors[f"{pooled.name}_trend"] = pooled.trend
     return Priors(priors)
 
 

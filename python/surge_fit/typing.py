@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 FloatArray: TypeAlias = NDArray[np.float64]
 """A float64 array of any shape."""
 
+IndexArray: TypeAlias = NDArray[np.int64]
+"""An int64 array of any shape."""
+
 BatchUnit: TypeAlias = Literal["examples", "sequences", "tokens"]
 """What one element of a batch is; never guessed."""
 

@@ -60,7 +60,7 @@ def by_quadrature(posterior, observations, index):
     kappa = np.exp(v["log_curvature"] + v["curvature_slope"] * (np.log(size) - reference))
 
     def at(runs):
-        here = runs.batch_index == index
+        here = runs.cell_index == index
         return runs.log_learning_rate[here] - optimum, runs.value[here], runs.se[here]
 
     def chance(u):

@@ -82,7 +82,7 @@ def steps_density(observations, v):
         log_critical = v["log_noise_scale"] + v["log_critical_ratio"]
 
     def residual(runs):
-        ratio = np.exp(log_critical) / observations.batch_size[runs.batch_index]
+        ratio = np.exp(log_critical) / observations.batch_size[runs.cell_index]
         return stats.t(5, v["log_min_steps"] + np.log(1 + ratio), v["steps_noise"])
 
     reached, missed = observations.steps, observations.censored_steps
@@ -104,21 +104,21 @@ def expected(observations, law, priors, v):
     if len(observations.optimum):
         runs = observations.optimum
         sd = np.sqrt(v["optimum_noise"] ** 2 + runs.se**2)
-        return total + stats.t(5, optimum[runs.batch_index], sd).logpdf(runs.value).sum()
+        return total + stats.t(5, optimum[runs.cell_index], sd).logpdf(runs.value).sum()
     scales = observations.scales
     kappa = np.exp(v["log_curvature"] + v["curvature_slope"] * (x - reference))
     floor = scales.best_loss - scales.gap * v["floor_gap"]
 
     def residual(runs):
-        u = runs.log_learning_rate - optimum[runs.batch_index]
-        depth = kappa[runs.batch_index] * valley(np, u, v["valley_rate"], v["valley_asymmetry"])
+        u = runs.log_learning_rate - optimum[runs.cell_index]
+        depth = kappa[runs.cell_index] * valley(np, u, v["valley_rate"], v["valley_asymmetry"])
         sd = np.sqrt(v["loss_noise"] ** 2 + (v["shape_error"] * depth) ** 2 + runs.se**2)
-        return stats.t(5, floor[runs.batch_index] + depth, sd)
+        return stats.t(5, floor[runs.cell_index] + depth, sd)
 
     total += residual(observations.finished).logpdf(observations.finished.value).sum()
 
     def chance(runs):
-        u = runs.log_learning_rate - optimum[runs.batch_index]
+        u = runs.log_learning_rate - optimum[runs.cell_index]
         return divergence_probability(np, u, v["wall"], v["wall_width"])
 
     huge, wall = observations.censored, observations.wall

@@ -53,7 +53,7 @@ def plot_steps(posterior: Posterior, ax: Axes | None = None) -> Axes:
 
 def _draw(ax: Axes, posterior: Posterior) -> None:
     held = posterior.observations
-    tried = held.batch_size[np.union1d(held.steps.batch_index, held.censored_steps.batch_index)]
+    tried = held.batch_size[np.union1d(held.steps.cell_index, held.censored_steps.cell_index)]
     low, high = tried[0] / _REACH, tried[-1] * _REACH
     sizes = np.geomspace(low, high, _CURVE_POINTS)
     bands = np.exp(np.quantile(log_steps_draws(posterior, sizes), QUANTILES, axis=0))
@@ -77,7 +77,7 @@ def _draw(ax: Axes, posterior: Posterior) -> None:
     )
     for runs, marker, label in ((held.steps, "o", "runs"), (held.censored_steps, "^", "ended before")):
         if len(runs):
-            where = held.batch_size[runs.batch_index]
+            where = held.batch_size[runs.cell_index]
             ax.plot(where, np.exp(runs.value), marker, color="black", markersize=5, zorder=4, label=label)
     ax.set(xscale="log", yscale="log", xlim=(low, high), ylim=(bands[2].min() / 2, bands[2].max() * 1.6))
     ax.set_xlabel(f"batch size [{posterior.sweep.batch_unit}]")

@@ -134,7 +134,7 @@ def _draw_valley(ax: Axes, posterior: Posterior, index: int, rates: FloatArray) 
     low, middle, high = np.exp(np.quantile(centre, [0.05, 0.5, 0.95]))
     ax.axvspan(low, high, color=ORANGE, alpha=0.3, linewidth=0, zorder=0, label="optimum, 90 %")
     ax.axvline(middle, color=ORANGE, linewidth=1.2, zorder=1)
-    here = seen.finished.batch_index == index
+    here = seen.finished.cell_index == index
     ax.plot(
         np.exp(seen.finished.log_learning_rate[here]),
         seen.finished.value[here],
@@ -149,12 +149,12 @@ def _draw_valley(ax: Axes, posterior: Posterior, index: int, rates: FloatArray) 
 def _draw_off_scale(ax: Axes, posterior: Posterior, index: int, top: float) -> None:
     """Mark at the top what is too high to show, and what diverged."""
     seen = posterior.observations
-    high = (seen.finished.batch_index == index) & (seen.finished.value > top)
-    censored = seen.censored.batch_index == index
+    high = (seen.finished.cell_index == index) & (seen.finished.value > top)
+    censored = seen.censored.cell_index == index
     arrows = np.concatenate(
         [seen.finished.log_learning_rate[high], seen.censored.log_learning_rate[censored]]
     )
-    crosses = seen.wall.log_learning_rate[(seen.wall.batch_index == index) & (seen.wall.value == 1)]
+    crosses = seen.wall.log_learning_rate[(seen.wall.cell_index == index) & (seen.wall.value == 1)]
     for rates, marker, label in ((arrows, "^", "loss off the scale"), (crosses, "x", "diverged")):
         if len(rates):
             ax.plot(

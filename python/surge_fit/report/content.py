@@ -153,13 +153,13 @@ def compose(posterior: Posterior, recommendations: Sequence[Recommendation] = ()
 
 def _steps(posterior: Posterior) -> StepsReport:
     runs = posterior.observations.steps
-    tried, which = np.unique(runs.batch_index, return_inverse=True)
+    tried, which = np.unique(runs.cell_index, return_inverse=True)
     sizes = posterior.observations.batch_size[tried]
     mean = np.bincount(which, weights=runs.value) / np.bincount(which)
     return StepsReport(
         predictions=predict_steps(posterior, batch_size=sizes),
         seen=tuple(np.exp(mean).tolist()),
-        line=straight_line(posterior.observations.batch_size[runs.batch_index], np.exp(runs.value)),
+        line=straight_line(posterior.observations.batch_size[runs.cell_index], np.exp(runs.value)),
     )
 
 

@@ -1,9 +1,76 @@
-"""Which groups of a sweep are meant."""
+"""Which groups of a sweep are meant, and what is known of them in numbers."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
 
 from surge_fit.errors import SweepError
 from surge_fit.importers.wording import listing
+from surge_fit.typing import FloatArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Covariates:
+    """Numbers that describe groups, such as the parameters of a model or the tokens of a run.
+
+    Attributes
+    ----------
+    names : tuple of str
+        Group columns.
+    log_value : ndarray, shape (group, covariate)
+        Natural logarithms.
+    """
+
+    names: tuple[str, ...]
+    log_value: FloatArray
+
+    @property
+    def log_centre(self) -> FloatArray:
+        """Mean over the groups of `log_value`, shape (covariate,)."""
+        return np.asarray(self.log_value.mean(axis=0))
+
+    @property
+    def centred(self) -> FloatArray:
+        """`log_value` less its mean over the groups: e-folds from the typical group."""
+        return self.log_value - self.log_centre
+
+
+def covariates_of(
+    names: Sequence[str], group_values: Mapping[str, Mapping[str, str]], source: str
+) -> Covariates:
+    """Read the covariates of all groups; see `Sweep.covariates`."""
+    values = np.empty((max(len(group_values), 1), len(names)))
+    for column, name in enumerate(names):
+        for row, (label, held) in enumerate(group_values.items()):
+            values[row, column] = _positive(name, held, label, source)
+        if not group_values or len(np.unique(values[:, column])) < 2:
+            raise SweepError(
+                f"The covariate {name!r} must differ between the groups of {source}; there is one value "
+                "or none. Read the sweep with group_by=… of that column, or leave the covariate out."
+            )
+    if len(set(names)) < len(names):
+        raise SweepError(f"Every covariate must be named once; got {', '.join(names)}.")
+    return Covariates(tuple(names), np.log(values))
+
+
+def _positive(name: str, held: Mapping[str, str], label: str, source: str) -> float:
+    if name not in held:
+        raise SweepError(
+            f"A covariate must be a group column of {source}; {name!r} is none of {', '.join(held)}. "
+            "Read the sweep with group_by=… of that column too."
+        )
+    try:
+        value = float(held[name])
+    except ValueError:
+        value = math.nan
+    if not (math.isfinite(value) and value > 0):
+        raise SweepError(
+            f"The covariate {name!r} must be a positive number in every group; the group {label!r} of "
+            f"{source} has {held[name]!r}. Correct it, or leave the covariate out."
+        )
+    return value
 
 
 def labels_meant(

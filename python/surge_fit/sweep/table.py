@@ -16,9 +16,9 @@ from surge_fit.importers.arrays import frame_of
 from surge_fit.importers.table import read_table
 from surge_fit.importers.wording import Source, number, plural
 from surge_fit.sweep import storage
-from surge_fit.sweep.groups import labels_meant
+from surge_fit.sweep.groups import Covariates, covariates_of, labels_meant
 from surge_fit.sweep.run import Run, run_at
-from surge_fit.typing import BatchUnit, FloatArray, Protocol, RunStatus
+from surge_fit.typing import BatchUnit, FloatArray, IndexArray, Protocol, RunStatus
 
 if TYPE_CHECKING:
     import polars as pl
@@ -264,6 +264,28 @@ class Sweep:
     def groups(self) -> tuple[str, ...]:
         """The labels of the groups, in the order in which they appear; empty without groups."""
         return tuple(self.group_values)
+
+    @cached_property
+    def group_index(self) -> IndexArray:
+        """Index in `groups` of every run's group, 0 without groups; shape (run,)."""
+        order = {label: index for index, label in enumerate(self.groups)}
+        labels = self.group_labels or ("",) * len(self)
+        return _read_only(np.array([order.get(label, 0) for label in labels], dtype=np.int64))
+
+    def covariates(self, names: Sequence[str]) -> Covariates:
+        """Read what is known of every group in numbers off its group columns.
+
+        Parameters
+        ----------
+        names : sequence of str
+            Columns of `group_values` that hold a positive number in every group.
+
+        Raises
+        ------
+        SweepError
+            If a column is not there, is named twice, or holds something else, or nothing varies.
+        """
+        return covariates_of(names, self.group_values, self.source)
 
     @property
     def runs(self) -> tuple[Run, ...]:

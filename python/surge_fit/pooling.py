@@ -1,0 +1,128 @@
+"""How the groups of a sweep share what they have in common.
+
+A parameter of group g with covariates z_g (log, centred over the groups) is
+
+    additive:  mean + trend·z_g + spread·offset_g,        offset_g ~ Normal(0, 1)
+    positive:  mean · exp(spread·offset_g)
+
+so that a group with few runs borrows from the others, as far as these agree, and a group that was never run
+is drawn from the same population. The drift of the noise scale with the loss, B_noise = B*/L^(1/α)
+(arXiv:1812.06162, appendix; arXiv:2405.14578, Eq. 23), is the trend of log B_noise on the covariate L.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from surge_fit.law import Law
+from surge_fit.observations import Observations
+from surge_fit.priors import HalfNormal, LogNormal, Normal, Prior, StudentT
+from surge_fit.typing import Namespace
+
+JOINT = "log_critical_ratio"
+"""log B_crit − log B_noise, of models that have both."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pooled:
+    """A parameter that differs between groups.
+
+    Attributes
+    ----------
+    name : str
+        Of the value in every group; its population has ``name_mean``, ``name_spread`` and ``name_trend``.
+    spread : Prior
+        Of the standard deviation between groups.
+    trend : Prior or None
+        Of the change per e-fold of a covariate; None for parameters that follow none.
+    """
+
+    name: str
+    spread: Prior
+    trend: Prior | None
+
+
+def pooled_parameters(observations: Observations, law: Law) -> tuple[Pooled, ...]:
+    """Which parameters of the model differ between groups, in the order of the model.
+
+    Parameters
+    ----------
+    observations : Observations
+    law : Law
+
+    Returns
+    -------
+    tuple of Pooled
+        All that would differ; of use only where `observations` has several groups.
+    """
+    trend = Normal(0.0, 0.5)
+    found: list[Pooled] = []
+    if observations.has_learning_rates:
+        found.append(Pooled("log_reference_learning_rate", HalfNormal(0.5), trend))
+        for parameter in law.parameters[1:]:
+            if parameter.role == "batch_size_scale":
+                found.append(Pooled(parameter.name, HalfNormal(0.7), trend))
+            elif parameter.prior is not None:
+                found.append(Pooled(parameter.name, _shape_spread(parameter.prior), None))
+    if len(observations.finished):
+        found.append(Pooled("log_curvature", HalfNormal(0.5), trend))
+    if len(observations.steps):
+        if not any(p.name == "log_noise_scale" for p in found):
+            found.append(Pooled("log_critical_batch_size", HalfNormal(0.7), trend))
+        found.append(Pooled("log_min_steps", HalfNormal(0.7), trend))
+    return tuple(found)
+
+
+def _shape_spread(prior: Prior) -> Prior:
+    match prior:
+        case Normal(_, width) | StudentT(_, _, width):
+            return HalfNormal(0.5 * width)
+    return HalfNormal(0.3)
+
+
+def is_additive(prior: Prior) -> bool:
+    """Whether groups differ from their mean by a sum rather than a factor."""
+    return not isinstance(prior, LogNormal | HalfNormal)
+
+
+def in_groups(
+    xp: Namespace, mean: Any, spread: Any, offset: Any, trend: Any | None, covariates: Any, *, additive: bool
+) -> Any:  # an array of xp
+    """Value of a pooled parameter in every group.
+
+    Parameters
+    ----------
+    xp : namespace
+        ``numpy`` or ``pytensor.tensor``.
+    mean, spread : array of xp, shape (...)
+    offset : array of xp, shape (..., group)
+    trend : array of xp, shape (..., covariate), or None
+    covariates : array, shape (group, covariate)
+        Centred logarithms.
+    additive : bool
+
+    Returns
+    -------
+    array of xp, shape (..., group)
+    """
+    away = spread[..., None] * offset
+    if not additive:
+        return mean[..., None] * xp.exp(away)
+    value = mean[..., None] + away
+    return value if trend is None else value + (trend[..., None, :] * covariates).sum(axis=-1)
+
+
+def at_cells(value: Any, cell_group: Any | None) -> Any:
+    """Give every cell the value of its group.
+
+    Parameters
+    ----------
+    value : array, shape (..., group), or (...) without groups
+    cell_group : array of int, shape (cell,), or None without groups
+
+    Returns
+    -------
+    array, shape (..., cell), or (..., 1) without groups
+    """
+    return value[..., None] if cell_group is None else value[..., cell_group]
