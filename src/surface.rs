@@ -73,58 +73,64 @@ impl Valley {
     ///
     /// With c the parameter along u, o the one across and `F = pq·h = c|u| + log((o + c e^(−(c+o)|u|))/(c+o))`,
     /// ∂h/∂log c = (∂F/∂c)/o − h, and likewise for o; log p and log q are log rate ± asymmetry/2.
-    pub(crate) fn partials(self, u: f64) -> Partials {
+    #[inline(always)]
+    pub(crate) fn partials<A: Arithmetic>(self, u: f64) -> Partials {
         let Self { right: p, left: q } = self;
         let (sum, product) = (p + q, p * q);
         let distance = u.abs();
-        if sum * distance < SERIES_LIMIT {
-            return self.partials_near(u);
-        }
         let (along, across) = if u > 0.0 { (p, q) } else { (q, p) };
-        let fading = (-sum * distance).exp();
-        let denominator = across + along * fading;
-        let value = (along * distance + (denominator / sum).ln()) / product;
-        let by_log_along =
-            (distance + fading * (1.0 - along * distance) / denominator - 1.0 / sum) / across - value;
-        let by_log_across = ((1.0 - along * distance * fading) / denominator - 1.0 / sum) / along - value;
-        let (by_log_right, by_log_left) =
-            if u > 0.0 { (by_log_along, by_log_across) } else { (by_log_across, by_log_along) };
+        let fading = exp::<A>(-sum * distance);
+        let denominator = A::multiply_add(along, fading, across);
+        let inverse = 1.0 / denominator;
+        let value = A::multiply_add(along, distance, log::<A>(denominator / sum)) / product;
+        let reach = along * distance;
+        let by_log_along = (distance + (fading * (1.0 - reach)) * inverse - 1.0 / sum) / across - value;
+        let by_log_across = ((1.0 - reach * fading) * inverse - 1.0 / sum) / along - value;
+        let turned = by_log_along - by_log_across;
+        let near = self.partials_near::<A>(u);
+        let close = sum * distance < SERIES_LIMIT;
+        let slope = ((1.0 - fading) * inverse).copysign(u);
+        let tilt = 0.5 * if u > 0.0 { turned } else { -turned };
         Partials {
-            value,
-            by_distance: ((1.0 - fading) / denominator).copysign(u),
-            by_log_rate: by_log_right + by_log_left,
-            by_asymmetry: 0.5 * (by_log_right - by_log_left),
+            value: if close { near.value } else { value },
+            by_distance: if close { near.by_distance } else { slope },
+            by_log_rate: if close { near.by_log_rate } else { by_log_along + by_log_across },
+            by_asymmetry: if close { near.by_asymmetry } else { tilt },
         }
     }
 
     /// [`Valley::partials`] near 0, from the series: its n-th coefficient is of degree n − 2 in the rate.
-    fn partials_near(self, u: f64) -> Partials {
+    #[inline(always)]
+    fn partials_near<A: Arithmetic>(self, u: f64) -> Partials {
         let Self { right: p, left: q } = self;
         let (sum, skew, product) = (p + q, p - q, p * q);
         let square = sum * sum;
-        let coefficients = [
-            skew / 6.0,
-            (square - 6.0 * product) / 24.0,
-            skew * (square - 12.0 * product) / 120.0,
-            (square * (square - 30.0 * product) + 120.0 * product * product) / 720.0,
-        ];
+        let third = skew / 6.0;
+        let fourth = (square - 6.0 * product) / 24.0;
+        let fifth = skew * (square - 12.0 * product) / 120.0;
+        let sixth = (square * (square - 30.0 * product) + 120.0 * product * product) / 720.0;
+        // Σ cᵢ uⁱ with c₀ first.
+        let series = |c: [f64; 4]| {
+            let tail = A::multiply_add(c[3], u, c[2]);
+            A::multiply_add(A::multiply_add(tail, u, c[1]), u, c[0])
+        };
+        let (squared, cubed) = (u * u, u * u * u);
         let by_asymmetry = [
-            0.5 * sum / 6.0,
+            sum / 12.0,
             sum * skew / 24.0,
             sum * (0.5 * (square - 12.0 * product) + skew * skew) / 120.0,
             sum * skew * (2.0 * square - 30.0 * product) / 720.0,
         ];
-        let mut found = Partials { value: 0.5 * u * u, by_distance: u, by_log_rate: 0.0, by_asymmetry: 0.0 };
-        let mut power = u * u;
-        for (degree, (k, by)) in (1_u8..).zip(coefficients.into_iter().zip(by_asymmetry)) {
-            let degree = f64::from(degree);
-            found.by_distance += (degree + 2.0) * k * power;
-            power *= u;
-            found.value += k * power;
-            found.by_log_rate += degree * k * power;
-            found.by_asymmetry += by * power;
+        Partials {
+            value: A::multiply_add(series([third, fourth, fifth, sixth]), cubed, 0.5 * squared),
+            by_distance: A::multiply_add(
+                series([3.0 * third, 4.0 * fourth, 5.0 * fifth, 6.0 * sixth]),
+                squared,
+                u,
+            ),
+            by_log_rate: series([third, 2.0 * fourth, 3.0 * fifth, 4.0 * sixth]) * cubed,
+            by_asymmetry: series(by_asymmetry) * cubed,
         }
-        found
     }
 
     /// h'(u) and h''(u).
@@ -200,7 +206,7 @@ mod tests {
             rate in 0.2..3.0_f64, asymmetry in -2.0..2.0_f64, u in -8.0..8.0_f64, near in any::<bool>(),
         ) {
             let u = if near { u * 1e-3 / rate } else { u };
-            let found = Valley::new(rate, asymmetry).partials(u);
+            let found = Valley::new(rate, asymmetry).partials::<crate::law::Plain>(u);
             let valley = Valley::new(rate, asymmetry);
             let h = valley.value(u);
             prop_assert!((found.value - h).abs() <= 1e-13 + 1e-8 * h);

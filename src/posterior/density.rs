@@ -7,7 +7,7 @@ use super::points::Points;
 use super::pooling::{Pooled, Population};
 use super::prior::Prior;
 use super::steps::Steps;
-use super::valleys::Valleys;
+use super::valleys::{self, Valleys};
 use crate::error::Error;
 use crate::law::Law;
 
@@ -159,8 +159,7 @@ impl Model {
                 shape_error: build.variable("shape_error", 1)?,
                 wall: build.variable("wall", 1)?,
                 wall_width: build.variable("wall_width", 1)?,
-                kappa: vec![0.0; cells],
-                by_log_kappa: vec![0.0; cells],
+                scratch: valleys::Scratch::new(&observed),
             })
         };
         let steps = if observed.steps.is_empty() {
