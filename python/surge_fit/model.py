@@ -80,20 +80,21 @@ class _InPyMC:
     def data(self, name: str, value: Any, dim: str | None = None) -> Tensor:
         return pm.Data(name, value, dims=dim)
 
-    def variable(self, name: str, prior: Prior, dim: str | None = None, shift: Tensor | None = None) -> Tensor:
-        def located(location: float) -> Tensor:
-            known = pm.Data(f"{name}_prior_location", location)
-            return known if shift is None else known + shift
-
+    def variable(
+        self, name: str, prior: Prior, dim: str | None = None, shift: Tensor | None = None
+    ) -> Tensor:
+        location = None if prior.centre is None else pm.Data(f"{name}_prior_location", prior.centre)
+        if shift is not None:
+            location = location + shift
         # Explicit widths: PyTensor reads a plain Python number as single precision where that looks exact.
         match prior:
-            case Normal(mean, sd):
-                return pm.Normal(name, located(mean), np.float64(sd), dims=dim)
-            case StudentT(degrees, location, scale):
+            case Normal(_, sd):
+                return pm.Normal(name, location, np.float64(sd), dims=dim)
+            case StudentT(degrees, _, scale):
                 nu, sigma = np.float64(degrees), np.float64(scale)
-                return pm.StudentT(name, nu=nu, mu=located(location), sigma=sigma, dims=dim)
-            case LogNormal(median, log_sd):
-                return pm.LogNormal(name, located(np.log(median)), np.float64(log_sd), dims=dim)
+                return pm.StudentT(name, nu=nu, mu=location, sigma=sigma, dims=dim)
+            case LogNormal(_, log_sd):
+                return pm.LogNormal(name, location, np.float64(log_sd), dims=dim)
             case HalfNormal(sd):
                 return pm.HalfNormal(name, np.float64(sd), dims=dim)
         raise InputError(f"The prior of {name!r} must be of a family that the model knows; found {prior}.")
