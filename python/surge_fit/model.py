@@ -117,7 +117,8 @@ class _InPyMC:
         return pm.Deterministic(name, value, dims=dim)
 
     def student_t(self, name: str, mean: Tensor, sd: Tensor, value: Tensor, dim: str) -> None:
-        pm.StudentT(name, nu=surface.STUDENT_T_DEGREES, mu=mean, sigma=sd, observed=value, dims=dim)
+        nu = np.float64(surface.STUDENT_T_DEGREES)
+        pm.StudentT(name, nu=nu, mu=mean, sigma=sd, observed=value, dims=dim)
 
     def bernoulli(self, name: str, logit: Tensor, value: Tensor, dim: str) -> None:
         pm.Bernoulli(name, logit_p=logit, observed=value, dims=dim)
