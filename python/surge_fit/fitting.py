@@ -6,21 +6,20 @@ something is fitted.
 
 from __future__ import annotations
 
-import logging
 import warnings
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from surge_fit._compat import as_datatree, as_trace, replaceable_data
+from surge_fit._compat import as_datatree, replaceable_data
 from surge_fit.diagnostics import diagnose
 from surge_fit.errors import InputError, UntrustworthyFitError
 from surge_fit.law import Law, get_law
 from surge_fit.observations import Observations, observe
 from surge_fit.posterior import Posterior
+from surge_fit.predictive import assemble_tree
 from surge_fit.prior_scales import default_priors
 from surge_fit.priors import Prior, Priors
 from surge_fit.sweep import Sweep
@@ -50,7 +49,6 @@ _USUAL = _Effort(tune=800, draws=1500, target_accept=0.95)
 _CAREFUL = _Effort(tune=3200, draws=3000, target_accept=0.99)
 """The second attempt: smaller steps enter the corners that the first one could not."""
 
-_PREDICTIVE_DRAWS = 500
 _REPORT_SECONDS = 0.5
 _COMPILED_MODELS = 8
 _compiled: dict[tuple[object, ...], Any] = {}
@@ -149,7 +147,9 @@ def fit(
         tree = _sample(compiled, _CAREFUL, int(random_seed) + 1, report)
         diagnostics = diagnose(tree)
     report("drawing predictions", None)
-    tree = _with_predictions(tree, model, int(random_seed))
+    free = {variable.name: np.asarray(tree["posterior"][variable.name]) for variable in model.free_RVs}
+    stats = {str(name): np.asarray(values) for name, values in tree["sample_stats"].data_vars.items()}
+    tree = assemble_tree(observations, law, chosen, free, stats, int(random_seed))
     posterior = Posterior(
         tree=tree, sweep=sweep, law=law, priors=chosen, random_seed=int(random_seed), diagnostics=diagnostics
     )
@@ -210,18 +210,6 @@ def _sample(compiled: Any, effort: _Effort, seed: int, report: Progress) -> xr.D
         raise
 
 
-@contextmanager
-def _quiet(logger: str) -> Iterator[None]:
-    """Keep a library's notices of what it does off the terminal; warnings still show."""
-    log = logging.getLogger(logger)
-    level = log.level
-    log.setLevel(logging.WARNING)
-    try:
-        yield
-    finally:
-        log.setLevel(level)
-
-
 def _drawn(sampler: Any) -> int:
     """How many draws, tuning included, the chains have made so far."""
     with warnings.catch_warnings():
@@ -229,29 +217,3 @@ def _drawn(sampler: Any) -> int:
         so_far = as_datatree(sampler.inspect())
     groups = [so_far[name] for name in ("warmup_sample_stats", "sample_stats") if name in so_far.children]
     return sum(int(np.isfinite(group["energy"]).sum()) for group in groups)
-
-
-def _with_predictions(tree: xr.DataTree, model: pm.Model, seed: int) -> xr.DataTree:
-    """Add prior, prior predictive, posterior predictive, observed and constant data to the posterior."""
-    import pymc as pm
-    import xarray as xr
-
-    posterior = tree["posterior"].to_dataset()
-    posterior = posterior.drop_vars([name for name in posterior.data_vars if str(name).endswith("__")])
-    every = max(1, posterior.sizes["chain"] * posterior.sizes["draw"] // _PREDICTIVE_DRAWS)
-    # The graphs are small and run a few hundred times: interpreting them is faster than compiling them.
-    kwargs: dict[str, Any] = {"random_seed": seed, "compile_kwargs": {"mode": "FAST_COMPILE"}}
-    with warnings.catch_warnings(), _quiet("pymc"), model:
-        # Censored losses are a potential, which has no predictive draws of its own.
-        warnings.filterwarnings("ignore", message="The effect of Potentials", category=UserWarning)
-        before = as_datatree(pm.sample_prior_predictive(_PREDICTIVE_DRAWS, **kwargs))
-        # Without the data that it was fitted with, PyMC would draw the parameters anew, from their priors.
-        trace = as_trace(
-            posterior=posterior.isel(draw=slice(None, None, every)),
-            constant_data=before["constant_data"].to_dataset(),
-        )
-        after = as_datatree(pm.sample_posterior_predictive(trace, progressbar=False, **kwargs))
-    groups = {"posterior": posterior, "sample_stats": tree["sample_stats"].to_dataset()}
-    for source in (before, after):
-        groups |= {name: node.to_dataset() for name, node in source.children.items() if name not in groups}
-    return xr.DataTree.from_dict(groups)

@@ -34,8 +34,7 @@ class Posterior:
     Attributes
     ----------
     tree : xarray.DataTree
-        Groups ``posterior``, ``sample_stats``, ``prior``, ``prior_predictive``, ``posterior_predictive``,
-        ``observed_data`` and ``constant_data``, as ArviZ reads them. Dims: ``chain``, ``draw``,
+        As `surge_fit.predictive.assemble_tree` makes it and ArviZ reads it. Dims: ``chain``, ``draw``,
         ``batch_size``, ``run``.
     sweep : Sweep
         What was fitted.
