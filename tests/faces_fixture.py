@@ -9,6 +9,7 @@ from surge_fit.estimates import CurveStatements
 from surge_fit.law import get_law
 from surge_fit.observations import observe
 from surge_fit.posterior import Posterior
+from surge_fit.steps import log_steps
 from surge_fit.surface import valley
 from surge_fit.sweep import Sweep
 
@@ -69,16 +70,22 @@ def make_steps_posterior(*, smallest: float = 64, spread: float = 0.1) -> Poster
     critical = np.log(CRITICAL_BATCH_SIZE) + spread * rng.standard_normal(shape)
     # The fewest examples, the product, are what small batch sizes tell well.
     examples = np.log(CRITICAL_BATCH_SIZE * MIN_STEPS) + 0.03 * rng.standard_normal(shape)
+    least, tried = examples - critical, np.log(sweep.batch_sizes)
     after = {
         "log_critical_batch_size": critical,
-        "log_min_steps": examples - critical,
+        "log_min_steps": least,
+        # As small a discrepancy as that of the learning rate below.
+        "steps_discrepancy_scale": np.full(shape, 1e-6),
+        "log_steps_curve": log_steps(np, tried, least[..., None], critical[..., None]),
         "steps_noise": np.exp(np.log(0.05) + 0.2 * rng.standard_normal(shape)),
     }
     priors = default_priors(observe(sweep), law)
     before = {name: prior.draw(rng, shape) for name, prior in priors.items()}
     groups = {"posterior": after, "prior": before}
     sets = {
-        group: xr.Dataset({name: (("chain", "draw"), values) for name, values in held.items()})
+        group: xr.Dataset(
+            {name: (("chain", "draw", "batch_size")[: values.ndim], values) for name, values in held.items()}
+        )
         for group, held in groups.items()
     }
     return Posterior(

@@ -20,7 +20,7 @@ from surge_fit.errors import InputError, SweepError, UntrustworthyFitError
 from surge_fit.estimates import CURVE_LAW, CurveStatements, curve_statements
 from surge_fit.fitting import Progress
 from surge_fit.held_out import held_out_log_density, log_mean
-from surge_fit.importers.wording import number, plural
+from surge_fit.importers.wording import listing, number, plural
 from surge_fit.law import Law, get_law
 from surge_fit.observations import Observations, observe, require_learning_rates
 from surge_fit.posterior import Posterior
@@ -168,8 +168,8 @@ def compare(
     Raises
     ------
     SweepError
-        If there are fewer than three usable batch sizes, fewer than two laws can be fitted without one, or
-        the sweep has no learning rates.
+        If the sweep has several groups or no learning rates, there are fewer than three usable batch sizes,
+        or fewer than two laws can be fitted without one.
     InputError
         If a law is unknown or named twice, there are fewer than two, or the seed is not a non-negative
         integer.
@@ -180,6 +180,12 @@ def compare(
     batch sizes in the place of observations. With a handful of batch sizes the standard errors are rough.
     """
     chosen = _distinct(laws)
+    if len(sweep.groups) > 1:
+        raise SweepError(
+            f"Laws are compared on one group at a time; {sweep.source} has {len(sweep.groups)}. Choose one "
+            "with sweep.select(…) (command line: --group): "
+            f"{listing([repr(label) for label in sweep.groups], 10)}."
+        )
     require_learning_rates(sweep)
     observations = observe(sweep)
     if len(observations.batch_size) < LEAST_BATCH_SIZES:

@@ -7,7 +7,7 @@ something is fitted.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -55,7 +55,11 @@ _compiled: dict[tuple[object, ...], Any] = {}
 
 
 def build_model(
-    sweep: Sweep, *, law: str | Law = "broken_power", priors: Mapping[str, Prior] | None = None
+    sweep: Sweep,
+    *,
+    law: str | Law = "broken_power",
+    priors: Mapping[str, Prior] | None = None,
+    covariates: Sequence[str] = (),
 ) -> pm.Model:
     """Build the PyMC model of a sweep, to look at it or to change it.
 
@@ -66,6 +70,8 @@ def build_model(
         Name of a built-in law (`surge_fit.LAWS`) or a law of one's own.
     priors : mapping of str to Prior, optional
         Priors that replace the default ones, by name.
+    covariates : sequence of str
+        As for `fit`.
 
     Returns
     -------
@@ -74,14 +80,14 @@ def build_model(
     Raises
     ------
     SweepError
-        If the sweep cannot be fitted: one batch size, no usable run, several groups, too few runs.
+        If the sweep cannot be fitted: one batch size, no usable run, too few runs, an unusable covariate.
     InputError
         If the law or a prior's name is unknown.
     """
     from surge_fit.model import assemble
 
     law = get_law(law)
-    observations = observe(sweep)
+    observations = observe(sweep, covariates)
     return assemble(observations, law, _priors(observations, law, priors))
 
 
@@ -90,6 +96,7 @@ def fit(
     *,
     law: str | Law = "broken_power",
     priors: Mapping[str, Prior] | None = None,
+    covariates: Sequence[str] = (),
     random_seed: int = 0,
     progress: Progress | None = None,
 ) -> Posterior:
@@ -98,6 +105,10 @@ def fit(
     Steps to a target, where the sweep has them, are fitted as well: alone, or together with the law, whose
     noise scale is then loosely tied to the critical batch size (`surge_fit.default_priors`).
 
+    Several groups are pooled: what each has of its own comes from one population, so that groups with few
+    runs borrow from the others. Ask the result for one of them, or for one never run, with
+    `Posterior.group`; to fit one group by itself, pass ``sweep.select(label)``.
+
     Samples the model of `surge_fit.model` with NUTS (nutpie; 4 chains, 1,500 kept draws each, target
     acceptance 0.95) and checks R-hat, effective sample size and divergences. Where they do not pass, the fit
     is repeated once in smaller steps (target acceptance 0.99) with four times the tuning and twice the draws.
@@ -105,12 +116,15 @@ def fit(
     Parameters
     ----------
     sweep : Sweep
-        Runs of one group, optimum points, or steps to a target.
+        Runs, optimum points, or steps to a target; of one group or of several.
     law : str or Law
         Name of a built-in law (`surge_fit.LAWS`) or a law of one's own; of no effect where the sweep has no
         learning rates.
     priors : mapping of str to Prior, optional
         Priors that replace the default ones, by name.
+    covariates : sequence of str
+        Group columns with a positive number in every group, such as the parameters of the model and the
+        tokens of the run: learning rates, noise scales, steps and curvatures may follow them, log-linearly.
     random_seed : int
         The same seed gives the same posterior on the same machine and versions.
     progress : callable, optional
@@ -123,7 +137,7 @@ def fit(
     Raises
     ------
     SweepError
-        If the sweep cannot be fitted: one batch size, no usable run, several groups, too few runs.
+        If the sweep cannot be fitted: one batch size, no usable run, too few runs, an unusable covariate.
     InputError
         If the law or a prior's name is unknown, or the seed is not a non-negative integer.
     UntrustworthyFitError
@@ -132,7 +146,7 @@ def fit(
     law = get_law(law)
     if not (isinstance(random_seed, int | np.integer) and 0 <= random_seed < 2**32):
         raise InputError(f"'random_seed' must be an integer from 0 to 2**32 - 1; got {random_seed!r}.")
-    observations = observe(sweep)
+    observations = observe(sweep, covariates)
     chosen = _priors(observations, law, priors)
     report = progress or _silent
     report("preparing the model", None)
@@ -151,7 +165,13 @@ def fit(
     stats = {str(name): np.asarray(values) for name, values in tree["sample_stats"].data_vars.items()}
     tree = assemble_tree(observations, law, chosen, free, stats, int(random_seed))
     posterior = Posterior(
-        tree=tree, sweep=sweep, law=law, priors=chosen, random_seed=int(random_seed), diagnostics=diagnostics
+        tree=tree,
+        sweep=sweep,
+        law=law,
+        priors=chosen,
+        random_seed=int(random_seed),
+        diagnostics=diagnostics,
+        covariates=tuple(covariates),
     )
     if not diagnostics.trustworthy:
         raise UntrustworthyFitError(posterior, diagnostics.problems)

@@ -12,7 +12,7 @@ group, cells are batch sizes.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,6 +70,11 @@ class Observations:
     unused: tuple[tuple[str, str], ...]
     """Run id and reason of every run that enters no likelihood."""
     scales: Scales
+    loss_range: float
+    """Largest minus smallest finite loss of a group, of several the largest; 0 without a finite loss.
+
+    What a diverged run is counted to lose at the least.
+    """
 
     @property
     def log_batch_size(self) -> FloatArray:
@@ -82,12 +87,6 @@ class Observations:
         return float(np.log(np.unique(self.batch_size)).mean())
 
     @property
-    def loss_range(self) -> float:
-        """Largest minus smallest finite loss: what a diverged run is counted to lose at the least."""
-        finite = np.concatenate([self.finished.value, self.censored.value])
-        return float(finite.max() - finite.min())
-
-    @property
     def count(self) -> int:
         """How many runs (or optimum points) enter the model."""
         parts = (self.finished, self.censored, self.wall, self.optimum, self.steps, self.censored_steps)
@@ -97,6 +96,32 @@ class Observations:
     def has_learning_rates(self) -> bool:
         """Whether anything was seen of the optimal learning rate."""
         return len(self.finished) > 0 or len(self.optimum) > 0
+
+    def merged(self) -> Observations:
+        """The same runs without their groups: what was tried, by whatever group.
+
+        Groups have floors of their own, so `scales` then knows none: `best_loss` and `gap` are NaN.
+        """
+        sizes, merged_cell = np.unique(self.batch_size, return_inverse=True)
+        unknown = np.full(len(sizes), np.nan)
+
+        def moved(runs: Runs) -> Runs:
+            return replace(runs, cell_index=merged_cell[runs.cell_index])
+
+        return replace(
+            self,
+            batch_size=sizes,
+            cell_group=np.zeros(len(sizes), dtype=np.int64),
+            groups=(),
+            covariates=Covariates((), np.empty((1, 0))),
+            finished=moved(self.finished),
+            censored=moved(self.censored),
+            wall=moved(self.wall),
+            optimum=moved(self.optimum),
+            steps=moved(self.steps),
+            censored_steps=moved(self.censored_steps),
+            scales=replace(self.scales, best_loss=unknown, gap=unknown),
+        )
 
 
 def observe(sweep: Sweep, covariates: Sequence[str] = ()) -> Observations:
@@ -120,6 +145,11 @@ def observe(sweep: Sweep, covariates: Sequence[str] = ()) -> Observations:
         positive number in every group.
     """
     sweep.require_fittable()
+    return sort_runs(sweep, covariates)
+
+
+def sort_runs(sweep: Sweep, covariates: Sequence[str] = ()) -> Observations:
+    """Sort the runs of a sweep as `observe` does, without asking whether they can be fitted alone."""
     group = sweep.group_index
     none = np.zeros(len(sweep), dtype=bool)
     if sweep.kind == "optimum_points":
@@ -160,6 +190,7 @@ def observe(sweep: Sweep, covariates: Sequence[str] = ()) -> Observations:
             optima=rate[optimum],
             reached=sweep.steps_when_reached[np.isfinite(sweep.steps_when_reached)],
         ),
+        loss_range=_loss_range(sweep.loss, finished | censored, group),
     )
 
 
@@ -171,7 +202,8 @@ def require_learning_rates(sweep: Sweep) -> None:
     SweepError
         Naming the columns that are missing.
     """
-    if observe(sweep).has_learning_rates:
+    sweep.require_fittable()
+    if sort_runs(sweep).has_learning_rates:
         return
     lacking = "learning rates" if sweep.kind == "steps_to_target" else "losses"
     columns = "'learning_rate' and 'loss'" if sweep.kind == "steps_to_target" else "'loss'"
@@ -224,6 +256,11 @@ def _optimum_se(sweep: Sweep) -> FloatArray:
     if sweep.grid_step is not None:
         variance += np.nan_to_num(sweep.grid_step, nan=0.0) ** 2 / 12
     return np.asarray(np.sqrt(variance))
+
+
+def _loss_range(loss: FloatArray, seen: BoolArray, group: IndexArray) -> float:
+    ranges = [float(np.ptp(loss[seen & (group == g)])) for g in np.unique(group[seen])]
+    return max(ranges, default=0.0)
 
 
 def _ceilings(loss: FloatArray, finished: BoolArray, group: IndexArray) -> FloatArray:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path as _Path
@@ -15,16 +15,22 @@ import numpy as np
 from surge_fit import discrepancy
 from surge_fit.diagnostics import Diagnostics
 from surge_fit.errors import InputError
+from surge_fit.importers.wording import listing
 from surge_fit.law import Law, get_law, kernel
-from surge_fit.observations import Observations, observe, require_learning_rates
+from surge_fit.observations import Observations, observe, require_learning_rates, sort_runs
+from surge_fit.population import GroupMeant, PooledFit, choose
 from surge_fit.priors import Priors
+from surge_fit.steps import log_steps
 from surge_fit.sweep import Sweep
 from surge_fit.typing import FloatArray, Path
 
 if TYPE_CHECKING:
     import xarray as xr
 
-_FORMAT = 1
+_FORMAT = 2
+
+_FROM_POSTERIOR, _FROM_PRIOR, _OF_STEPS = 1, 2, 3
+"""Streams of random numbers of one seed: what is drawn for one purpose is independent of the others."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +50,10 @@ class Posterior:
     random_seed : int
     diagnostics : Diagnostics
         Whether the chains can be trusted.
+    covariates : tuple of str
+        Group columns that the parameters of pooled groups may follow.
+    speaks_of : GroupMeant or None
+        Which group of a pooled fit it is about, if `group` made it.
     """
 
     tree: xr.DataTree
@@ -52,11 +62,33 @@ class Posterior:
     priors: Priors
     random_seed: int
     diagnostics: Diagnostics
+    covariates: tuple[str, ...] = ()
+    speaks_of: GroupMeant | None = None
 
     @cached_property
     def observations(self) -> Observations:
-        """The runs as the model saw them."""
-        return observe(self.sweep)
+        """The runs as the model saw them; of a group that was never run, those of all groups, merged."""
+        if self.speaks_of is None:
+            return observe(self.sweep, self.covariates)
+        own = sort_runs(self.sweep)
+        return own if self.speaks_of.tried else own.merged()
+
+    @property
+    def is_pooled(self) -> bool:
+        """Whether it holds several groups, so that `group` must choose one before a question is asked."""
+        return len(self.observations.groups) > 0
+
+    @property
+    def has_own_runs(self) -> bool:
+        """Whether the sweep has runs of what is asked for: false for a group that was never run."""
+        return self.speaks_of is None or self.speaks_of.tried
+
+    @property
+    def group_label(self) -> str | None:
+        """Label of the group that the posterior is about, if there is one."""
+        if self.speaks_of is not None:
+            return self.speaks_of.label
+        return self.sweep.groups[0] if len(self.sweep.groups) == 1 else None
 
     @property
     def has_law(self) -> bool:
@@ -106,6 +138,7 @@ class Posterior:
     @cached_property
     def law_draws(self) -> dict[str, FloatArray]:
         """The draws of the law's parameters by name, each of shape (draw,)."""
+        self.require_one_group()
         return {parameter.name: self.draws(parameter.name) for parameter in self.law.parameters}
 
     def discrepancy(self, batch_size: FloatArray) -> FloatArray:
@@ -131,6 +164,43 @@ class Posterior:
             np.random.default_rng(self.random_seed),
         )
 
+    def log_steps(self, batch_size: Sequence[float] | FloatArray) -> FloatArray:
+        """Joint draws of the log of the steps to the target, at the best learning rate.
+
+        Parameters
+        ----------
+        batch_size : array_like, shape (batch_size,)
+            Any batch sizes, in the sweep's batch unit.
+
+        Returns
+        -------
+        ndarray, shape (draw, batch_size)
+            The law of the steps and the deviation from it; the same for equal arguments.
+
+        Raises
+        ------
+        InputError
+            If a batch size is not a positive finite number, or the sweep has no steps to a target
+            (`has_steps`), or the posterior is one of several groups.
+        """
+        self.require_one_group()
+        sizes = require_batch_sizes(batch_size)
+        if not self.has_steps:
+            raise InputError(
+                "Predicting steps needs a fit of steps to a target; "
+                f"{self.sweep.source} has none. Fit a table with a column 'steps_to_target'."
+            )
+        least, critical = (self.draws(name)[:, None] for name in ("log_min_steps", "log_critical_batch_size"))
+        tried = self.observations.log_batch_size
+        deviation = discrepancy.conditional_draws(
+            tried,
+            self.draws("log_steps_curve") - log_steps(np, tried, least, critical),
+            self.draws("steps_discrepancy_scale"),
+            np.log(sizes),
+            np.random.default_rng([self.random_seed, _OF_STEPS]),
+        )
+        return np.asarray(log_steps(np, np.log(sizes), least, critical) + deviation)
+
     def log_optimal_learning_rate(self, batch_size: Sequence[float] | FloatArray) -> FloatArray:
         """Joint draws of the log of the optimal learning rate.
 
@@ -148,9 +218,72 @@ class Posterior:
         InputError
             If a batch size is not a positive finite number, or the sweep has no learning rates (`has_law`).
         """
-        require_learning_rates(self.sweep)
+        if not self.has_law:
+            require_learning_rates(self.sweep)
         sizes = require_batch_sizes(batch_size)
         return kernel.evaluate(self.law, self.law_draws, sizes) + self.discrepancy(sizes)
+
+    def require_one_group(self) -> None:
+        """Refuse a posterior of several groups, whose draws are not those of any one.
+
+        Raises
+        ------
+        InputError
+            Naming the groups, and how to ask for one.
+        """
+        if self.is_pooled:
+            groups, names = self.observations.groups, self.covariates
+            ask = "{" + ", ".join(f"{name!r}: …" for name in names) + "}"
+            raise InputError(
+                f"This posterior pools {len(groups)} groups, and an answer is about one of them: ask "
+                f"posterior.group(label) (command line: --at) with {listing(map(repr, groups), 10)}; or "
+                f"posterior.group({ask}) for a group that was never run."
+            )
+
+    def group(self, which: str | Mapping[str, object]) -> Posterior:
+        """Ask a pooled posterior for one group: one that was run, or one that never was.
+
+        Parameters
+        ----------
+        which : str or mapping
+            A label of the sweep's groups; a mapping that means one of them, as `Sweep.select` takes; or a
+            value of every covariate, such as ``{"params": 1e9}``, for a group that was never run (``{}``
+            where the fit has no covariates).
+
+        Returns
+        -------
+        Posterior
+            Of that group alone, as a fit of one group has it, without predictive draws. A group that was run
+            keeps its runs. One that was not has the whole sweep, and is drawn from the population, once for
+            every draw: the same for equal arguments.
+
+        Raises
+        ------
+        InputError
+            If the posterior is not pooled, `which` means no group or several, or the group has no run that
+            the fit could use.
+        """
+        if not self.is_pooled:
+            raise InputError(
+                "Only a posterior of several groups has groups to choose from; that of "
+                f"{self.sweep.source} has one. Ask it directly, or fit a sweep read with group_by=…."
+            )
+        import xarray as xr
+
+        fitted = PooledFit(self.sweep, self.observations, self.law, self.priors)
+        chosen = choose(which, fitted)
+        held = {name: node.to_dataset() for name, node in self.tree.children.items()}
+        sets = {
+            name: chosen.draws(held[name], np.random.default_rng([self.random_seed, stream]))
+            for name, stream in (("posterior", _FROM_POSTERIOR), ("prior", _FROM_PRIOR))
+        }
+        return replace(
+            self,
+            tree=xr.DataTree.from_dict(sets | {"sample_stats": held["sample_stats"]}),
+            sweep=chosen.sweep,
+            covariates=(),
+            speaks_of=chosen.meant,
+        )
 
     def save(self, path: Path) -> None:
         """Write the posterior with sweep, law, priors, seed and versions to one NetCDF file.
@@ -169,6 +302,8 @@ class Posterior:
             "sweep": json.dumps(self.sweep.to_dict()),
             "priors": json.dumps(self.priors.to_dict()),
             "diagnostics": json.dumps(asdict(self.diagnostics)),
+            "covariates": json.dumps(self.covariates),
+            "speaks_of": json.dumps(None if self.speaks_of is None else asdict(self.speaks_of)),
         }
         tree = self.tree.copy()
         tree.attrs = attributes
@@ -218,7 +353,16 @@ def load_posterior(path: Path, *, law: Law | None = None) -> Posterior:
         priors=Priors.from_dict(json.loads(found["priors"])),
         random_seed=int(found["random_seed"]),
         diagnostics=Diagnostics(**json.loads(found["diagnostics"])),
+        covariates=tuple(json.loads(found["covariates"])),
+        speaks_of=_group_meant(json.loads(found["speaks_of"])),
     )
+
+
+def _group_meant(stored: dict[str, Any] | None) -> GroupMeant | None:
+    if stored is None:
+        return None
+    e_folds = tuple((str(name), float(outside)) for name, outside in stored["covariate_e_folds"])
+    return GroupMeant(str(stored["label"]), bool(stored["tried"]), e_folds)
 
 
 def require_batch_sizes(batch_size: Sequence[float] | FloatArray) -> FloatArray:

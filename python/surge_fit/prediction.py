@@ -8,10 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from surge_fit.errors import InputError
 from surge_fit.observations import STUDENT_T_DEGREES
 from surge_fit.posterior import Posterior, require_batch_sizes
-from surge_fit.steps import log_steps
 from surge_fit.typing import BatchUnit, FloatArray
 
 _TAILS = (0.05, 0.5, 0.95)
@@ -27,15 +25,15 @@ class StepsPrediction:
         In `batch_unit`.
     batch_unit : {"examples", "sequences", "tokens"}
     steps : float
-        Optimizer steps, median of the law.
+        Optimizer steps, median of the curve: the law, and how far the runs say that the truth leaves it.
     interval : tuple of float
-        Central 90 % interval of the law.
+        Central 90 % interval of the curve.
     run_interval : tuple of float
-        Central 90 % interval of one new run, which scatters around the law.
+        Central 90 % interval of one new run, which scatters around the curve.
     examples : float
         Steps times batch size [batch_unit], whose intervals are those of the steps times the batch size.
     examples_interval : tuple of float
-        Central 90 % interval of the law.
+        Central 90 % interval of the curve.
     extrapolation : bool
         Whether the batch size lies outside those at which the target was reached.
     """
@@ -70,10 +68,11 @@ def predict_steps(
     Raises
     ------
     InputError
-        If the sweep has no steps to a target, or a batch size is not a positive finite number.
+        If the sweep has no steps to a target, a batch size is not a positive finite number, or the posterior
+        is one of several groups.
     """
     sizes = require_batch_sizes(np.atleast_1d(np.asarray(batch_size, dtype=np.float64)))
-    curve = log_steps_draws(posterior, sizes)
+    curve = posterior.log_steps(sizes)
     rng = np.random.default_rng(posterior.random_seed)
     scatter = posterior.draws("steps_noise")[:, None] * rng.standard_t(STUDENT_T_DEGREES, curve.shape)
     seen = posterior.observations.batch_size[posterior.observations.steps.cell_index]
@@ -92,33 +91,3 @@ def predict_steps(
         )
         for size, (low, middle, high), of_run in zip(sizes, law, run, strict=True)
     )
-
-
-def log_steps_draws(posterior: Posterior, batch_size: FloatArray) -> FloatArray:
-    """Joint draws of the law of the steps.
-
-    Parameters
-    ----------
-    posterior : Posterior
-        Of a sweep with steps to a target.
-    batch_size : ndarray, shape (batch_size,)
-        In the sweep's batch unit, positive.
-
-    Returns
-    -------
-    ndarray, shape (draw, batch_size)
-        Natural logarithm of the steps.
-
-    Raises
-    ------
-    InputError
-        If the sweep has no steps to a target.
-    """
-    if not posterior.has_steps:
-        raise InputError(
-            "Predicting steps needs a fit of steps to a target; "
-            f"{posterior.sweep.source} has none. Fit a table with a column 'steps_to_target'."
-        )
-    names = ("log_min_steps", "log_critical_batch_size")
-    least, critical = (posterior.draws(name)[:, None] for name in names)
-    return np.asarray(log_steps(np, np.log(batch_size)[None, :], least, critical))

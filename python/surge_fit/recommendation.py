@@ -69,8 +69,14 @@ class Recommendation:
     slope : tuple of float
         5, 50 and 95 % quantiles of the local exponent d log lr* / d log B of the law.
     alternatives : tuple of Alternative
+        What is used now and, for a group that was run, what the rules say.
     reason : str
         One sentence.
+    group : str or None
+        Label of the group that it is for; None where the sweep has none.
+    covariate_e_folds : tuple of (str, float)
+        How far each covariate of the group lies outside those of the groups that were run, in natural log
+        units: positive beyond the largest, negative below the smallest, 0 inside.
     """
 
     batch_size: float
@@ -87,6 +93,8 @@ class Recommendation:
     slope: tuple[float, float, float]
     alternatives: tuple[Alternative, ...]
     reason: str
+    group: str | None = None
+    covariate_e_folds: tuple[tuple[str, float], ...] = ()
 
 
 def recommend(
@@ -100,7 +108,7 @@ def recommend(
     Parameters
     ----------
     posterior : Posterior
-        From `surge_fit.fit`.
+        From `surge_fit.fit`; of several groups, what `Posterior.group` makes of it.
     batch_size : float or sequence of float
         In the sweep's batch unit.
     current_learning_rate : float, optional
@@ -114,7 +122,8 @@ def recommend(
     Raises
     ------
     InputError
-        If a batch size or the current learning rate is not a positive finite number.
+        If a batch size or the current learning rate is not a positive finite number, or the posterior is one
+        of several groups.
 
     Notes
     -----
@@ -122,6 +131,7 @@ def recommend(
     what the valley costs where the run survives, and where it diverges (probability π) at least the range of
     the losses seen, C.
     """
+    posterior.require_one_group()
     sizes = require_batch_sizes(np.atleast_1d(np.asarray(batch_size, dtype=np.float64)))
     if current_learning_rate is not None and not (
         math.isfinite(current_learning_rate) and current_learning_rate > 0
@@ -164,7 +174,8 @@ def _local_slopes(posterior: Posterior, sizes: FloatArray) -> FloatArray:
 def _alternatives(posterior: Posterior, size: float, current: float | None) -> list[tuple[str, float]]:
     """What else one might use: the rate in use, and the two rules from the best run of the sweep."""
     found = [] if current is None else [("current", float(current))]
-    if posterior.sweep.kind == "runs":
+    judged = bool(np.isfinite(posterior.sweep.outcome).any())
+    if posterior.has_own_runs and posterior.sweep.kind == "runs" and judged:
         best = posterior.sweep.best_run()
         found += [
             (name, best.learning_rate * (size / best.batch_size) ** exponent)
@@ -246,18 +257,35 @@ def _recommendation(
         alternatives=tuple(
             Alternative(name, other, cost) for (name, other), cost in zip(others, costs, strict=True)
         ),
-        reason=_reason(batch_size, tried, (low, middle, high), past_peak, q95 / q05),
+        reason=_reason(posterior, batch_size, (low, middle, high), past_peak, q95 / q05),
+        group=posterior.group_label,
+        covariate_e_folds=() if posterior.speaks_of is None else posterior.speaks_of.covariate_e_folds,
     )
 
 
 def _reason(
+    posterior: Posterior,
     batch_size: float,
-    tried: FloatArray,
     slope: tuple[float, float, float],
     past_peak: float,
     width: float,
 ) -> str:
     low, middle, high = slope
+    if max(abs(low), abs(high)) < _FLAT:
+        trend = "the optimum does not depend on the batch size"
+    elif low > 0:
+        trend = f"the optimum still rises, about as B^{middle:.2f}"
+    elif high < 0:
+        trend = f"the optimum falls, about as B^{middle:.2f} (past the peak with probability {past_peak:.2f})"
+    else:
+        trend = f"whether the optimum rises, stays or falls here is open (B^{low:.2f} to B^{high:.2f})"
+    where = _where(posterior, batch_size)
+    return f"{where}: {trend}; 90 % of the posterior lies within a factor of {_times(width)[:-1]}."
+
+
+def _where(posterior: Posterior, batch_size: float) -> str:
+    """Say whether the batch size was tried and, of a group that was never run, how far that is from those."""
+    tried = posterior.observations.batch_size
     if batch_size > tried[-1]:
         where = (
             f"Extrapolated to {_times(batch_size / tried[-1])} the largest batch size tried ({tried[-1]:g})"
@@ -270,15 +298,15 @@ def _reason(
         where = "Tried"
     else:
         where = f"Between batch sizes tried ({tried[0]:g} to {tried[-1]:g})"
-    if max(abs(low), abs(high)) < _FLAT:
-        trend = "the optimum does not depend on the batch size"
-    elif low > 0:
-        trend = f"the optimum still rises, about as B^{middle:.2f}"
-    elif high < 0:
-        trend = f"the optimum falls, about as B^{middle:.2f} (past the peak with probability {past_peak:.2f})"
-    else:
-        trend = f"whether the optimum rises, stays or falls here is open (B^{low:.2f} to B^{high:.2f})"
-    return f"{where}: {trend}; 90 % of the posterior lies within a factor of {_times(width)[:-1]}."
+    if posterior.speaks_of is None or posterior.speaks_of.tried:
+        return where
+    outside = [
+        f"{abs(away):.1f} e-folds {'beyond the largest' if away > 0 else 'below the smallest'} {name} seen"
+        for name, away in posterior.speaks_of.covariate_e_folds
+        if away
+    ]
+    group = ", ".join(["A group never run", *outside])
+    return f"{group}; {where[0].lower()}{where[1:]} in other groups"
 
 
 def _times(factor: float) -> str:

@@ -77,10 +77,32 @@ def test_one_batch_size_cannot_be_fitted():
         observe(sweep(batch_size=[8] * 6, learning_rate=[1e-3, 2e-3, 4e-3, 1e-2, 2e-2, 4e-2]))
 
 
-def test_several_groups_must_be_told_apart_first():
-    groups = sweep(model=["a"] * 3 + ["b"] * 3, group_by="model")
-    with pytest.raises(SweepError, match=r"one group at a time.*2 groups"):
-        observe(groups)
+def test_cells_are_the_batch_sizes_of_each_group():
+    held = observe(sweep(model=["b", "b", "a", "b", "a", "a"], group_by="model"))
+    # In the order in which the groups appear: b at 8 and 64, then a at 8 and 64.
+    assert held.groups == ("b", "a")
+    assert held.cell_group.tolist() == [0, 0, 1, 1]
+    assert held.batch_size.tolist() == [8, 64, 8, 64]
+    assert held.finished.cell_index.tolist() == [0, 0, 2, 1, 3, 3]
+
+
+def test_the_range_of_the_losses_is_that_within_a_group():
+    assert observe(sweep()).loss_range == pytest.approx(2.1 - 1.7)
+    groups = observe(
+        sweep(loss=[2.0, 1.9, 2.1, 7.9, 7.7, 7.8], model=["a"] * 3 + ["b"] * 3, group_by="model")
+    )
+    # 2.1 − 1.9 in a, 7.9 − 7.7 in b; not 7.9 − 1.9.
+    assert groups.loss_range == pytest.approx(0.2)
+    assert groups.merged().loss_range == groups.loss_range
+
+
+def test_merged_observations_keep_the_runs_and_drop_the_groups():
+    groups = observe(sweep(batch_size=[8, 8, 16, 64, 8, 8], model=["a"] * 3 + ["b"] * 3, group_by="model"))
+    merged = groups.merged()
+    assert merged.batch_size.tolist() == [8, 16, 64]
+    assert merged.groups == ()
+    assert merged.finished.cell_index.tolist() == [0, 0, 1, 2, 0, 0]
+    assert merged.log_reference_batch_size == groups.log_reference_batch_size
 
 
 def test_equal_losses_leave_a_scale_to_work_with():

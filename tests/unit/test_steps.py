@@ -18,7 +18,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from surge_fit import plots
 from surge_fit.cli import app
-from surge_fit.prediction import log_steps_draws
 from surge_fit.steps import choose_runs, log_steps, straight_line
 from typer.testing import CliRunner
 
@@ -121,7 +120,7 @@ def test_runs_of_a_table_of_steps_enter_the_law_of_the_steps_alone():
     assert (len(seen.finished), len(seen.wall), len(seen.optimum)) == (0, 0, 0)
     assert (seen.has_learning_rates, seen.count, seen.unused) == (False, 7, ())
     assert list(sf.default_priors(seen, sf.get_law("surge"))) == [
-        *("log_min_steps", "log_critical_batch_size", "steps_noise")
+        *("log_min_steps", "log_critical_batch_size", "steps_noise", "steps_discrepancy_scale")
     ]
 
 
@@ -229,7 +228,7 @@ def test_predictions_are_the_law_at_any_batch_size_and_one_run_scatters_more():
 
 def test_a_fit_without_steps_predicts_none():
     with pytest.raises(sf.InputError, match=r"Predicting steps needs a fit of steps to a target"):
-        log_steps_draws(make_posterior(), np.array([8.0]))
+        make_posterior().log_steps([8.0])
     with pytest.raises(sf.InputError, match=r"'batch_size' must be positive and finite; got 0"):
         sf.predict_steps(make_steps_posterior(), batch_size=0)
 

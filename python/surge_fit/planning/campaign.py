@@ -59,7 +59,8 @@ def next_runs(
     Raises
     ------
     InputError
-        If no losses were fitted, or an argument is out of its range.
+        If no losses were fitted, an argument is out of its range, or the posterior is one of several groups
+        or of a group that was never run (`Posterior.group`).
 
     Notes
     -----
@@ -101,6 +102,12 @@ def next_runs(
 
 
 def _require(posterior: Posterior, count: int, worth: float | None) -> None:
+    posterior.require_one_group()
+    if not posterior.has_own_runs:
+        raise InputError(
+            f"Next runs are planned for a group that has runs, whose losses say where its floor is; "
+            f"{posterior.group_label!r} was never run. Make its first run at the recommended learning rate."
+        )
     if not posterior.has_surface:
         raise InputError(
             "Next runs are chosen from a posterior of losses; this one was fitted to optimum points, which "

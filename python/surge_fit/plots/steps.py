@@ -9,7 +9,6 @@ import numpy as np
 from surge_fit.estimates import estimate_parameters
 from surge_fit.plots.style import BEYOND, BLUE, GREY, NARROW, ORANGE, QUANTILES, STYLE, WIDE
 from surge_fit.posterior import Posterior
-from surge_fit.prediction import log_steps_draws
 from surge_fit.report.statements import statement
 
 if TYPE_CHECKING:
@@ -56,10 +55,10 @@ def _draw(ax: Axes, posterior: Posterior) -> None:
     tried = held.batch_size[np.union1d(held.steps.cell_index, held.censored_steps.cell_index)]
     low, high = tried[0] / _REACH, tried[-1] * _REACH
     sizes = np.geomspace(low, high, _CURVE_POINTS)
-    bands = np.exp(np.quantile(log_steps_draws(posterior, sizes), QUANTILES, axis=0))
+    bands = np.exp(np.quantile(posterior.log_steps(sizes), QUANTILES, axis=0))
     for label, edge in (("not tried", (low, tried[0])), (None, (tried[-1], high))):
         ax.axvspan(*edge, color=BEYOND, zorder=0, linewidth=0, label=label)
-    ax.fill_between(sizes, bands[0], bands[4], color=BLUE, alpha=WIDE, linewidth=0, label="90 % of the law")
+    ax.fill_between(sizes, bands[0], bands[4], color=BLUE, alpha=WIDE, linewidth=0, label="90 % of the steps")
     ax.fill_between(sizes, bands[1], bands[3], color=BLUE, alpha=NARROW, linewidth=0, label="50 %")
     ax.plot(sizes, bands[2], color=BLUE, linewidth=1.8, label="median")
     found = {estimate.name: estimate for estimate in estimate_parameters(posterior)}

@@ -4,9 +4,9 @@
 all three validate alike. A run that diverged, crashed or was stopped stays in the sweep as what it is.
 """
 
-from surge_fit.sweep.groups import Covariates
+from surge_fit.sweep.groups import Covariates, labels_meant
 from surge_fit.sweep.reading import read_sweep
 from surge_fit.sweep.run import Run
 from surge_fit.sweep.table import Sweep
 
-__all__ = ["Covariates", "Run", "Sweep", "read_sweep"]
+__all__ = ["Covariates", "Run", "Sweep", "labels_meant", "read_sweep"]

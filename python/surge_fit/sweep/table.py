@@ -273,17 +273,16 @@ class Sweep:
         return _read_only(np.array([order.get(label, 0) for label in labels], dtype=np.int64))
 
     def covariates(self, names: Sequence[str]) -> Covariates:
-        """Read what is known of every group in numbers off its group columns.
+        """Read numbers that describe every group off its group columns.
 
         Parameters
         ----------
         names : sequence of str
-            Columns of `group_values` that hold a positive number in every group.
+            Distinct columns of `group_values`: a positive number in every group, not the same in all.
 
         Raises
         ------
         SweepError
-            If a column is not there, is named twice, or holds something else, or nothing varies.
         """
         return covariates_of(names, self.group_values, self.source)
 
