@@ -60,7 +60,8 @@ def model(observations: Observations, law: Law, priors: Priors) -> _core.Posteri
     names = ("finished", "censored", "wall", "optimum", "steps", "censored_steps")
     seen: dict[str, Any] = {name: _columns(getattr(observations, name)) for name in names}
     described = [(name, prior.family, list(astuple(prior))) for name, prior in priors.items()]
-    return _core.PosteriorModel(law.name, {"cells": cells, **seen}, described)
+    built: _core.PosteriorModel = _core.PosteriorModel(law.name, {"cells": cells, **seen}, described)
+    return built
 
 
 def _columns(runs: Runs) -> dict[str, Any]:
@@ -126,7 +127,7 @@ def _named(
 ) -> tuple[dict[str, FloatArray], dict[str, np.ndarray]]:
     draws = result.pop("draws")
     free: dict[str, FloatArray] = {}
-    for name, start, length, positive in model.variables():
-        values = draws[:, :, start : start + length]
+    for name, start, entries, positive in model.variables():
+        values = draws[:, :, start] if entries is None else draws[:, :, start : start + entries]
         free[name] = np.exp(values) if positive else values
     return free, result

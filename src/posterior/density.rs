@@ -82,9 +82,14 @@ impl Builder<'_> {
         self.priors.iter().any(|(known, _)| known == name)
     }
 
-    fn variable(&mut self, name: &str, len: usize) -> Result<usize, Error> {
+    fn scalar(&mut self, name: &str) -> Result<usize, Error> {
         let prior = self.prior(name)?;
-        Ok(self.layout.push(name, len, Some(prior)))
+        Ok(self.layout.push(name, None, Some(prior)))
+    }
+
+    fn vector(&mut self, name: &str, entries: usize) -> Result<usize, Error> {
+        let prior = self.prior(name)?;
+        Ok(self.layout.push(name, Some(entries), Some(prior)))
     }
 
     /// Declare a parameter that differs between groups; `tie` holds the slot of the log ratio that B_crit is sampled by.
@@ -92,13 +97,13 @@ impl Builder<'_> {
         let prior = self.prior(name)?;
         let sampled = if tie.is_some() { CRITICAL } else { name };
         let suffix = if self.groups > 1 { "_mean" } else { "" };
-        let mean = self.layout.push(format!("{sampled}{suffix}"), 1, Some(prior));
+        let mean = self.layout.push(format!("{sampled}{suffix}"), None, Some(prior));
         let population = if self.groups > 1 {
-            let spread = self.variable(&format!("{name}_spread"), 1)?;
+            let spread = self.scalar(&format!("{name}_spread"))?;
             let standard = Prior::Normal { mean: 0.0, sd: 1.0 };
-            let offset = self.layout.push(format!("{name}_offset"), self.groups, Some(standard));
+            let offset = self.layout.push(format!("{name}_offset"), Some(self.groups), Some(standard));
             let trend = format!("{name}_trend");
-            let trend = if self.has(&trend) { Some(self.variable(&trend, self.covariates)?) } else { None };
+            let trend = if self.has(&trend) { Some(self.vector(&trend, self.covariates)?) } else { None };
             Some(Population { spread, offset, trend, additive: !prior.is_positive() })
         } else {
             None
@@ -118,7 +123,7 @@ impl Model {
         let (cells, groups) = (observed.cells.log_batch_size.len(), observed.groups());
         let covariates = observed.cells.covariates.len() / groups;
         let mut build = Builder { priors, layout: Layout::default(), pooled: Vec::new(), groups, covariates };
-        let ratio = if build.has(JOINT) { Some(build.variable(JOINT, 1)?) } else { None };
+        let ratio = if build.has(JOINT) { Some(build.scalar(JOINT)?) } else { None };
         let mut noise_scale = None;
         let curve = if observed.has_learning_rates() {
             let reference = build.pooled("log_reference_learning_rate", None)?;
@@ -130,8 +135,8 @@ impl Model {
                     noise_scale = parameters.last().copied();
                 }
             }
-            let scale = build.variable("discrepancy_scale", 1)?;
-            let optimum = build.layout.push("log_optimal_learning_rate", cells, None);
+            let scale = build.scalar("discrepancy_scale")?;
+            let optimum = build.layout.push("log_optimal_learning_rate", Some(cells), None);
             let scratch = Scratch::new(parameters.len(), cells);
             let whitening = observed.blocks(&observed.cells.whitening);
             let log_determinant = observed.cells.log_determinant;
@@ -143,7 +148,7 @@ impl Model {
         let points = if observed.optimum.is_empty() {
             None
         } else {
-            Some(Points { optimum, noise: build.variable("optimum_noise", 1)? })
+            Some(Points { optimum, noise: build.scalar("optimum_noise")? })
         };
         let valleys = if observed.finished.is_empty() {
             None
@@ -151,14 +156,14 @@ impl Model {
             Some(Valleys {
                 optimum,
                 curvature: build.pooled("log_curvature", None)?,
-                slope: build.variable("curvature_slope", 1)?,
-                rate: build.variable("valley_rate", 1)?,
-                asymmetry: build.variable("valley_asymmetry", 1)?,
-                floor_gap: build.variable("floor_gap", cells)?,
-                noise: build.variable("loss_noise", 1)?,
-                shape_error: build.variable("shape_error", 1)?,
-                wall: build.variable("wall", 1)?,
-                wall_width: build.variable("wall_width", 1)?,
+                slope: build.scalar("curvature_slope")?,
+                rate: build.scalar("valley_rate")?,
+                asymmetry: build.scalar("valley_asymmetry")?,
+                floor_gap: build.vector("floor_gap", cells)?,
+                noise: build.scalar("loss_noise")?,
+                shape_error: build.scalar("shape_error")?,
+                wall: build.scalar("wall")?,
+                wall_width: build.scalar("wall_width")?,
                 scratch: valleys::Scratch::new(&observed),
             })
         };
@@ -170,15 +175,15 @@ impl Model {
                 (Some(_), Some(noise_scale)) => noise_scale,
                 _ => build.pooled(CRITICAL, None)?,
             };
-            let scale = build.variable("steps_discrepancy_scale", 1)?;
+            let scale = build.scalar("steps_discrepancy_scale")?;
             let standard = Prior::Normal { mean: 0.0, sd: 1.0 };
             Some(Steps {
                 min_steps,
                 critical,
                 ratio,
                 scale,
-                innovation: build.layout.push("steps_innovation", cells, Some(standard)),
-                noise: build.variable("steps_noise", 1)?,
+                innovation: build.layout.push("steps_innovation", Some(cells), Some(standard)),
+                noise: build.scalar("steps_noise")?,
                 factor: observed.blocks(&observed.cells.factor),
                 away: vec![0.0; cells],
                 by_curve: vec![0.0; cells],

@@ -11,6 +11,8 @@ pub struct Variable {
     pub start: usize,
     /// How many entries.
     pub len: usize,
+    /// Whether it is one number, rather than one for each cell, group or covariate.
+    pub scalar: bool,
     /// Of every entry; None for the optima, whose prior is the Gaussian process around the law.
     pub prior: Option<Prior>,
 }
@@ -31,10 +33,10 @@ pub(super) struct Layout {
 }
 
 impl Layout {
-    /// Append a variable and return where it starts.
-    pub fn push(&mut self, name: impl Into<String>, len: usize, prior: Option<Prior>) -> usize {
-        let start = self.size;
-        self.variables.push(Variable { name: name.into(), start, len, prior });
+    /// Append a variable, of so many entries or a scalar, and return where it starts.
+    pub fn push(&mut self, name: impl Into<String>, entries: Option<usize>, prior: Option<Prior>) -> usize {
+        let (start, len) = (self.size, entries.unwrap_or(1));
+        self.variables.push(Variable { name: name.into(), start, len, scalar: entries.is_none(), prior });
         self.size += len;
         start
     }

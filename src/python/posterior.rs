@@ -7,7 +7,7 @@ use pyo3::types::PyDict;
 
 use crate::error::{Error, require_shape};
 use crate::law;
-use crate::posterior::{Cells, Chain, Model, Observed, Prior, Runs, Settings, sample};
+use crate::posterior::{Cells, Chain, Model, Observed, Prior, Runs, Settings, Variable, sample};
 
 #[derive(FromPyObject)]
 #[pyo3(from_item_all)]
@@ -101,10 +101,11 @@ impl PosteriorModel {
         Ok(Self(Model::new(law::by_name(law)?, observed.into(), &priors)?))
     }
 
-    /// Name, first entry, length, and whether it is sampled as its logarithm, of every free variable.
-    fn variables(&self) -> Vec<(String, usize, usize, bool)> {
+    /// Name, first entry, number of entries (None: a scalar), and whether it is sampled as its logarithm.
+    fn variables(&self) -> Vec<(String, usize, Option<usize>, bool)> {
         let variables = self.0.variables().iter();
-        variables.map(|v| (v.name.clone(), v.start, v.len, v.is_positive())).collect()
+        let entries = |v: &Variable| (!v.scalar).then_some(v.len);
+        variables.map(|v| (v.name.clone(), v.start, entries(v), v.is_positive())).collect()
     }
 
     fn log_density<'py>(
