@@ -73,7 +73,7 @@ class Observations:
     loss_range: float
     """Largest minus smallest finite loss of a group, of several the largest; 0 without a finite loss.
 
-    What a diverged run is counted to lose at the least.
+    Huge losses count as their threshold. It is what a diverged run is counted to lose at the least.
     """
 
     @property
@@ -190,7 +190,7 @@ def sort_runs(sweep: Sweep, covariates: Sequence[str] = ()) -> Observations:
             optima=rate[optimum],
             reached=sweep.steps_when_reached[np.isfinite(sweep.steps_when_reached)],
         ),
-        loss_range=_loss_range(sweep.loss, finished | censored, group),
+        loss_range=_loss_range(np.minimum(sweep.loss, ceiling), finished | censored, group),
     )
 
 
