@@ -71,9 +71,9 @@ class Observations:
     """Run id and reason of every run that enters no likelihood."""
     scales: Scales
     loss_range: float
-    """Largest minus smallest finite loss of a group, of several the largest; 0 without a finite loss.
+    """Largest minus smallest loss of a group, a censored one as its threshold; of several groups the largest.
 
-    Huge losses count as their threshold. It is what a diverged run is counted to lose at the least.
+    What a diverged run is counted to lose at the least; 0 without a finite loss.
     """
 
     @property
@@ -190,7 +190,7 @@ def sort_runs(sweep: Sweep, covariates: Sequence[str] = ()) -> Observations:
             optima=rate[optimum],
             reached=sweep.steps_when_reached[np.isfinite(sweep.steps_when_reached)],
         ),
-        loss_range=_loss_range(np.minimum(sweep.loss, ceiling), finished | censored, group),
+        loss_range=_loss_range(np.where(censored, ceiling, sweep.loss), finished | censored, group),
     )
 
 

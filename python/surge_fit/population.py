@@ -52,6 +52,16 @@ class GroupMeant:
     tried: bool
     covariate_e_folds: tuple[tuple[str, float], ...]
 
+    @property
+    def outside(self) -> tuple[str, ...]:
+        """Words for every covariate outside those seen: ``1.2 e-folds beyond the largest params seen``."""
+        return tuple(
+            f"{abs(away):.1f} e-folds {'beyond the largest' if away > 0 else 'below the smallest'} "
+            f"{name} seen"
+            for name, away in self.covariate_e_folds
+            if away
+        )
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PooledFit:

@@ -300,12 +300,7 @@ def _where(posterior: Posterior, batch_size: float) -> str:
         where = f"Between batch sizes tried ({tried[0]:g} to {tried[-1]:g})"
     if posterior.speaks_of is None or posterior.speaks_of.tried:
         return where
-    outside = [
-        f"{abs(away):.1f} e-folds {'beyond the largest' if away > 0 else 'below the smallest'} {name} seen"
-        for name, away in posterior.speaks_of.covariate_e_folds
-        if away
-    ]
-    group = ", ".join(["A group never run", *outside])
+    group = ", ".join(["A group never run", *posterior.speaks_of.outside])
     return f"{group}; {where[0].lower()}{where[1:]} in other groups"
 
 

@@ -80,7 +80,7 @@ def test_one_batch_size_cannot_be_fitted():
 def test_cells_are_the_batch_sizes_of_each_group():
     held = observe(sweep(model=["b", "b", "a", "b", "a", "a"], group_by="model"))
     # In the order in which the groups appear: b at 8 and 64, then a at 8 and 64.
-    assert held.groups == ("b", "a")
+    assert held.groups == ("model=b", "model=a")
     assert held.cell_group.tolist() == [0, 0, 1, 1]
     assert held.batch_size.tolist() == [8, 64, 8, 64]
     assert held.finished.cell_index.tolist() == [0, 0, 2, 1, 3, 3]

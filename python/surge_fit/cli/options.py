@@ -127,16 +127,24 @@ def read(
     """Read the table of runs as the options say."""
     from surge_fit.sweep import read_sweep
 
-    names = [name.strip() for name in (group_by or "").split(",") if name.strip()]
+    names = names_of(group_by)
     sweep = read_sweep(
         path, columns=columns, batch_unit=batch_unit, protocol=protocol, group_by=names or None
     )
-    if group is None:
-        return sweep
-    pairs = [part.partition("=") for part in group.split(",")]
-    if group in sweep.groups or not all(separator for _, separator, _ in pairs):
-        return sweep.select(group)
-    return sweep.select({name.strip(): value.strip() for name, _, value in pairs})
+    return sweep if group is None else sweep.select(group_meant(group, sweep))
+
+
+def group_meant(text: str, sweep: Sweep) -> str | dict[str, str]:
+    """Read ``N=2e8, D=1e11`` as the label of a group or, where there is none, as columns and values."""
+    pairs = [part.partition("=") for part in text.split(",")]
+    if text in sweep.groups or not all(separator for _, separator, _ in pairs):
+        return text
+    return {name.strip(): value.strip() for name, _, value in pairs}
+
+
+def names_of(given: str | None) -> tuple[str, ...]:
+    """Parse ``params,tokens``."""
+    return tuple(name.strip() for name in (given or "").split(",") if name.strip())
 
 
 SweepArgument = Annotated[
@@ -175,7 +183,27 @@ GroupByOption = Annotated[
     typer.Option(metavar="N,D,…", help="Columns whose joint value makes a group, such as a model size."),
 ]
 GroupOption = Annotated[
-    str | None, typer.Option(metavar="'N=…, D=…'", help="The group to take; `surge-fit check` lists them.")
+    str | None,
+    typer.Option(
+        metavar="'N=…, D=…'",
+        help="Take this group's runs alone, before anything else; `surge-fit check` lists the groups.",
+    ),
+]
+CovariatesOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="N,D,…",
+        help="Columns of positive numbers that the groups, all fitted together, may follow. Make groups of "
+        "themselves where --group-by does not.",
+    ),
+]
+AtOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="'N=…, D=…'",
+        help="Of all groups fitted together, the one to tell of: one that was run, or the covariates of one "
+        "that never was.",
+    ),
 ]
 SeedOption = Annotated[
     int | None, typer.Option(min=0, max=2**32 - 1, help="Seed of the sampler. [default: 0]")

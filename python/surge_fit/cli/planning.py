@@ -8,8 +8,10 @@ import typer
 
 from surge_fit.cli.app import app, examples, show, tell, terminal
 from surge_fit.cli.options import (
+    AtOption,
     BatchUnitOption,
     ColumnOption,
+    CovariatesOption,
     GroupByOption,
     GroupOption,
     JsonOption,
@@ -57,6 +59,8 @@ def next_(
     protocol: ProtocolOption = None,
     group_by: GroupByOption = None,
     group: GroupOption = None,
+    covariates: CovariatesOption = None,
+    at: AtOption = None,
     seed: SeedOption = None,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print the runs as CSV.")] = False,
     as_json: JsonOption = False,
@@ -79,6 +83,8 @@ def next_(
         protocol=protocol,
         group_by=group_by,
         group=group,
+        covariates=covariates,
+        at=at,
         seed=seed,
     )
     from surge_fit.planning import next_runs

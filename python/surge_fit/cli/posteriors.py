@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from surge_fit.cli.app import FAILED
-from surge_fit.cli.options import BatchUnit, Protocol, columns_of, read
+from surge_fit.cli.options import BatchUnit, Protocol, columns_of, group_meant, names_of, read
 from surge_fit.errors import UntrustworthyFitError
 
 if TYPE_CHECKING:
@@ -31,9 +31,11 @@ def fit_or_load(
     protocol: Protocol | None,
     group_by: str | None,
     group: str | None,
+    covariates: str | None,
+    at: str | None,
     seed: int | None,
 ) -> Posterior:
-    """Fit a table with learning rates as the options say, or read a saved posterior, which takes none."""
+    """Fit a table with learning rates as the options say, or read a saved posterior, which takes but `at`."""
     if path.suffix == ".nc":
         given = {
             "--output": output,
@@ -43,27 +45,62 @@ def fit_or_load(
             "--protocol": protocol,
             "--group-by": group_by,
             "--group": group,
+            "--covariates": covariates,
             "--seed": seed,
         }
         _refuse_with_posterior(given)
         from surge_fit.posterior import load_posterior
 
-        return load_posterior(path)
-    held = read(path, columns_of(column), batch_unit, protocol, group_by, group)
+        return one_group(load_posterior(path), at)
+    held = read(path, columns_of(column), batch_unit, protocol, group_by or covariates, group)
+    require_one_way(held, group, covariates, at)
+    if at is None and len(held.groups) > 1:
+        raise typer.BadParameter(
+            f"{held.source} has {len(held.groups)} groups, and an answer is about one. Fit them together and "
+            "ask for one with --at, or take the runs of one alone with --group."
+        )
     from surge_fit.observations import require_learning_rates
 
     require_learning_rates(held)
-    return fit_and_save(held, law, seed, output)
+    return one_group(fit_and_save(held, law, seed, output, names_of(covariates)), at)
 
 
-def fit_and_save(sweep: Sweep, law: str | None, seed: int | None, output: Path | None) -> Posterior:
+def require_one_way(sweep: Sweep, group: str | None, covariates: str | None, at: str | None) -> None:
+    """Refuse options of a fit of several groups where there is one, before anything is fitted."""
+    for option, given in (("--covariates", covariates), ("--at", at)):
+        if given is not None and group is not None:
+            raise typer.BadParameter(
+                f"--group fits one group by itself, and {option} is for groups fitted together. Leave one "
+                "of them out."
+            )
+        if given is not None and len(sweep.groups) < 2:
+            raise typer.BadParameter(
+                f"{option} is for several groups fitted together; {sweep.source} has "
+                f"{len(sweep.groups) or 'none'}. Name the columns that make them with --group-by."
+            )
+
+
+def one_group(posterior: Posterior, at: str | None) -> Posterior:
+    """Take the group that is asked for, if one is."""
+    return posterior if at is None else posterior.group(group_meant(at, posterior.sweep))
+
+
+def fit_and_save(
+    sweep: Sweep, law: str | None, seed: int | None, output: Path | None, covariates: Sequence[str] = ()
+) -> Posterior:
     """Fit with progress on stderr and save; a fit that cannot be trusted is returned all the same."""
     from surge_fit.fitting import fit as fit_sweep
     from surge_fit.report.progress import progress_bar
 
     with progress_bar() as progress:
         try:
-            posterior = fit_sweep(sweep, law=law or "broken_power", random_seed=seed or 0, progress=progress)
+            posterior = fit_sweep(
+                sweep,
+                law=law or "broken_power",
+                covariates=covariates,
+                random_seed=seed or 0,
+                progress=progress,
+            )
         except UntrustworthyFitError as error:
             posterior = error.posterior  # type: ignore[assignment]
     if output is not None:

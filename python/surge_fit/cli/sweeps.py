@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from surge_fit.cli.app import FAILED, app, examples, show, tell, terminal
 from surge_fit.cli.options import (
+    AtOption,
     BatchUnitOption,
     ColumnOption,
+    CovariatesOption,
     GroupByOption,
     GroupOption,
     JsonOption,
@@ -21,6 +23,7 @@ from surge_fit.cli.options import (
     SweepArgument,
     batch_sizes,
     columns_of,
+    names_of,
     plot_file,
     positive,
     read,
@@ -30,13 +33,19 @@ from surge_fit.cli.posteriors import (
     exit_unless_trustworthy,
     fit_and_save,
     fit_or_load,
+    one_group,
+    require_one_way,
 )
+
+if TYPE_CHECKING:
+    from surge_fit.posterior import Posterior
 
 
 @app.command(
     epilog=examples(
         "surge-fit recommend sweep.csv --batch-unit examples -b 64,512,4096",
         "surge-fit recommend posterior.nc -b 4096 --current-learning-rate 3e-4 --plot law.png",
+        "surge-fit recommend all.nc -b 4096 --at N=7e9,D=1e12",
         "surge-fit recommend runs.csv --batch-unit sequences -b 1024 --column loss='smooth loss'",
     )
 )
@@ -61,6 +70,8 @@ def recommend(
     protocol: ProtocolOption = None,
     group_by: GroupByOption = None,
     group: GroupOption = None,
+    covariates: CovariatesOption = None,
+    at: AtOption = None,
     seed: SeedOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -68,7 +79,8 @@ def recommend(
 
     Tells the rate of least expected regret with the 90 % interval of the optimum, what a wrong choice would
     cost, and how the current rate, the square-root rule and the linear rule compare. Fits the sweep, or
-    reads a fit that `surge-fit fit -o` saved.
+    reads a fit that `surge-fit fit -o` saved. Of several groups, --at says which the rate is for; it may be
+    one that was never run.
     """
     sizes = batch_sizes(batch_size)
     posterior = fit_or_load(
@@ -80,6 +92,8 @@ def recommend(
         protocol=protocol,
         group_by=group_by,
         group=group,
+        covariates=covariates,
+        at=at,
         seed=seed,
     )
     from surge_fit.recommendation import recommend as recommend_from
@@ -99,6 +113,7 @@ def recommend(
     epilog=examples(
         "surge-fit fit sweep.csv --batch-unit examples -o posterior.nc",
         "surge-fit fit runs.csv --batch-unit tokens --group-by N,D --group 'N=2e8, D=1e11'",
+        "surge-fit fit runs.csv --batch-unit tokens --covariates N,D -o all.nc",
         "surge-fit fit steps.csv --batch-unit sequences --protocol to_target --plot steps.png",
     )
 )
@@ -111,6 +126,8 @@ def fit(
     protocol: ProtocolOption = None,
     group_by: GroupByOption = None,
     group: GroupOption = None,
+    covariates: CovariatesOption = None,
+    at: AtOption = None,
     seed: SeedOption = None,
     plot: Annotated[
         Path | None,
@@ -123,11 +140,38 @@ def fit(
 
     Prints the parameters with their intervals, the diagnostics and every reason for caution. Steps to a
     target give the critical batch size, and steps and examples at every batch size tried. The saved file
-    is NetCDF: `surge-fit recommend` reads it without fitting again, and ArviZ reads it too.
+    is NetCDF: `surge-fit recommend` reads it without fitting again, and ArviZ reads it too. Several groups
+    are fitted together, as draws of one population that may follow covariates; what is told then is that
+    population, its trends and every group, or the one group asked for with --at.
     """
     columns = columns_of(column)
-    held = read(sweep, columns, batch_unit, protocol, group_by, group)
-    posterior = fit_and_save(held, law, seed, output)
+    held = read(sweep, columns, batch_unit, protocol, group_by or covariates, group)
+    require_one_way(held, group, covariates, at)
+    if plot is not None and at is None and covariates is None and len(held.groups) > 1:
+        raise typer.BadParameter("The figure of several groups is drawn over a covariate: give --covariates.")
+    posterior = one_group(fit_and_save(held, law, seed, output, names_of(covariates)), at)
+    if posterior.is_pooled:
+        _tell_population(posterior, priors, as_json)
+    else:
+        _tell_fit(posterior, priors, as_json)
+    if plot is not None:
+        from surge_fit.plots import save_fit
+
+        save_fit(posterior, plot)
+    exit_unless_trustworthy(posterior)
+
+
+def _tell_population(posterior: Posterior, priors: bool, as_json: bool) -> None:
+    from surge_fit.report import compose_population, population_to_json, population_to_text
+
+    report = compose_population(posterior)
+    if as_json:
+        show(population_to_json(report))
+    else:
+        tell(population_to_text(report, priors=priors, **terminal()))
+
+
+def _tell_fit(posterior: Posterior, priors: bool, as_json: bool) -> None:
     from surge_fit.report import compose, to_json, to_text
 
     report = compose(posterior)
@@ -135,11 +179,6 @@ def fit(
         show(to_json(report))
     else:
         tell(to_text(report, parameters=True, priors=priors, **terminal()))
-    if plot is not None:
-        from surge_fit.plots import save_fit
-
-        save_fit(posterior, plot)
-    exit_unless_trustworthy(posterior)
 
 
 @app.command(

@@ -8,12 +8,13 @@ Matplotlib is imported when something is drawn.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from surge_fit.plots.comparison import plot_comparison, save_comparison
 from surge_fit.plots.gradients import plot_gradient_noise, save_gradient_noise
 from surge_fit.plots.law import draw_law, plot_law
+from surge_fit.plots.population import plot_population
 from surge_fit.plots.saving import save_figure
 from surge_fit.plots.steps import plot_steps
 from surge_fit.plots.style import STYLE
@@ -23,12 +24,14 @@ from surge_fit.recommendation import Recommendation
 from surge_fit.typing import Path
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 __all__ = [
     "plot_comparison",
     "plot_gradient_noise",
     "plot_law",
+    "plot_population",
     "plot_recommendation",
     "plot_steps",
     "plot_valleys",
@@ -54,7 +57,7 @@ def plot_recommendation(posterior: Posterior, recommendations: Sequence[Recommen
     import matplotlib.pyplot as plt
 
     with plt.rc_context(STYLE):
-        if not posterior.has_surface:
+        if not (posterior.has_surface and posterior.has_own_runs):
             figure = plt.figure(figsize=(7.6, 5.0), layout="constrained")
             draw_law(figure.add_subplot(), posterior, recommendations)
             return figure
@@ -76,21 +79,24 @@ def save_fit(posterior: Posterior, path: Path) -> None:
     Parameters
     ----------
     posterior : Posterior
-        Drawn by `plot_recommendation`; by `plot_steps` where steps to a target are all there is.
+        Drawn by `plot_recommendation`; by `plot_steps` where steps to a target are all there is; where it
+        holds several groups, by `plot_population`.
     path : path-like
         Ends in ``.png``, ``.svg`` or ``.pdf``.
     """
-    if posterior.has_law:
+    if posterior.is_pooled:
+        save_figure(lambda: _figure(plot_population, posterior), path)
+    elif posterior.has_law:
         save_recommendation(posterior, (), path)
     else:
-        save_figure(lambda: _steps_figure(posterior), path)
+        save_figure(lambda: _figure(plot_steps, posterior), path)
 
 
-def _steps_figure(posterior: Posterior) -> Figure:
+def _figure(plot: Callable[[Posterior, Axes], Axes], posterior: Posterior) -> Figure:
     import matplotlib.pyplot as plt
 
     figure = plt.figure(figsize=(7.6, 5.0), layout="constrained")
-    plot_steps(posterior, figure.add_subplot())
+    plot(posterior, figure.add_subplot())
     return figure
 
 

@@ -67,8 +67,9 @@ def draw_law(ax: Axes, posterior: Posterior, recommendations: Sequence[Recommend
     ax.fill_between(sizes, bands[0], bands[4], color=BLUE, alpha=WIDE, linewidth=0, label="90 % of optimum")
     ax.fill_between(sizes, bands[1], bands[3], color=BLUE, alpha=NARROW, linewidth=0, label="50 %")
     ax.plot(sizes, bands[2], color=BLUE, linewidth=1.8, label="median")
-    _draw_runs(ax, posterior)
-    _draw_rules(ax, posterior, sizes)
+    if posterior.has_own_runs:
+        _draw_runs(ax, posterior)
+        _draw_rules(ax, posterior, sizes)
     if recommendations:
         rate = np.array([held.learning_rate for held in recommendations])
         ends = np.array([held.interval_90 for held in recommendations]).T
@@ -144,7 +145,9 @@ def _draw_rules(ax: Axes, posterior: Posterior, sizes: FloatArray) -> None:
 
 
 def _rate_limits(posterior: Posterior, bands: FloatArray) -> tuple[float, float]:
-    """Show the band and the runs, not the far ends of the reference lines."""
+    """Show the band and the runs of the group, not the far ends of the reference lines."""
+    if not posterior.has_own_runs:
+        return float(bands[0].min()) / 1.6, float(bands[4].max()) * 1.6
     rates = posterior.sweep.learning_rate
     return float(min(bands[0].min(), rates.min())) / 1.6, float(max(bands[4].max(), rates.max())) * 1.6
 

@@ -75,7 +75,7 @@ def _draw(ax: Axes, posterior: Posterior) -> None:
         label="critical batch size, 90 %",
     )
     for runs, marker, label in ((held.steps, "o", "runs"), (held.censored_steps, "^", "ended before")):
-        if len(runs):
+        if len(runs) and posterior.has_own_runs:
             where = held.batch_size[runs.cell_index]
             ax.plot(where, np.exp(runs.value), marker, color="black", markersize=5, zorder=4, label=label)
     ax.set(xscale="log", yscale="log", xlim=(low, high), ylim=(bands[2].min() / 2, bands[2].max() * 1.6))

@@ -48,7 +48,7 @@ def plot_valleys(posterior: Posterior, ax: Sequence[Axes] | None = None) -> Figu
     """
     import matplotlib.pyplot as plt
 
-    if not posterior.has_surface:
+    if not (posterior.has_surface and posterior.has_own_runs):
         raise InputError(
             "Valleys need a sweep of runs with losses; this posterior has optimum points alone. Use plot_law."
         )

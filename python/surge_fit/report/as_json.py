@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import asdict
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
@@ -29,9 +30,10 @@ def to_json(report: Report) -> dict[str, Any]:
     Returns
     -------
     dict
-        Keys ``version, law, source, runs, batch_unit, loss_unit, random_seed, parameters, law_parameters,
-        steps, recommendations, priors, diagnostics, warnings``. Learning rates, batch sizes [batch_unit] and
-        expected regrets [loss_unit] in full precision. What does not exist, is infinite or unknown is None.
+        Keys ``version, law, source, group, runs, batch_unit, loss_unit, random_seed, parameters,
+        law_parameters, steps, recommendations, priors, diagnostics, warnings``. Learning rates, batch sizes
+        [batch_unit] and expected regrets [loss_unit] in full precision. What does not exist, is infinite or
+        unknown is None.
     """
     diagnostics = asdict(report.diagnostics)
     diagnostics |= {
@@ -48,6 +50,9 @@ def to_json(report: Report) -> dict[str, Any]:
             "version": report.version,
             "law": None if report.law is None else report.law.name,
             "source": report.source,
+            "group": None
+            if report.group is None
+            else {**asdict(report.group), "covariate_e_folds": dict(report.group.covariate_e_folds)},
             "runs": report.runs,
             "batch_sizes": report.batch_sizes,
             "batch_unit": report.batch_unit,
@@ -76,15 +81,16 @@ def _steps(steps: StepsReport) -> dict[str, Any]:
     return {
         "predictions": [
             {**asdict(held), "probability": PROBABILITY, "steps_seen": seen}
-            for held, seen in zip(steps.predictions, steps.seen, strict=True)
+            for held, seen in zip_longest(steps.predictions, steps.seen)
         ],
-        "straight_line": asdict(steps.line),
+        "straight_line": None if steps.line is None else asdict(steps.line),
     }
 
 
 def _recommendation(recommendation: Recommendation) -> dict[str, Any]:
     held = asdict(recommendation)
     held["interval"] = held.pop("interval_90")
+    held["covariate_e_folds"] = dict(recommendation.covariate_e_folds)
     low, middle, high = held.pop("slope")
     return {
         **held,

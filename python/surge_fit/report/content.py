@@ -11,12 +11,14 @@ import numpy as np
 from surge_fit.diagnostics import Diagnostics
 from surge_fit.estimates import PROBABILITY, ParameterEstimate, estimate_parameters
 from surge_fit.law import Law
+from surge_fit.population import GroupMeant
 from surge_fit.posterior import Posterior
 from surge_fit.prediction import StepsPrediction, predict_steps
 from surge_fit.priors import Priors
 from surge_fit.recommendation import Recommendation
 from surge_fit.report.statements import statement, warnings_of
 from surge_fit.steps import StraightLine, straight_line
+from surge_fit.trends import Population, estimate_population
 from surge_fit.typing import BatchUnit
 
 LOSS_UNIT = "nats"
@@ -54,14 +56,38 @@ class StepsReport:
     predictions : tuple of StepsPrediction
         At every batch size at which the target was reached, ascending.
     seen : tuple of float
-        Geometric mean of the steps seen there.
-    line : StraightLine
-        The cross-check by least squares.
+        Geometric mean of the steps seen there; empty for a group that was never run.
+    line : StraightLine or None
+        The cross-check by least squares; None for a group that was never run.
     """
 
     predictions: tuple[StepsPrediction, ...]
     seen: tuple[float, ...]
-    line: StraightLine
+    line: StraightLine | None
+
+
+@dataclass(frozen=True, slots=True)
+class PopulationReport:
+    """What a fit of several groups has to say.
+
+    Attributes
+    ----------
+    source, runs, batch_unit, loss_unit, law, priors, diagnostics, warnings, random_seed, version
+        As in `Report`.
+    population : Population
+    """
+
+    source: str
+    runs: int
+    batch_unit: BatchUnit
+    loss_unit: str | None
+    law: Law | None
+    population: Population
+    priors: Priors
+    diagnostics: Diagnostics
+    warnings: tuple[str, ...]
+    random_seed: int
+    version: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +98,8 @@ class Report:
     ----------
     source : str
         The table of runs.
+    group : GroupMeant or None
+        Which group of a pooled fit it is about.
     runs : int
         Runs (or optimum points) that entered the model.
     batch_sizes : tuple of float
@@ -99,6 +127,7 @@ class Report:
     """
 
     source: str
+    group: GroupMeant | None
     runs: int
     batch_sizes: tuple[float, ...]
     batch_unit: BatchUnit
@@ -133,6 +162,7 @@ def compose(posterior: Posterior, recommendations: Sequence[Recommendation] = ()
     parameters = estimate_parameters(posterior)
     return Report(
         source=sweep.source,
+        group=posterior.speaks_of,
         runs=posterior.observations.count,
         batch_sizes=tuple(posterior.observations.batch_size.tolist()),
         batch_unit=sweep.batch_unit,
@@ -151,13 +181,43 @@ def compose(posterior: Posterior, recommendations: Sequence[Recommendation] = ()
     )
 
 
+def compose_population(posterior: Posterior) -> PopulationReport:
+    """Compose the report of a fit of several groups.
+
+    Parameters
+    ----------
+    posterior : Posterior
+        Of several groups.
+
+    Returns
+    -------
+    PopulationReport
+    """
+    return PopulationReport(
+        source=posterior.sweep.source,
+        runs=posterior.observations.count,
+        batch_unit=posterior.sweep.batch_unit,
+        loss_unit=LOSS_UNIT if posterior.has_surface else None,
+        law=posterior.law if posterior.has_law else None,
+        population=estimate_population(posterior),
+        priors=posterior.priors,
+        diagnostics=posterior.diagnostics,
+        warnings=warnings_of(posterior, (), ()),
+        random_seed=posterior.random_seed,
+        version=version("surge-fit"),
+    )
+
+
 def _steps(posterior: Posterior) -> StepsReport:
     runs = posterior.observations.steps
     tried, which = np.unique(runs.cell_index, return_inverse=True)
     sizes = posterior.observations.batch_size[tried]
     mean = np.bincount(which, weights=runs.value) / np.bincount(which)
+    predictions = predict_steps(posterior, batch_size=sizes)
+    if not posterior.has_own_runs:
+        return StepsReport(predictions, seen=(), line=None)
     return StepsReport(
-        predictions=predict_steps(posterior, batch_size=sizes),
+        predictions=predictions,
         seen=tuple(np.exp(mean).tolist()),
         line=straight_line(posterior.observations.batch_size[runs.cell_index], np.exp(runs.value)),
     )

@@ -10,6 +10,7 @@ from surge_fit.estimates import PROBABILITY
 from surge_fit.report.content import StepsReport
 from surge_fit.report.layout import Block, Line, Table
 from surge_fit.report.numbers import batch_size, plain, together
+from surge_fit.steps import StraightLine
 from surge_fit.sweep import Sweep
 
 _INTERVAL = f"{100 * PROBABILITY:.0f} % interval"
@@ -18,28 +19,31 @@ _SEEN_DIGITS = 4
 
 def steps_blocks(steps: StepsReport) -> list[Block]:
     """Tell the steps and examples at every batch size tried, and the straight line beside them."""
-    rows = []
-    for held, seen in zip(steps.predictions, steps.seen, strict=True):
-        law, interval = together(held.steps, held.interval, plain)
-        _, run = together(held.steps, held.run_interval, plain)
-        examples = together(held.examples, held.examples_interval, plain)
-        size = batch_size(held.batch_size)
-        rows.append((size, plain(seen, _SEEN_DIGITS), law, interval, run, *examples))
     unit = steps.predictions[0].batch_unit
-    headers = (
-        *(f"batch size\n[{unit}]", "steps\nseen", "steps\nby the law", _INTERVAL),
-        *("of one run,\n90 %", f"examples\n[{unit}]", _INTERVAL),
+    columns: dict[str, list[str]] = {
+        f"batch size\n[{unit}]": [batch_size(held.batch_size) for held in steps.predictions],
+        "steps\nseen": [plain(value, _SEEN_DIGITS) for value in steps.seen],
+    }
+    law = [together(held.steps, held.interval, plain) for held in steps.predictions]
+    of_run = [together(held.steps, held.run_interval, plain) for held in steps.predictions]
+    examples = [together(held.examples, held.examples_interval, plain) for held in steps.predictions]
+    known = {header: cells for header, cells in columns.items() if cells}
+    headers = (*known, "steps\nby the law", _INTERVAL, "of one run,\n90 %", f"examples\n[{unit}]", _INTERVAL)
+    rows = zip(
+        *known.values(),
+        *zip(*law, strict=True),
+        [interval for _, interval in of_run],
+        *zip(*examples, strict=True),
+        strict=True,
     )
     return [
         Line("Steps and examples to the target, at the best learning rate", "heading"),
         Table(headers, tuple(rows)),
-        None,
-        Line(_cross_check(steps, unit), "faint"),
+        *([] if steps.line is None else [None, Line(_cross_check(steps.line, unit), "faint")]),
     ]
 
 
-def _cross_check(steps: StepsReport, unit: str) -> str:
-    line = steps.line
+def _cross_check(line: StraightLine, unit: str) -> str:
     if math.isnan(line.min_steps) or math.isnan(line.critical_batch_size):
         found = "has no positive answer here"
     else:

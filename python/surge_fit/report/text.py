@@ -10,8 +10,9 @@ from surge_fit.estimates import PROBABILITY
 from surge_fit.importers.aliases import STATUSES
 from surge_fit.importers.wording import plural
 from surge_fit.law import Law
+from surge_fit.population import GroupMeant
 from surge_fit.recommendation import Alternative, Recommendation
-from surge_fit.report.content import Report
+from surge_fit.report.content import PopulationReport, Report
 from surge_fit.report.layout import MAX_WIDTH, Block, Line, Table, render
 from surge_fit.report.numbers import batch_size, digits_for, plain, scientific, signed_together, together
 from surge_fit.report.statements import chance, cost
@@ -46,25 +47,42 @@ def to_text(
     -------
     str
     """
-    blocks: list[Block] = []
-    if not report.diagnostics.trustworthy:
-        blocks += [
-            Line("This fit cannot be trusted: look at the result, do not act on it.", "error"),
-            *(Line(problem, "error", "  ") for problem in report.diagnostics.problems),
-            None,
-        ]
+    blocks = not_trusted(report)
+    blocks += [Line(_group(report.group), "heading"), None] if report.group else []
     if report.recommendations:
         blocks += [*_answer(report), None, *_reasons(report.recommendations), None]
         blocks += [*_comparison(report), None] if report.loss_unit else []
     blocks += [Line(said) for said in report.statements]
     blocks += [None, *steps_blocks(report.steps)] if report.steps else []
     blocks += [None, *_law_parameters(report, report.law)] if parameters and report.law else []
-    blocks += [None, *_priors(report)] if priors else []
-    cautions = report.warnings[len(report.diagnostics.problems) :]
-    blocks += [None] if cautions else []
-    blocks += [Line(warning, "warning", "Warning: ") for warning in cautions]
-    blocks += [None, Line(_provenance(report), "faint")]
+    blocks += [None, *priors_table(report)] if priors else []
+    blocks += closing(report)
     return render(blocks, width=width, color=color)
+
+
+def _group(group: GroupMeant) -> str:
+    if group.tried:
+        return f"Group {group.label}"
+    return f"Group {', '.join([group.label, *group.outside])}: never run, drawn from the population"
+
+
+def not_trusted(report: Report | PopulationReport) -> list[Block]:
+    """Begin with the problems of chains that disagree."""
+    if report.diagnostics.trustworthy:
+        return []
+    return [
+        Line("This fit cannot be trusted: look at the result, do not act on it.", "error"),
+        *(Line(problem, "error", "  ") for problem in report.diagnostics.problems),
+        None,
+    ]
+
+
+def closing(report: Report | PopulationReport) -> list[Block]:
+    """End with the reasons for caution, what the fit was made of, and how its chains did."""
+    cautions = report.warnings[len(report.diagnostics.problems) :]
+    blocks: list[Block] = [None] if cautions else []
+    blocks += [Line(warning, "warning", "Warning: ") for warning in cautions]
+    return [*blocks, None, Line(_provenance(report), "faint")]
 
 
 def _answer(report: Report) -> list[Block]:
@@ -137,12 +155,13 @@ def _law_parameters(report: Report, law: Law) -> list[Block]:
     return [Line(f"{law.title}: {law.formula}", "heading"), Table(headers, tuple(rows), 3)]
 
 
-def _priors(report: Report) -> list[Block]:
+def priors_table(report: Report | PopulationReport) -> list[Block]:
+    """Tell the priors."""
     rows = tuple((name, str(prior)) for name, prior in report.priors.items())
     return [Line("Priors (logarithms are natural)", "heading"), Table(("variable", "prior"), rows, 2)]
 
 
-def _provenance(report: Report) -> str:
+def _provenance(report: Report | PopulationReport) -> str:
     held = report.diagnostics
     what = "optimum points" if report.law and not report.loss_unit else "runs"
     law = f"law {report.law.name}; " if report.law else ""

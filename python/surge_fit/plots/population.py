@@ -1,0 +1,100 @@
+"""The critical batch size, or noise scale, of every group over the first covariate, with the population."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from surge_fit.errors import InputError
+from surge_fit.estimates import ParameterEstimate
+from surge_fit.plots.style import BEYOND, BLUE, NARROW, QUANTILES, STYLE, WIDE
+from surge_fit.posterior import Posterior
+from surge_fit.trends import estimate_population
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_REACH = 3.0
+_CURVE_POINTS = 40
+
+
+def plot_population(posterior: Posterior, ax: Axes | None = None) -> Axes:
+    """Draw the critical batch size of every group over the first covariate of the fit.
+
+    Its 90 % interval for every group, and the median, 50 % and 90 % band for a group that was never run, the
+    other covariates at their geometric mean. Where no steps to a target were fitted, the noise scale; where
+    the law has none, the learning rate at the reference batch size, without the groups. Covariates outside
+    those seen are shaded.
+
+    Parameters
+    ----------
+    posterior : Posterior
+        Of several groups.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; a new figure without.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    InputError
+        If the posterior is not of several groups, or has no covariates.
+    """
+    import matplotlib.pyplot as plt
+
+    if not posterior.covariates:
+        raise InputError("The figure of a population is drawn over a covariate; this fit has none. Name one.")
+    with plt.rc_context(STYLE):
+        if ax is None:
+            _, ax = plt.subplots(figsize=(7.2, 4.8), layout="constrained")
+        _draw(ax, posterior)
+    return ax
+
+
+def _draw(ax: Axes, posterior: Posterior) -> None:
+    name = _shown(posterior)
+    known = posterior.observations.covariates
+    seen = np.exp(known.log_value[:, 0])
+    low, high = seen.min() / _REACH, seen.max() * _REACH
+    grid = np.geomspace(low, high, _CURVE_POINTS)
+    others = dict(zip(known.names, np.exp(known.log_centre).tolist(), strict=True))
+    drawn = [posterior.group(others | {known.names[0]: float(value)}).draws(name) for value in grid]
+    bands = np.exp(np.quantile(np.array(drawn), QUANTILES, axis=1))
+    for label, edge in (("not seen", (low, seen.min())), (None, (seen.max(), high))):
+        ax.axvspan(*edge, color=BEYOND, zorder=0, linewidth=0, label=label)
+    ax.fill_between(
+        grid, bands[0], bands[4], color=BLUE, alpha=WIDE, linewidth=0, label="90 %, group never run"
+    )
+    ax.fill_between(grid, bands[1], bands[3], color=BLUE, alpha=NARROW, linewidth=0, label="50 %")
+    ax.plot(grid, bands[2], color=BLUE, linewidth=1.8, label="median")
+    title = name.removeprefix("log_")
+    found = [
+        {held.name: held for held in parameters}.get(title)
+        for _, parameters in estimate_population(posterior).groups
+    ]
+    _draw_groups(ax, seen.tolist(), found)
+    unit = "" if name == "log_reference_learning_rate" else f" [{posterior.sweep.batch_unit}]"
+    ax.set(xscale="log", yscale="log", xlim=(low, high))
+    ax.set_xlabel(known.names[0])
+    ax.set_ylabel(title.replace("_", " ") + unit)
+    ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), handlelength=1.8)
+
+
+def _shown(posterior: Posterior) -> str:
+    names = ("log_critical_batch_size", "log_noise_scale", "log_reference_learning_rate")
+    return next(name for name in names if name in posterior.tree["posterior"].data_vars)
+
+
+def _draw_groups(ax: Axes, where: list[float], found: list[ParameterEstimate | None]) -> None:
+    held = [(at, estimate) for at, estimate in zip(where, found, strict=True) if estimate is not None]
+    if held:
+        median = np.array([estimate.median for _, estimate in held])
+        ends = np.array([estimate.interval for _, estimate in held]).T
+        error = np.stack([median - ends[0], ends[1] - median])
+        at = [value for value, _ in held]
+        ax.errorbar(
+            at, median, yerr=error, fmt="o", color="black", markersize=5, capsize=3.5, label="groups, 90 %"
+        )
