@@ -1,4 +1,4 @@
-"""Full grids of real runs: their optimum at every batch size, sparse designs drawn from them, and an oracle."""
+"""Full grids of real runs: their optimum at every batch size, sparse designs drawn from them, an oracle."""
 
 from __future__ import annotations
 
@@ -21,18 +21,26 @@ STRIDE = 3
 
 
 class Truth(Protocol):
-    """What is known of one batch size: the log of its optimal learning rate, and what any rate costs.
-
-    `optimum_se` is the standard error of `optimum`: zero where the truth is exact.
-    """
+    """What is known of one batch size: its optimal learning rate, and what any rate costs."""
 
     @property
-    def batch_size(self) -> float: ...
+    def batch_size(self) -> float:
+        """In the grid's batch unit."""
+        ...
+
     @property
-    def optimum(self) -> float: ...
+    def optimum(self) -> float:
+        """Natural log of the optimal learning rate."""
+        ...
+
     @property
-    def optimum_se(self) -> float: ...
-    def regret(self, log_rate: float) -> float: ...
+    def optimum_se(self) -> float:
+        """Its standard error; zero where the truth is exact."""
+        ...
+
+    def regret(self, log_rate: float) -> float:
+        """Loss at a log rate above the best loss."""
+        ...
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,10 @@ Array: TypeAlias = NDArray[np.float64]
 Peer: TypeAlias = Callable[[Sweep, Array], Array]
 
 REACH = 2.0
-"""Surfaces are minimised over the tried log rates and this much beyond either end."""
+"""The quadratic surface is minimised over the tried log rates and this much beyond either end."""
+
+CAP = 3.0
+"""Surfaces see losses at most this many median excesses above the best: runs that blew up would bend them."""
 
 PALINGENESIS_TOKENS = 100_000.0
 """The critical batch size [tokens] that palingenesis takes for all models."""
@@ -73,9 +76,10 @@ def surge_law(sweep: Sweep, sizes: Array) -> Array:
 def quadratic_surface(sweep: Sweep, sizes: Array) -> Array:
     """Response surface: the loss quadratic in both logs, least over the rate.
 
-    Where the fitted surface has no minimum in the rate, the rate of the nearest batch size.
+    Huge losses are capped (`CAP`). Where the fitted surface has no minimum in the rate, the rate of the
+    nearest batch size.
     """
-    x, y, loss = _finished(sweep)
+    x, y, loss = _capped(sweep)
     x0, y0 = x.mean(), y.mean()
     u, v = x - x0, y - y0
     terms = np.stack([np.ones_like(u), u, u**2, v, u * v, v**2], axis=1)
@@ -87,18 +91,21 @@ def quadratic_surface(sweep: Sweep, sizes: Array) -> Array:
 
 
 def gaussian_process(sweep: Sweep, sizes: Array) -> Array:
-    """Gaussian process over both logs (anisotropic RBF and noise, maximum likelihood); least mean."""
+    """Gaussian process over both logs (anisotropic RBF and noise, maximum likelihood); least posterior mean.
+
+    Huge losses are capped (`CAP`). The mean says nothing beyond the tried rates: it is minimised over these.
+    """
     try:
         from sklearn.exceptions import ConvergenceWarning
         from sklearn.gaussian_process import GaussianProcessRegressor
         from sklearn.gaussian_process.kernels import RBF, ConstantKernel, WhiteKernel
     except ImportError:
         raise NotApplicable("scikit-learn is not installed") from None
-    x, y, loss = _finished(sweep)
+    x, y, loss = _capped(sweep)
     lengths = RBF([2.0, 1.0], [(0.1, 100.0), (0.1, 100.0)])
     kernel = ConstantKernel(1.0, (1e-2, 1e3)) * lengths + WhiteKernel(1e-2, (1e-6, 1.0))
     model = GaussianProcessRegressor(kernel, normalize_y=True, n_restarts_optimizer=2, random_state=0)
-    candidates = np.linspace(y.min() - REACH, y.max() + REACH, 401)
+    candidates = np.linspace(y.min(), y.max(), 401)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         model.fit(np.stack([x, y], axis=1), loss)
@@ -120,7 +127,7 @@ def adaptdl(sweep: Sweep, sizes: Array, law: str) -> Array:
 
 
 def palingenesis(sweep: Sweep, sizes: Array, sequence_length: float | None) -> Array:
-    """palingenesis's batch factor r/(1 + r)^1.5, r = B/100,000 tokens, from the best run.
+    """Batch factor of palingenesis, r/(1 + r)^1.5, r = B/100,000 tokens, from the best run.
 
     Source: mii-llm/palingenesis, autopilot/adaptive_sweep.py, `_surge_aware_batch_factor` (said to peak at
     r = 1; as published it peaks at r = 2).
@@ -175,11 +182,17 @@ def _several_optima(sweep: Sweep) -> tuple[Array, Array]:
     return x, y
 
 
-def _finished(sweep: Sweep) -> tuple[Array, Array, Array]:
-    """Log batch size, log rate and loss of the finished runs."""
+def _capped(sweep: Sweep) -> tuple[Array, Array, Array]:
+    """Log batch size, log rate and capped loss of the finished runs."""
     optima(sweep)
     done = sweep.is_finished & np.isfinite(sweep.loss)
-    return np.log(sweep.batch_size[done]), np.log(sweep.learning_rate[done]), sweep.loss[done]
+    loss = sweep.loss[done]
+    excess = loss - loss.min()
+    return (
+        np.log(sweep.batch_size[done]),
+        np.log(sweep.learning_rate[done]),
+        np.minimum(excess, CAP * np.median(excess)),
+    )
 
 
 def _anchored(sweep: Sweep, sizes: Array, curve: Callable[[Array], Array]) -> Array:

@@ -17,8 +17,11 @@ PLACES: dict[str, tuple[str, ...]] = {
     "between the tried": ("between",),
     "outside the tried": ("outside",),
 }
-WIDTH = 31
-"""Of the names."""
+LOST = 0.1
+"""Regret [loss] above which a recommendation counts as lost."""
+
+NAME, CELL = 31, 46
+"""Widths."""
 
 
 @dataclass(frozen=True)
@@ -58,18 +61,18 @@ def lines(title: str, outcomes: Sequence[Outcome]) -> Iterator[str]:
         return
     places = {place: [row for row in rows if row.place in kinds] for place, kinds in PLACES.items()}
     yield f"{title}: {len(outcomes)} designs of {len({row.grid for row in rows})} grids"
-    yield " " * WIDTH + "".join(f" | {f'{place} ({len(held)})':<38}" for place, held in places.items())
-    columns = f" | {'mean':>7} {'± se':>7} {'median':>7} {'p90':>7} {'error':>6}"
-    yield f"{'regret, 1e-3 of the loss':<{WIDTH}}" + columns * len(places)
+    yield " " * NAME + "".join(f" | {f'{place} ({len(held)})':<{CELL}}" for place, held in places.items())
+    columns = f" | {'mean':>7} {'± se':>7} {'median':>7} {'p90':>7} {'lost':>6} {'error':>7}"
+    yield f"{'regret, 1e-3 of the loss':<{NAME}}" + columns * len(places)
     for name in NAMES:
         cells = [_regret(name, held) for held in places.values()]
         if any(cell.strip() for cell in cells):
-            yield f"{name:<{WIDTH}}" + "".join(f" | {cell:<38}" for cell in cells)
+            yield f"{name:<{NAME}}" + "".join(f" | {cell:<{CELL}}" for cell in cells)
     for share in SHARES:
         for text, value in _intervals(share):
             cells = [value(held) for held in places.values()]
             if any(cells):
-                yield f"{text:<{WIDTH}}" + "".join(f" | {cell:<38}" for cell in cells)
+                yield f"{text:<{NAME}}" + "".join(f" | {cell:<{CELL}}" for cell in cells)
 
 
 def _regret(name: str, rows: Sequence[Row]) -> str:
@@ -79,8 +82,9 @@ def _regret(name: str, rows: Sequence[Row]) -> str:
         return ""
     s = spread([1e3 * row.regret[name] for row in held], clusters_of(held))
     error = np.mean([row.log_error[name] for row in held])
+    lost = np.mean([row.regret[name] > LOST for row in held])
     part = "" if len(held) == len(rows) else f" of {len(held)}"
-    return f"{s.mean:7.2f} {s.se:7.2f} {s.median:7.2f} {s.p90:7.2f} {error:6.3f}{part}"
+    return f"{s.mean:7.2f} {s.se:7.2f} {s.median:7.2f} {s.p90:7.2f} {lost:6.1%} {error:7.3f}{part}"
 
 
 def _intervals(share: int) -> list[tuple[str, Callable[[Sequence[Row]], str]]]:
