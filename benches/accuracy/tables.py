@@ -84,7 +84,12 @@ def _regret(name: str, rows: Sequence[Row]) -> str:
     error = np.mean([row.log_error[name] for row in held])
     lost = np.mean([row.regret[name] > LOST for row in held])
     part = "" if len(held) == len(rows) else f" of {len(held)}"
-    return f"{s.mean:7.2f} {s.se:7.2f} {s.median:7.2f} {s.p90:7.2f} {lost:6.1%} {error:7.3f}{part}"
+    return f"{s.mean:7.2f} {_se(s, 2)} {s.median:7.2f} {s.p90:7.2f} {lost:6.1%} {error:7.3f}{part}"
+
+
+def _se(s: Spread, digits: int) -> str:
+    """The standard error, or a dash where one cluster does not tell it."""
+    return f"{s.se:7.{digits}f}" if np.isfinite(s.se) else f"{'–':>7}"
 
 
 def _intervals(share: int) -> list[tuple[str, Callable[[Sequence[Row]], str]]]:
@@ -96,7 +101,7 @@ def _intervals(share: int) -> list[tuple[str, Callable[[Sequence[Row]], str]]]:
             if not held:
                 return ""
             s = spread([row.covered[name] for row in held], clusters_of(held))
-            return f"{s.mean:7.3f} {s.se:7.3f}"
+            return f"{s.mean:7.3f} {_se(s, 3)}"
 
         return cell
 
@@ -105,7 +110,7 @@ def _intervals(share: int) -> list[tuple[str, Callable[[Sequence[Row]], str]]]:
         if not held:
             return ""
         s = spread([row.width[f"{share}"] for row in held], clusters_of(held))
-        return f"{s.mean:7.3f} {s.se:7.3f} {s.median:7.3f} {s.p90:7.3f}"
+        return f"{s.mean:7.3f} {_se(s, 3)} {s.median:7.3f} {s.p90:7.3f}"
 
     return [
         (f"{share} % interval covers", coverage(f"raw {share}")),
@@ -120,12 +125,12 @@ def fits_line(fits: Sequence[Fit], seconds: float) -> str:
     draws, divergences = sum(fit.draws for fit in done), sum(fit.divergences for fit in done)
     alone = 60 * len(fits) / sum(fit.seconds for fit in fits)
     text = (
-        f"{len(fits)} fits, {60 * len(fits) / seconds:.1f} a minute ({alone:.1f} in one process); "
+        f"fits: {len(fits)}, {60 * len(fits) / seconds:.1f} a minute ({alone:.1f} in one process); "
         f"{sum(fit.trusted for fit in fits)} trusted; {divergences} divergences in {draws} draws "
         f"({divergences / max(draws, 1):.2%}), in {sum(fit.divergences > 0 for fit in done)} fits"
     )
     refused = Counter(fit.error for fit in fits if fit.error is not None)
-    return "\n".join([text, *(f"{count} fits refused: {error}" for error, count in refused.items())])
+    return "\n".join([text, *(f"refused {count} times: {error}" for error, count in refused.items())])
 
 
 def missing_lines(outcomes: Sequence[Outcome]) -> Iterator[str]:
