@@ -1,8 +1,9 @@
 """The noise scale of two checkpoints from one-step loss decreases, and its drift from one to the other.
 
 For every checkpoint: the runs (batch size, step size, mean change of the loss over one step and its standard
-error) become a sweep, the ``sgd`` law is fitted, and its noise scale is told beside the least-squares fit
-that was published with the runs. Folder: that of TatianaUshakova/batch-size-lr-scaling with
+error) become a sweep, of which the step sizes within a factor of four of the best one of their batch size
+are kept; the ``sgd`` law is fitted, and its noise scale is told beside the least-squares fit that was
+published with the runs. Folder: that of TatianaUshakova/batch-size-lr-scaling with
 ``aggregate_results.csv`` and ``fit_results.csv``.
 
     python benches/accuracy/one_step.py FOLDER
@@ -21,9 +22,15 @@ from numpy.typing import NDArray
 
 TAILS = (0.05, 0.5, 0.95)
 
+REACH = 4.0
+"""Step sizes further than this factor from the best of their batch size are left out: they tell of the
+valley's far sides, not of its lowest point."""
+
 
 def one_step_sweep(runs: pl.DataFrame) -> sf.Sweep:
     """The sweep of one checkpoint: the loss is the mean change of the loss over the step."""
+    best = pl.col("epsilon").sort_by("mean_loss_change").first().over("batch_size")
+    runs = runs.filter((pl.col("epsilon") / best).is_between(1 / (1.001 * REACH), 1.001 * REACH))
     return sf.Sweep.from_columns(
         batch_size=runs["batch_size"].to_numpy(),
         learning_rate=runs["epsilon"].to_numpy(),
@@ -37,7 +44,8 @@ def one_step_sweep(runs: pl.DataFrame) -> sf.Sweep:
 def log_noise_scale(sweep: sf.Sweep, seed: int) -> tuple[NDArray[np.float64], bool]:
     """Draws of the log noise scale of the ``sgd`` law, and whether the fit is trusted."""
     try:
-        posterior, trusted = sf.fit(sweep, law="sgd", random_seed=seed), True
+        with sf.progress_bar() as progress:
+            posterior, trusted = sf.fit(sweep, law="sgd", random_seed=seed, progress=progress), True
     except sf.UntrustworthyFitError as error:
         posterior, trusted = error.posterior, False
     return posterior.law_draws["log_noise_scale"], trusted
@@ -60,16 +68,18 @@ def main() -> None:
     runs = pl.read_csv(arguments.folder / "aggregate_results.csv")
     published = pl.read_csv(arguments.folder / "fit_results.csv")
     draws = {}
-    print("checkpoint  noise scale [examples], 90 % interval      as published")
+    print("checkpoint  runs kept  noise scale [examples], 90 % interval      as published")
     for step, theirs, se in published.select("checkpoint_step", "b_noise", "b_noise_stderr").iter_rows():
-        sweep = one_step_sweep(runs.filter(pl.col("checkpoint_step") == step))
+        here = runs.filter(pl.col("checkpoint_step") == step)
+        sweep = one_step_sweep(here)
         draws[step], trusted = log_noise_scale(sweep, arguments.seed)
         mark = "" if trusted else "  (fit not trusted)"
-        print(f"{step:>10}  {told(draws[step]):<41}  {theirs:.1f} ± {se:.1f}{mark}")
+        kept = f"{len(sweep)}/{len(here)}"
+        print(f"{step:>10}  {kept:>9}  {told(draws[step]):<41}  {theirs:.1f} ± {se:.1f}{mark}", flush=True)
     first, last = min(draws), max(draws)
     theirs = dict(published.select("checkpoint_step", "b_noise").iter_rows())
     drift = told(draws[last] - draws[first])
-    print(f"{f'{last}/{first}':>10}  {drift:<41}  {theirs[last] / theirs[first]:.2f}")
+    print(f"{f'{last}/{first}':>10}  {'':>9}  {drift:<41}  {theirs[last] / theirs[first]:.2f}")
 
 
 if __name__ == "__main__":

@@ -171,7 +171,8 @@ def main() -> int:
     print()
     if fits := [o.fit for o in outcomes if o.fit is not None]:
         print(fits_line(fits, took))
-    print(*missing_lines(outcomes), sep="\n")
+    for line in missing_lines(outcomes):
+        print(line)
     print(f"{len(outcomes)} of {len(cases)} designs judged in {took:.0f} s")
     if arguments.json:
         arguments.json.write_text(json.dumps([asdict(outcome) for outcome in outcomes]))
