@@ -41,6 +41,30 @@ pub enum Error {
         /// Its position in the flattened array.
         index: usize,
     },
+    /// The observations of a model contradict each other.
+    #[error("{what}. Pass the observations of one sweep.")]
+    Observations {
+        /// What must hold.
+        what: &'static str,
+    },
+    /// A model lacks a prior.
+    #[error("the model needs a prior for '{name}'. Add it.")]
+    MissingPrior {
+        /// The variable.
+        name: String,
+    },
+    /// No prior is of this family, or it has other numbers.
+    #[error("a prior must be Normal, LogNormal, HalfNormal or StudentT, with its numbers; got '{family}'.")]
+    UnknownPrior {
+        /// The family that was asked for.
+        family: String,
+    },
+    /// A chain found no place to start from, or the sampler refused its settings.
+    #[error("the sampler must be able to start: {problem}. Look at the losses and the priors.")]
+    Sampler {
+        /// What it said.
+        problem: String,
+    },
     /// No type of numbers has this name.
     #[error(
         "'{argument}' must be one of {}; got '{found}'. Use one of these names.",

@@ -62,6 +62,7 @@
 mod dump;
 mod error;
 mod law;
+mod posterior;
 #[cfg(feature = "python")]
 mod python;
 mod statistics;
@@ -73,6 +74,7 @@ pub use dump::fuzzing;
 pub use dump::{Buffer, Container, Contents, Dtype, Entry, Format, Location, Options, index_files};
 pub use error::Error;
 pub use law::{LAWS, Landscape, Law, by_name, evaluate, expected_regret, gradient, per_draw, quantiles};
+pub use posterior::{Cells, Chain, Model, Observed, Prior, Priors, Runs, Settings, Variable, sample};
 pub use statistics::{
     Estimate, Interval, Inverse, Moments, Pair, ParameterFile, Part, PartialRows, PartlyScanned, Request,
     Resolvable, Rows, Scanned, Shape, Sink, Standardised, Sums, estimate, resolvable, scan, scan_partial,
@@ -95,6 +97,8 @@ mod _core {
     use crate::python::noise::{
         estimate_noise, estimate_resolvable, estimate_two_batch_noise, merge_moments,
     };
+    #[pymodule_export]
+    use crate::python::posterior::{PosteriorModel, sample_posteriors};
     #[pymodule_export]
     use crate::python::statistics::scan_gradients;
 }

@@ -12,6 +12,18 @@ pub struct Valley {
     left: f64,
 }
 
+/// h(u) and its derivatives.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Partials {
+    pub value: f64,
+    /// With respect to u.
+    pub by_distance: f64,
+    /// With respect to the log of the rate.
+    pub by_log_rate: f64,
+    /// With respect to the asymmetry.
+    pub by_asymmetry: f64,
+}
+
 /// Below this |u|·(p + q) the series in u is the more accurate form.
 const SERIES_LIMIT: f64 = 1e-2;
 
@@ -55,6 +67,70 @@ impl Valley {
         let sum = A::multiply_add(sum, u, fourth * (1.0 / 24.0));
         let sum = A::multiply_add(sum, u, skew * (1.0 / 6.0));
         A::multiply_add(sum, u, 0.5) * u * u
+    }
+
+    /// h(u) and its first derivatives.
+    ///
+    /// With c the parameter along u, o the one across and `F = pq·h = c|u| + log((o + c e^(−(c+o)|u|))/(c+o))`,
+    /// ∂h/∂log c = (∂F/∂c)/o − h, and likewise for o; log p and log q are log rate ± asymmetry/2.
+    #[inline(always)]
+    pub(crate) fn partials<A: Arithmetic>(self, u: f64) -> Partials {
+        let Self { right: p, left: q } = self;
+        let (sum, product) = (p + q, p * q);
+        let distance = u.abs();
+        let (along, across) = if u > 0.0 { (p, q) } else { (q, p) };
+        let fading = exp::<A>(-sum * distance);
+        let denominator = A::multiply_add(along, fading, across);
+        let inverse = 1.0 / denominator;
+        let value = A::multiply_add(along, distance, log::<A>(denominator / sum)) / product;
+        let reach = along * distance;
+        let by_log_along = (distance + (fading * (1.0 - reach)) * inverse - 1.0 / sum) / across - value;
+        let by_log_across = ((1.0 - reach * fading) * inverse - 1.0 / sum) / along - value;
+        let turned = by_log_along - by_log_across;
+        let near = self.partials_near::<A>(u);
+        let close = sum * distance < SERIES_LIMIT;
+        let slope = ((1.0 - fading) * inverse).copysign(u);
+        let tilt = 0.5 * if u > 0.0 { turned } else { -turned };
+        Partials {
+            value: if close { near.value } else { value },
+            by_distance: if close { near.by_distance } else { slope },
+            by_log_rate: if close { near.by_log_rate } else { by_log_along + by_log_across },
+            by_asymmetry: if close { near.by_asymmetry } else { tilt },
+        }
+    }
+
+    /// [`Valley::partials`] near 0, from the series: its n-th coefficient is of degree n − 2 in the rate.
+    #[inline(always)]
+    fn partials_near<A: Arithmetic>(self, u: f64) -> Partials {
+        let Self { right: p, left: q } = self;
+        let (sum, skew, product) = (p + q, p - q, p * q);
+        let square = sum * sum;
+        let third = skew / 6.0;
+        let fourth = (square - 6.0 * product) / 24.0;
+        let fifth = skew * (square - 12.0 * product) / 120.0;
+        let sixth = (square * (square - 30.0 * product) + 120.0 * product * product) / 720.0;
+        // Σ cᵢ uⁱ with c₀ first.
+        let series = |c: [f64; 4]| {
+            let tail = A::multiply_add(c[3], u, c[2]);
+            A::multiply_add(A::multiply_add(tail, u, c[1]), u, c[0])
+        };
+        let (squared, cubed) = (u * u, u * u * u);
+        let by_asymmetry = [
+            sum / 12.0,
+            sum * skew / 24.0,
+            sum * (0.5 * (square - 12.0 * product) + skew * skew) / 120.0,
+            sum * skew * (2.0 * square - 30.0 * product) / 720.0,
+        ];
+        Partials {
+            value: A::multiply_add(series([third, fourth, fifth, sixth]), cubed, 0.5 * squared),
+            by_distance: A::multiply_add(
+                series([3.0 * third, 4.0 * fourth, 5.0 * fifth, 6.0 * sixth]),
+                squared,
+                u,
+            ),
+            by_log_rate: series([third, 2.0 * fourth, 3.0 * fifth, 4.0 * sixth]) * cubed,
+            by_asymmetry: series(by_asymmetry) * cubed,
+        }
     }
 
     /// h'(u) and h''(u).
@@ -123,6 +199,25 @@ mod tests {
             let growth = valley.derivatives(switch).0 * (above - below);
             let error = valley.value(above) - valley.value(below) - growth;
             prop_assert!(error.abs() <= 1e-9 * valley.value(switch));
+        }
+
+        #[test]
+        fn partials_are_those_of_the_value(
+            rate in 0.2..3.0_f64, asymmetry in -2.0..2.0_f64, u in -8.0..8.0_f64, near in any::<bool>(),
+        ) {
+            let u = if near { u * 1e-3 / rate } else { u };
+            let found = Valley::new(rate, asymmetry).partials::<crate::law::Plain>(u);
+            let valley = Valley::new(rate, asymmetry);
+            let h = valley.value(u);
+            prop_assert!((found.value - h).abs() <= 1e-13 + 1e-8 * h);
+            prop_assert!((found.by_distance - valley.derivatives(u).0).abs() <= 1e-9 * (1.0 + u.abs()));
+            let step = 1e-5;
+            let by_rate = (Valley::new(rate * f64::exp(step), asymmetry).value(u)
+                - Valley::new(rate * f64::exp(-step), asymmetry).value(u)) / (2.0 * step);
+            prop_assert!((found.by_log_rate - by_rate).abs() <= 1e-6 * h + 1e-9, "{} {by_rate}", found.by_log_rate);
+            let by_asymmetry = (Valley::new(rate, asymmetry + step).value(u)
+                - Valley::new(rate, asymmetry - step).value(u)) / (2.0 * step);
+            prop_assert!((found.by_asymmetry - by_asymmetry).abs() <= 1e-6 * h + 1e-9);
         }
 
         #[test]

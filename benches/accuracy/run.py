@@ -1,148 +1,183 @@
-"""Regret and coverage of recommendations from sparse sweeps drawn from full grids of real runs.
+"""Regret and coverage of recommendations from sparse sweeps drawn from full grids, beside what others do.
 
-For every grid and seeded design: fit the default law to the few runs, recommend a learning rate for every
-batch size of the grid, and look up in the full grid what it would have cost, beside the √ and linear rules
-from the sparse sweep's best run and the rate of the best run at the nearest batch size. Coverage is that of
-the true optimum (local parabola through the full grid) by the intervals, raw and widened by the standard
-error of that optimum.
+For every grid and seeded design: fit the few runs, recommend a learning rate for every batch size of the
+grid, and look up in the full grid what it would have cost, beside the rates of every peer (`peers.py`), of
+an oracle that saw all other batch sizes in full, and of the truth itself: the last is the noise floor. The
+truth is a parabola through the five points around the best of the full grid (`grids.py`); with
+``--simulate`` it is exact (`simulated.py`). Designs have 6, 12 or 24 runs: 2, 3 or 4 batch sizes with 3, 4
+or 6 rates.
 
-    python benches/accuracy/run.py examples/digits_adam/grid.csv --designs 10
+Tables are printed for even- and odd-numbered grids (in sorted label order; choose on one half, report on the
+other) and for all. Standard errors take rows of one grid, or of one design of a single grid, as one.
+``lost`` is the share of rates that cost more than 0.1, by which the mean is made where runs blow up;
+``error`` is the mean distance from the true optimum in log rate.
+
+    python benches/accuracy/run.py examples/digits_adam/grid.csv
     python benches/accuracy/run.py GRIDS.csv --batch-unit sequences --group-by N,D --column loss='smooth loss'
+    python benches/accuracy/run.py --simulate --budgets 12 --jobs 2
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import multiprocessing
+import os
+import signal
 import sys
 import time
 import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 import surge_fit as sf
-from grids import Valley, design, valleys
+from grids import BUDGETS, Truth, design, valleys
+from judging import Case, Outcome, Settings, judge
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from simulated import simulated
+from tables import fits_line, lines, missing_lines
 
-COLUMNS = ("surge_fit", "square_root", "linear", "nearest", "truth")
-
-
-def rows(sparse: sf.Sweep, truth: list[Valley], law: str, seed: int) -> list[dict[str, float | bool]]:
-    """Fit one sparse sweep and judge it at every batch size of the grid."""
-    try:
-        posterior = sf.fit(sparse, law=law, random_seed=seed)
-        trusted = True
-    except sf.UntrustworthyFitError as error:
-        posterior, trusted = error.posterior, False
-    sizes = [v.batch_size for v in truth]
-    draws = posterior.log_optimal_learning_rate(sizes)
-    blur = np.random.default_rng(seed).standard_normal(len(draws))
-    best = sparse.best_run()
-    found = []
-    for j, (v, r) in enumerate(zip(truth, sf.recommend(posterior, batch_size=sizes), strict=True)):
-        near = sparse.where(
-            np.abs(np.log(sparse.batch_size / v.batch_size))
-            == np.abs(np.log(sparse.batch_size / v.batch_size)).min()
-        )
-        nearest = near.best_run().learning_rate if near.is_finished.any() else best.learning_rate
-        ratio = v.batch_size / best.batch_size
-        rates = {
-            "surge_fit": r.learning_rate,
-            "square_root": best.learning_rate * ratio**0.5,
-            "linear": best.learning_rate * ratio,
-            "nearest": nearest,
-            "truth": float(np.exp(v.optimum)),
-        }
-        row: dict[str, float | bool] = {name: v.regret(float(np.log(rate))) for name, rate in rates.items()}
-        for name, sample in (("raw", draws[:, j]), ("allowing", draws[:, j] + v.optimum_se * blur)):
-            for share in (50, 90):
-                low, high = np.quantile(sample, [0.5 - share / 200, 0.5 + share / 200])
-                row[f"{name}_{share}"] = bool(low <= v.optimum <= high)
-        row |= {
-            "error": abs(float(np.log(r.learning_rate)) - v.optimum),
-            "width_50": float(np.log(r.interval_50[1] / r.interval_50[0])),
-            "width_90": float(np.log(r.interval_90[1] / r.interval_90[0])),
-            "outside": r.extrapolation,
-            "trusted": trusted,
-        }
-        found.append(row)
-    return found
+Grid = tuple[str, sf.Sweep, tuple[Truth, ...]]
 
 
-def summary(found: list[dict[str, float | bool]]) -> dict[str, dict[str, float]]:
-    """Mean, standard error, median and 90th percentile of the regrets, coverage and widths."""
-    table = {name: np.array([row[name] for row in found], dtype=float) for name in found[0]}
-    result: dict[str, dict[str, float]] = {}
-    for name, values in table.items():
-        result[name] = {"mean": float(values.mean()), "se": float(values.std() / np.sqrt(len(values)))}
-        if name in COLUMNS or name.startswith(("error", "width")):
-            result[name] |= {"median": float(np.median(values)), "p90": float(np.quantile(values, 0.9))}
-    return result
-
-
-def show(title: str, found: list[dict[str, float | bool]]) -> None:
-    """Print one table."""
-    if not found:
-        return
-    s = summary(found)
-    print(f"\n{title} ({len(found)} recommendations)")
-    print(f"{'regret, 1e-3 of the loss':<28}{'mean':>9}{'± se':>8}{'median':>9}{'p90':>9}")
-    for name in COLUMNS:
-        m = {k: 1e3 * v for k, v in s[name].items()}
-        print(f"{name:<28}{m['mean']:9.2f}{m['se']:8.2f}{m['median']:9.2f}{m['p90']:9.2f}")
-    print(f"log error: mean {s['error']['mean']:.3f}, median {s['error']['median']:.3f}")
-    for share in (50, 90):
-        raw, allowing = s[f"raw_{share}"]["mean"], s[f"allowing_{share}"]["mean"]
-        width = s[f"width_{share}"]["median"]
-        print(
-            f"{share} % interval covers {raw:.2f}, {allowing:.2f} allowing for the truth's own error; "
-            f"median width {width:.2f} in log learning rate"
-        )
-    print(f"fits trusted: {s['trusted']['mean']:.3f}")
-
-
-def main() -> None:
-    """Run the benchmark."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("grids", help="table of full grids")
-    parser.add_argument("--batch-unit")
-    parser.add_argument("--group-by", type=lambda text: text.split(","))
-    parser.add_argument("--column", action="append", default=[], metavar="NAME=HEADER")
-    parser.add_argument("--law", default="broken_power")
-    parser.add_argument("--designs", type=int, default=6, help="designs for each grid")
-    parser.add_argument("--batches", type=int, default=3, help="batch sizes in a design")
-    parser.add_argument("--rates", type=int, default=4, help="learning rates at each")
-    parser.add_argument("--stride", type=int, default=3, help="spacing of the rates, in steps of the grid")
-    parser.add_argument("--json", help="also write every row there")
-    arguments = parser.parse_args()
+def read_grids(arguments: argparse.Namespace) -> list[Grid]:
+    """Label, full grid and truth, in sorted label order; says what cannot be judged."""
+    if arguments.simulate:
+        return list(simulated())
     columns = dict(item.split("=", 1) for item in arguments.column) or None
     sweep = sf.read_sweep(
         arguments.grids, columns=columns, batch_unit=arguments.batch_unit, group_by=arguments.group_by
     )
-    grids = [sweep.select(label) for label in sweep.groups] or [sweep]
-    started, found, skipped, total = time.monotonic(), [], 0, len(grids) * arguments.designs
-    for number, grid in enumerate(grids):
-        truth = valleys(grid)
-        for index in range(arguments.designs):
-            rng = np.random.default_rng([number, index])
-            sparse = design(grid, rng, arguments.batches, arguments.rates, arguments.stride)
-            if len(sparse) < arguments.batches * arguments.rates:
-                skipped += 1
-                continue
-            found += rows(sparse, truth, arguments.law, index)
-            done = number * arguments.designs + index + 1
-            left = (time.monotonic() - started) / done * (total - done)
-            print(f"\r{done}/{total} fits, {left:.0f} s left ", end="", file=sys.stderr, flush=True)
-    print(file=sys.stderr)
-    show("All batch sizes", found)
-    show("Outside the tried batch sizes", [row for row in found if row["outside"]])
+    parts = {label: sweep.select(label) for label in sorted(sweep.groups)} or {arguments.grids: sweep}
+    grids: list[Grid] = [(label, grid, valleys(grid)) for label, grid in parts.items()]
+    for label, grid, truth in grids:
+        if len(truth) < len(grid.batch_sizes):
+            left = len(grid.batch_sizes) - len(truth)
+            print(f"{label}: {left} of {len(grid.batch_sizes)} batch sizes have no bracketed optimum")
+    return grids
+
+
+def make_cases(grids: Sequence[Grid], arguments: argparse.Namespace) -> list[Case]:
+    """Every design of every budget and grid; a grid that lacks the runs of a budget is named."""
+    cases = []
+    for number, (label, grid, truth) in enumerate(grids):
+        if arguments.half and number % 2 != ("even", "odd").index(arguments.half):
+            continue
+        for budget in arguments.budgets:
+            for index in range(arguments.designs):
+                sparse = design(grid, np.random.default_rng([number, budget, index]), *BUDGETS[budget])
+                if sparse is None:
+                    print(f"{label}: no design of {budget} runs, the grid has too few")
+                    break
+                cases.append(Case(number, label, budget, index, sparse.to_dict(), truth))
+    return cases
+
+
+@contextmanager
+def outcomes_of(cases: Sequence[Case], settings: Settings, jobs: int) -> Iterator[Iterator[Outcome]]:
+    """Judge the cases, in order, here or in other processes; these end with the block."""
+    work = partial(judge, settings=settings)
+    if jobs == 1:
+        yield map(work, cases)
+        return
+    os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"  # of the processes to come
+    with multiprocessing.get_context("spawn").Pool(jobs, _prepare_worker) as pool:
+        yield pool.imap(work, cases)
+
+
+def _prepare_worker() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends the workers
+    warnings.simplefilter("ignore", FutureWarning)
+
+
+def judge_all(cases: Sequence[Case], settings: Settings, jobs: int) -> tuple[list[Outcome], bool]:
+    """Judge the cases under a progress bar on stderr; Ctrl-C keeps what is done.
+
+    Returns
+    -------
+    tuple
+        The outcomes of the first cases, and whether these are all.
+    """
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    done: list[Outcome] = []
+    try:
+        with (
+            Progress(*columns, console=Console(stderr=True)) as bar,
+            outcomes_of(cases, settings, jobs) as outcomes,
+        ):
+            task = bar.add_task("designs", total=len(cases))
+            for outcome in outcomes:
+                done.append(outcome)
+                bar.advance(task)
+    except KeyboardInterrupt:
+        return done, False
+    return done, True
+
+
+def report(outcomes: Sequence[Outcome], budgets: Sequence[int]) -> None:
+    """Print the tables of every budget and half."""
+    for budget in budgets:
+        chosen = [o for o in outcomes if o.rows and o.rows[0].budget == budget]
+        halves = {"even": [o for o in chosen if o.rows[0].grid % 2 == 0]}
+        halves["odd"] = [o for o in chosen if o.rows[0].grid % 2]
+        for name, half in (*halves.items(), ("all", chosen)):
+            if name == "all" or all(halves.values()):
+                print(*lines(f"\n{budget} runs, {name} grids", half), sep="\n")
+
+
+def arguments_of(words: Sequence[str]) -> argparse.Namespace:
+    """Parse the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("grids", nargs="?", help="table of full grids")
+    parser.add_argument("--simulate", action="store_true", help="grids of every built-in law instead")
+    parser.add_argument("--batch-unit")
+    parser.add_argument("--group-by", type=lambda text: text.split(","))
+    parser.add_argument("--column", action="append", default=[], metavar="NAME=HEADER")
+    parser.add_argument("--sequence-length", type=float, help="tokens, for the peer that needs them")
+    parser.add_argument("--law", default="broken_power")
+    parser.add_argument("--peers-only", action="store_true", help="fit nothing")
+    parser.add_argument("--designs", type=int, default=10, help="designs for each grid and budget")
+    parser.add_argument(
+        "--budgets", type=lambda text: [int(word) for word in text.split(",")], default=list(BUDGETS)
+    )
+    parser.add_argument("--half", choices=("even", "odd"), help="run this half of the grids only")
+    parser.add_argument("--jobs", type=int, default=1, help="processes")
+    parser.add_argument("--json", type=Path, help="also write every row there")
+    found = parser.parse_args(words)
+    if found.simulate == (found.grids is not None):
+        parser.error("give either a table of grids or --simulate")
+    if unknown := set(found.budgets) - set(BUDGETS):
+        parser.error(f"--budgets must be of {', '.join(map(str, BUDGETS))}; got {sorted(unknown)}")
+    return found
+
+
+def main() -> int:
+    """Run the benchmark; 130 after Ctrl-C."""
+    arguments = arguments_of(sys.argv[1:])
+    warnings.simplefilter("ignore", FutureWarning)
+    cases = make_cases(read_grids(arguments), arguments)
+    settings = Settings(None if arguments.peers_only else arguments.law, arguments.sequence_length)
+    started = time.monotonic()
+    outcomes, complete = judge_all(cases, settings, arguments.jobs)
     took = time.monotonic() - started
-    print(f"\n{total - skipped} fits in {took:.0f} s; {skipped} designs skipped, the grid lacks their runs")
+    report(outcomes, arguments.budgets)
+    print()
+    if fits := [o.fit for o in outcomes if o.fit is not None]:
+        print(fits_line(fits, took))
+    for line in missing_lines(outcomes):
+        print(line)
+    print(f"{len(outcomes)} of {len(cases)} designs judged in {took:.0f} s")
     if arguments.json:
-        with open(arguments.json, "w") as file:  # noqa: PTH123
-            json.dump(found, file)
+        arguments.json.write_text(json.dumps([asdict(outcome) for outcome in outcomes]))
+    return 0 if complete else 130
 
 
 if __name__ == "__main__":
-    warnings.simplefilter("ignore", FutureWarning)
-    main()
+    sys.exit(main())

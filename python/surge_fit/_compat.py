@@ -40,26 +40,6 @@ def as_datatree(result: Any) -> xr.DataTree:
     return result if isinstance(result, xr.DataTree) else result.to_datatree()
 
 
-def as_trace(**groups: xr.Dataset) -> Any:
-    """Bundle groups into what PyMC takes as a trace.
-
-    Parameters
-    ----------
-    **groups : xarray.Dataset
-        Such as ``posterior`` and ``constant_data``.
-
-    Returns
-    -------
-    arviz.InferenceData or xarray.DataTree
-    """
-    arviz = import_arviz()
-    if "InferenceData" in vars(arviz):
-        return arviz.InferenceData(**groups)
-    import xarray as xr
-
-    return xr.DataTree.from_dict(groups)
-
-
 def replaceable_data(compiled: Any) -> tuple[str, ...]:
     """Name the data of a compiled model that ``with_data`` replaces.
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path as FilePath
-from typing import Any, TypeAlias, final
+from typing import Any, Self, TypeAlias, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,7 @@ from surge_fit.typing import FloatArray, Path
 
 __all__ = [
     "GradientFile",
+    "PosteriorModel",
     "estimate_noise",
     "estimate_resolvable",
     "estimate_two_batch_noise",
@@ -24,6 +25,7 @@ __all__ = [
     "law_quantiles",
     "law_supremum",
     "merge_moments",
+    "sample_posteriors",
     "scan_gradients",
     "valley",
 ]
@@ -277,3 +279,36 @@ def estimate_two_batch_noise(
     probability: float,
 ) -> dict[str, Any]:
     """Estimate the noise from squared gradient norms at two batch sizes, one pair per step."""
+
+@final
+class PosteriorModel:
+    """The model of one sweep: the log density of its free variables on the unconstrained scale.
+
+    Priors are given by name, family and numbers.
+    """
+
+    def __new__(
+        cls, law: str, observed: dict[str, Any], priors: Sequence[tuple[str, str, Sequence[float]]]
+    ) -> Self: ...
+    def variables(self) -> list[tuple[str, int, int | None, bool]]:
+        """Name, first entry, number of entries (None: a scalar), whether it is sampled as its logarithm."""
+
+    def log_density(self, positions: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Log density, all constants included, and its gradient, at each row of `positions`."""
+
+def sample_posteriors(
+    models: Sequence[PosteriorModel],
+    seeds: Sequence[int],
+    *,
+    chains: int,
+    tune: int,
+    draws: int,
+    target_accept: float,
+    threads: int,
+    progress: Callable[[int], object] | None,
+) -> list[dict[str, NDArray[Any]]]:
+    """Sample every model with NUTS.
+
+    Of each, unconstrained ``draws`` of shape (chain, draw, entry), and the sampler's statistics of shape
+    (chain, draw).
+    """

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from surge_fit._compat import import_arviz
+import numpy as np
 
-if TYPE_CHECKING:
-    import xarray as xr
+from surge_fit.mixing import ess_bulk, ess_tail, rhat
+from surge_fit.typing import FloatArray
 
 MAX_RHAT = 1.01
 """Chains that agree have R-hat below this (Vehtari et al. 2021, arXiv:1903.08008)."""
@@ -79,35 +79,38 @@ class Diagnostics:
         return not self.problems
 
 
-def diagnose(tree: xr.DataTree) -> Diagnostics:
+def diagnose(posterior: Mapping[str, FloatArray], diverging: np.ndarray) -> Diagnostics:
     """Check the chains of a fit.
 
     Parameters
     ----------
-    tree : xarray.DataTree
-        With the groups ``posterior`` and ``sample_stats``.
+    posterior : mapping of str to ndarray, each of shape (chain, draw, ...)
+        Draws of every parameter.
+    diverging : ndarray of bool, shape (chain, draw)
 
     Returns
     -------
     Diagnostics
     """
-    arviz = import_arviz()
-    posterior = tree["posterior"].to_dataset()
-    rhat = _worst(arviz.rhat(posterior), largest=True)
-    bulk = _worst(arviz.ess(posterior, method="bulk"), largest=False)
-    tail = _worst(arviz.ess(posterior, method="tail"), largest=False)
+    rhats = {name: _extreme(rhat, draws, largest=True) for name, draws in posterior.items()}
+    bulks = {name: _extreme(ess_bulk, draws, largest=False) for name, draws in posterior.items()}
+    tails = {name: _extreme(ess_tail, draws, largest=False) for name, draws in posterior.items()}
+    # NaN is the worst that R-hat can be.
+    worst = max(rhats, key=lambda name: np.inf if np.isnan(rhats[name]) else rhats[name])
+    bulk, tail = min(bulks, key=bulks.__getitem__), min(tails, key=tails.__getitem__)
     return Diagnostics(
-        max_rhat=rhat[0],
-        max_rhat_parameter=rhat[1],
-        min_ess_bulk=bulk[0],
-        min_ess_tail=tail[0],
-        min_ess_parameter=min(bulk, tail)[1],
-        divergences=int(tree["sample_stats"]["diverging"].sum()),
-        draws=posterior.sizes["chain"] * posterior.sizes["draw"],
+        max_rhat=rhats[worst],
+        max_rhat_parameter=worst,
+        min_ess_bulk=bulks[bulk],
+        min_ess_tail=tails[tail],
+        min_ess_parameter=bulk if bulks[bulk] <= tails[tail] else tail,
+        divergences=int(diverging.sum()),
+        draws=diverging.size,
     )
 
 
-def _worst(values: xr.Dataset, *, largest: bool) -> tuple[float, str]:
-    extremes = {str(name): float(v.max() if largest else v.min()) for name, v in values.items()}
-    name = max(extremes, key=extremes.__getitem__) if largest else min(extremes, key=extremes.__getitem__)
-    return extremes[name], name
+def _extreme(measure: Callable[[FloatArray], float], draws: FloatArray, *, largest: bool) -> float:
+    """The worst of all entries of a parameter."""
+    entries = np.moveaxis(draws.reshape(*draws.shape[:2], -1), 2, 0)
+    found = [measure(entry) for entry in entries]
+    return float(np.max(found) if largest else np.min(found))

@@ -6,12 +6,13 @@ multiplies it by its own scale τ. Predictions at other batch sizes are exact co
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from surge_fit.typing import FloatArray, IndexArray
+from surge_fit.typing import FloatArray, IndexArray, Namespace
 
 LENGTH = 1.5
 """Length scale in log batch size: batch sizes a factor of 4.5 apart still resemble each other."""
@@ -85,6 +86,44 @@ class Rows:
 def times(rows: Any, index: Any, values: Any) -> Any:
     """Product of a matrix given by its rows (`Rows`) with values of shape (..., cell)."""
     return (rows * values[..., index]).sum(axis=-1)
+
+
+def deviate(curve: Any, scale: Any, rows: Rows, innovation: Any) -> Any:
+    """The Gaussian process around a curve, as a function of standard normal numbers.
+
+    Parameters
+    ----------
+    curve, innovation : array of NumPy or PyTensor, shape (..., cell)
+    scale : array, shape (...)
+    rows : Rows
+        Of the cells.
+
+    Returns
+    -------
+    array, shape (..., cell)
+    """
+    return curve + scale[..., None] * times(rows.factor, rows.index, innovation)
+
+
+def log_density(xp: Namespace, value: Any, curve: Any, scale: Any, rows: Rows) -> Any:
+    """Log density of the Gaussian process around a curve.
+
+    Parameters
+    ----------
+    xp : namespace
+        ``numpy`` or ``pytensor.tensor``.
+    value, curve : array of xp, shape (..., cell)
+    scale : array of xp, shape (...)
+    rows : Rows
+        Of the cells.
+
+    Returns
+    -------
+    array of xp, shape (...)
+    """
+    innovation = times(rows.whitening, rows.index, (value - curve) / scale[..., None])
+    constant = rows.log_determinant - value.shape[-1] * (xp.log(scale) + 0.5 * math.log(2 * math.pi))
+    return constant - 0.5 * (innovation**2).sum(axis=-1)
 
 
 def conditional_draws(

@@ -1,36 +1,35 @@
-"""Sweep → posterior: sample the model, check the chains, keep everything together.
-
-PyMC and nutpie are imported here and in `surge_fit.model` only, and this module is imported only when
-something is fitted.
-"""
+"""Sweep → posterior: sample the model, check the chains, keep everything together."""
 
 from __future__ import annotations
 
-import logging
-import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 
-from surge_fit._compat import as_datatree, as_trace, replaceable_data
-from surge_fit.diagnostics import diagnose
+from surge_fit import native
+from surge_fit.definition import require_enough_runs
+from surge_fit.diagnostics import Diagnostics, diagnose
 from surge_fit.errors import InputError, UntrustworthyFitError
 from surge_fit.law import Law, get_law
 from surge_fit.observations import Observations, observe
 from surge_fit.posterior import Posterior
+from surge_fit.predictive import assemble_tree
 from surge_fit.prior_scales import default_priors
 from surge_fit.priors import Prior, Priors
 from surge_fit.sweep import Sweep
+from surge_fit.typing import Engine, FloatArray
 
 if TYPE_CHECKING:
     import pymc as pm
-    import xarray as xr
 
 Progress: TypeAlias = Callable[[str, float | None], None]
 """Called with the stage and the share of it that is done, or None where that is not known."""
+
+Draws: TypeAlias = tuple[dict[str, FloatArray], dict[str, np.ndarray]]
+"""Free variables and statistics of the sampler, by name."""
 
 CHAINS = 4
 
@@ -44,16 +43,12 @@ class _Effort:
     target_accept: float
 
 
-_USUAL = _Effort(tune=800, draws=1500, target_accept=0.95)
-"""Lower targets let chains stick without a single divergence on these models."""
-
-_CAREFUL = _Effort(tune=3200, draws=3000, target_accept=0.99)
-"""The second attempt: smaller steps enter the corners that the first one could not."""
-
-_PREDICTIVE_DRAWS = 500
-_REPORT_SECONDS = 0.5
-_COMPILED_MODELS = 8
-_compiled: dict[tuple[object, ...], Any] = {}
+_EFFORTS: dict[Engine, tuple[_Effort, _Effort]] = {
+    "native": (_Effort(400, 1000, 0.95), _Effort(2000, 3000, 0.99)),
+    "pymc": (_Effort(800, 1500, 0.95), _Effort(3200, 3000, 0.99)),
+}
+"""The usual attempt and the second one: lower targets let chains stick without a single divergence on these
+models; smaller steps enter the corners that the first attempt could not."""
 
 
 def build_model(
@@ -99,6 +94,7 @@ def fit(
     law: str | Law = "broken_power",
     priors: Mapping[str, Prior] | None = None,
     covariates: Sequence[str] = (),
+    engine: Literal["auto", "native", "pymc"] = "auto",
     random_seed: int = 0,
     progress: Progress | None = None,
 ) -> Posterior:
@@ -111,9 +107,9 @@ def fit(
     runs borrow from the others. Ask the result for one of them, or for one never run, with
     `Posterior.group`; to fit one group by itself, pass ``sweep.select(label)``.
 
-    Samples the model of `surge_fit.model` with NUTS (nutpie; 4 chains, 1,500 kept draws each, target
-    acceptance 0.95) and checks R-hat, effective sample size and divergences. Where they do not pass, the fit
-    is repeated once in smaller steps (target acceptance 0.99) with four times the tuning and twice the draws.
+    Samples the model of `surge_fit.definition` with NUTS (4 chains, target acceptance 0.95; natively 1,000
+    kept draws each, with PyMC 1,500) and checks R-hat, effective sample size and divergences. Where they do
+    not pass, the fit is repeated once in smaller steps (target acceptance 0.99) with more tuning and draws.
 
     Parameters
     ----------
@@ -127,6 +123,9 @@ def fit(
     covariates : sequence of str
         Group columns with a positive number in every group, such as the parameters of the model and the
         tokens of the run: learning rates, noise scales, steps and curvatures may follow them, log-linearly.
+    engine : {"auto", "native", "pymc"}
+        What samples. ``auto`` takes the native engine for built-in laws and PyMC for others; both sample the
+        same density. `Posterior.engine` tells which it was.
     random_seed : int
         The same seed gives the same posterior on the same machine and versions.
     progress : callable, optional
@@ -141,41 +140,140 @@ def fit(
     SweepError
         If the sweep cannot be fitted: one batch size, no usable run, too few runs, an unusable covariate.
     InputError
-        If the law or a prior's name is unknown, or the seed is not a non-negative integer.
+        If the law, the engine or a prior's name is unknown, the native engine is asked for a law that is not
+        built in, or the seed is not a non-negative integer.
     UntrustworthyFitError
         If the chains still do not pass after the second attempt; carries the posterior.
     """
-    law = get_law(law)
+    (posterior,) = fit_many(
+        [sweep],
+        law=law,
+        priors=priors,
+        covariates=covariates,
+        engine=engine,
+        random_seed=random_seed,
+        progress=progress,
+    )
+    if not posterior.diagnostics.trustworthy:
+        raise UntrustworthyFitError(posterior, posterior.diagnostics.problems)
+    return posterior
+
+
+def fit_many(
+    sweeps: Sequence[Sweep],
+    *,
+    law: str | Law | Sequence[str | Law] = "broken_power",
+    priors: Mapping[str, Prior] | None = None,
+    covariates: Sequence[str] = (),
+    engine: Literal["auto", "native", "pymc"] = "auto",
+    random_seed: int = 0,
+    progress: Progress | None = None,
+) -> tuple[Posterior, ...]:
+    """Fit many sweeps at once; natively all chains of all sweeps run in parallel.
+
+    Parameters
+    ----------
+    sweeps : sequence of Sweep
+        Such as the same sweep without one batch size after another.
+    law : str, Law, or a sequence of them
+        For all sweeps, or one for each.
+    priors, covariates, engine, random_seed, progress
+        As for `fit`, for all sweeps; each posterior is the one that `fit` would give.
+
+    Returns
+    -------
+    tuple of Posterior
+        In the order of the sweeps. One whose chains do not pass after the second attempt is among them:
+        look at ``posterior.diagnostics.trustworthy``.
+
+    Raises
+    ------
+    SweepError, InputError
+        As for `fit`, and if there is not one law for each sweep.
+    """
+    laws = [get_law(law)] * len(sweeps) if isinstance(law, str | Law) else [get_law(name) for name in law]
+    if len(laws) != len(sweeps):
+        raise InputError(
+            f"There must be one law for all sweeps or one for each; got {len(laws)} laws for "
+            f"{len(sweeps)} sweeps."
+        )
     if not (isinstance(random_seed, int | np.integer) and 0 <= random_seed < 2**32):
         raise InputError(f"'random_seed' must be an integer from 0 to 2**32 - 1; got {random_seed!r}.")
-    observations = observe(sweep, covariates)
-    chosen = _priors(observations, law, priors)
     report = progress or _silent
-    report("preparing the model", None)
-    from surge_fit import model as definition
-
-    model = definition.assemble(observations, law, chosen)
-    compiled = _compile(model, definition.structure(observations, law, chosen), report)
-    tree = _sample(compiled, _USUAL, int(random_seed), report)
-    diagnostics = diagnose(tree)
-    if not diagnostics.trustworthy:
-        report("sampling again, in smaller steps", None)
-        tree = _sample(compiled, _CAREFUL, int(random_seed) + 1, report)
-        diagnostics = diagnose(tree)
+    tasks = [
+        _task(sweep, law, priors, tuple(covariates), engine, int(random_seed))
+        for sweep, law in zip(sweeps, laws, strict=True)
+    ]
+    for chosen in ("native", "pymc"):
+        mine = [task for task in tasks if task.engine == chosen]
+        _sample(mine, _EFFORTS[chosen][0], "sampling", report)
+        again = [task for task in mine if not task.diagnostics.trustworthy]
+        _sample(again, _EFFORTS[chosen][1], "sampling again, in smaller steps", report)
     report("drawing predictions", None)
-    tree = _with_predictions(tree, model, int(random_seed))
-    posterior = Posterior(
-        tree=tree,
-        sweep=sweep,
-        law=law,
-        priors=chosen,
-        random_seed=int(random_seed),
-        diagnostics=diagnostics,
-        covariates=tuple(covariates),
-    )
-    if not diagnostics.trustworthy:
-        raise UntrustworthyFitError(posterior, diagnostics.problems)
-    return posterior
+    return tuple(task.posterior() for task in tasks)
+
+
+@dataclass
+class _Task:
+    """One fit on its way."""
+
+    sweep: Sweep
+    observations: Observations
+    law: Law
+    priors: Priors
+    covariates: tuple[str, ...]
+    engine: Engine
+    seed: int
+    attempts: int = 0
+    draws: Draws = ({}, {})
+
+    @cached_property
+    def diagnostics(self) -> Diagnostics:
+        return diagnose(self.draws[0], self.draws[1]["diverging"])
+
+    def take(self, draws: Draws) -> None:
+        self.draws = draws
+        self.attempts += 1
+        self.__dict__.pop("diagnostics", None)
+
+    def posterior(self) -> Posterior:
+        free, statistics = self.draws
+        tree = assemble_tree(self.observations, self.law, self.priors, free, statistics, self.seed)
+        return Posterior(
+            tree=tree,
+            sweep=self.sweep,
+            law=self.law,
+            priors=self.priors,
+            random_seed=self.seed,
+            diagnostics=self.diagnostics,
+            covariates=self.covariates,
+            engine=self.engine,
+        )
+
+
+def _task(
+    sweep: Sweep,
+    law: Law,
+    priors: Mapping[str, Prior] | None,
+    covariates: tuple[str, ...],
+    engine: str,
+    seed: int,
+) -> _Task:
+    observations = observe(sweep, covariates)
+    require_enough_runs(observations, law)
+    chosen = _priors(observations, law, priors)
+    return _Task(sweep, observations, law, chosen, covariates, _engine(engine, law), seed)
+
+
+def _engine(asked: str, law: Law) -> Engine:
+    if asked not in ("auto", "native", "pymc"):
+        raise InputError(f"'engine' must be 'auto', 'native' or 'pymc'; got {asked!r}.")
+    if asked == "native" and not native.can_sample(law):
+        raise InputError(
+            f"The native engine samples the built-in laws (`surge-fit laws`); {law.name!r} is not one of "
+            "them. Take engine='pymc', or 'auto'."
+        )
+    return "native" if asked != "pymc" and native.can_sample(law) else "pymc"
 
 
 def _silent(stage: str, share: float | None) -> None:
@@ -186,92 +284,30 @@ def _priors(observations: Observations, law: Law, replacements: Mapping[str, Pri
     return default_priors(observations, law).replace(**dict(replacements or {}))
 
 
-def _compile(model: pm.Model, structure: tuple[object, ...], report: Progress) -> Any:
-    """Compile the model's log density, or take the compiled one of an equal structure."""
-    from surge_fit.model import model_data
+def _sample(tasks: Sequence[_Task], effort: _Effort, stage: str, report: Progress) -> None:
+    """Sample tasks of one engine, and leave the draws with them."""
+    if not tasks:
+        return
+    each = CHAINS * (effort.tune + effort.draws)
+    settings = {"chains": CHAINS, **asdict(effort)}
+    # The second attempt must not begin like the first.
+    seeds = [task.seed + task.attempts for task in tasks]
 
-    if structure not in _compiled:
-        report("compiling the model", None)
-        import nutpie
-
-        if len(_compiled) >= _COMPILED_MODELS:
-            _compiled.pop(next(iter(_compiled)))
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            _compiled[structure] = nutpie.compile_pymc_model(model)
-    compiled = _compiled[structure]
-    data = model_data(model)
-    return compiled.with_data(**{name: data[name] for name in replaceable_data(compiled)})
-
-
-def _sample(compiled: Any, effort: _Effort, seed: int, report: Progress) -> xr.DataTree:
-    import nutpie
-
-    sampler = nutpie.sample(
-        compiled,
-        draws=effort.draws,
-        tune=effort.tune,
-        chains=CHAINS,
-        seed=seed,
-        target_accept=effort.target_accept,
-        progress_bar=False,
-        blocking=False,
-    )
-    report("sampling", 0.0)
-    try:
-        while True:
-            try:
-                return as_datatree(sampler.wait(timeout=_REPORT_SECONDS))
-            except TimeoutError:
-                if report is not _silent:
-                    report("sampling", _drawn(sampler) / (CHAINS * (effort.tune + effort.draws)))
-    except BaseException:
-        sampler.cancel()
-        raise
-
-
-@contextmanager
-def _quiet(logger: str) -> Iterator[None]:
-    """Keep a library's notices of what it does off the terminal; warnings still show."""
-    log = logging.getLogger(logger)
-    level = log.level
-    log.setLevel(logging.WARNING)
-    try:
-        yield
-    finally:
-        log.setLevel(level)
-
-
-def _drawn(sampler: Any) -> int:
-    """How many draws, tuning included, the chains have made so far."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # ArviZ wonders at chains without draws
-        so_far = as_datatree(sampler.inspect())
-    groups = [so_far[name] for name in ("warmup_sample_stats", "sample_stats") if name in so_far.children]
-    return sum(int(np.isfinite(group["energy"]).sum()) for group in groups)
-
-
-def _with_predictions(tree: xr.DataTree, model: pm.Model, seed: int) -> xr.DataTree:
-    """Add prior, prior predictive, posterior predictive, observed and constant data to the posterior."""
-    import pymc as pm
-    import xarray as xr
-
-    posterior = tree["posterior"].to_dataset()
-    posterior = posterior.drop_vars([name for name in posterior.data_vars if str(name).endswith("__")])
-    every = max(1, posterior.sizes["chain"] * posterior.sizes["draw"] // _PREDICTIVE_DRAWS)
-    # The graphs are small and run a few hundred times: interpreting them is faster than compiling them.
-    kwargs: dict[str, Any] = {"random_seed": seed, "compile_kwargs": {"mode": "FAST_COMPILE"}}
-    with warnings.catch_warnings(), _quiet("pymc"), model:
-        # Censored losses are a potential, which has no predictive draws of its own.
-        warnings.filterwarnings("ignore", message="The effect of Potentials", category=UserWarning)
-        before = as_datatree(pm.sample_prior_predictive(_PREDICTIVE_DRAWS, **kwargs))
-        # Without the data that it was fitted with, PyMC would draw the parameters anew, from their priors.
-        trace = as_trace(
-            posterior=posterior.isel(draw=slice(None, None, every)),
-            constant_data=before["constant_data"].to_dataset(),
+    def told(before: int) -> Callable[[int], None] | None:
+        return (
+            None if report is _silent else lambda made: report(stage, (before + made) / (each * len(tasks)))
         )
-        after = as_datatree(pm.sample_posterior_predictive(trace, progressbar=False, **kwargs))
-    groups = {"posterior": posterior, "sample_stats": tree["sample_stats"].to_dataset()}
-    for source in (before, after):
-        groups |= {name: node.to_dataset() for name, node in source.children.items() if name not in groups}
-    return xr.DataTree.from_dict(groups)
+
+    if tasks[0].engine == "native":
+        models = [native.model(task.observations, task.law, task.priors) for task in tasks]
+        found = native.sample(models, seeds, **settings, progress=told(0))
+    else:
+        from surge_fit.pymc_engine import Sampler
+
+        found = []
+        for number, (task, seed) in enumerate(zip(tasks, seeds, strict=True)):
+            sampler = Sampler(task.observations, task.law, task.priors, report)
+            report(stage, number / len(tasks))
+            found.append(sampler.sample(seed, **settings, progress=told(number * each)))
+    for task, draws in zip(tasks, found, strict=True):
+        task.take(draws)

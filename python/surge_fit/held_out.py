@@ -16,6 +16,7 @@ from surge_fit import surface
 from surge_fit.observations import Observations, Runs
 from surge_fit.posterior import Posterior
 from surge_fit.prior_scales import FLOOR_GAP
+from surge_fit.priors import StudentT
 from surge_fit.typing import FloatArray
 
 _POINTS = 512
@@ -26,6 +27,8 @@ _LEAST_POINTS = 9
 
 _BLOCKS = 40
 """Blocks of consecutive draws, whose means give the Monte Carlo error."""
+
+_STUDENT_T = StudentT(surface.STUDENT_T_DEGREES, 0.0, 1.0)
 
 
 def held_out_log_density(
@@ -59,7 +62,7 @@ def held_out_log_density(
     if len(points.value):
         sd = np.sqrt(posterior.draws("optimum_noise")[:, None] ** 2 + points.se**2)
         t = (points.value - log_optimum) / sd
-        return np.asarray((_log_student_t(t, surface.STUDENT_T_DEGREES) - np.log(sd)).sum(axis=1))
+        return np.asarray((_STUDENT_T.log_density(t) - np.log(sd)).sum(axis=1))
 
     wall, width = posterior.draws("wall")[:, None], posterior.draws("wall_width")[:, None]
     seen = _at(observations.wall, batch_size_index)
@@ -161,10 +164,10 @@ def _integrate_floor(
     nodes = np.tan(np.pi * ((np.arange(share) + 0.5) / share - 0.5))
     floor = (places[:, :, None] + widths[:, :, None] * nodes).reshape(draws, -1)
 
-    log_value = _log_student_t((floor - location) / scale, FLOOR_GAP.degrees) - math.log(scale)
+    log_value = StudentT(FLOOR_GAP.degrees, location, scale).log_density(floor)
     for place, sd in zip(finished.T, finished_sd.T, strict=True):
         t = (floor - place[:, None]) / sd[:, None]
-        log_value += _log_student_t(t, surface.STUDENT_T_DEGREES) - np.log(sd)[:, None]
+        log_value += _STUDENT_T.log_density(t) - np.log(sd)[:, None]
     for place, sd, logit in zip(censored.T, censored_sd.T, censored_logit.T, strict=True):
         survival = surface.log_survival(np, (place[:, None] - floor) / sd[:, None])
         log_value += surface.log_huge_loss(np, logit[:, None], survival)
@@ -175,10 +178,3 @@ def _integrate_floor(
     log_ratio = log_value - np.log(covered)
     highest = log_ratio.max(axis=1)
     return np.asarray(highest + np.log(np.exp(log_ratio - highest[:, None]).sum(axis=1)) - math.log(share))
-
-
-def _log_student_t(t: FloatArray, degrees: float) -> FloatArray:
-    """Log density of Student's t with unit scale."""
-    half = 0.5 * (degrees + 1.0)
-    constant = math.lgamma(half) - math.lgamma(0.5 * degrees) - 0.5 * math.log(degrees * math.pi)
-    return np.asarray(constant - half * np.log1p(t**2 / degrees))

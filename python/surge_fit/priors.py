@@ -29,6 +29,25 @@ class Prior(ABC):
     def widths(self) -> tuple[float, ...]:
         """All numbers but the location."""
 
+    @property
+    @abstractmethod
+    def centre(self) -> float | None:
+        """Where the distribution lies, of log-normal ones in logarithms; None of half-normal ones."""
+
+    @abstractmethod
+    def log_density(self, x: FloatArray | float) -> FloatArray:
+        """Log of the density.
+
+        Parameters
+        ----------
+        x : array_like
+            −inf where the distribution has no values.
+
+        Returns
+        -------
+        ndarray of float64, shape of `x`
+        """
+
     @abstractmethod
     def draw(self, rng: np.random.Generator, size: int | tuple[int, ...]) -> FloatArray:
         """Draw independent values.
@@ -44,6 +63,9 @@ class Prior(ABC):
         -------
         ndarray of float64, shape `size`
         """
+
+
+_LOG_SQRT_2_PI = 0.5 * math.log(2 * math.pi)
 
 
 def _require_positive(family: str, name: str, value: float) -> None:
@@ -73,6 +95,15 @@ class Normal(Prior):
         """See `Prior.widths`."""
         return (self.sd,)
 
+    @property
+    def centre(self) -> float:
+        """See `Prior.centre`."""
+        return self.mean
+
+    def log_density(self, x: FloatArray | float) -> FloatArray:
+        """See `Prior.log_density`."""
+        return np.asarray(-0.5 * ((x - self.mean) / self.sd) ** 2 - math.log(self.sd) - _LOG_SQRT_2_PI)
+
     def draw(self, rng: np.random.Generator, size: int | tuple[int, ...]) -> FloatArray:
         """See `Prior.draw`."""
         return rng.normal(self.mean, self.sd, size)
@@ -98,6 +129,19 @@ class LogNormal(Prior):
         """See `Prior.widths`."""
         return (self.log_sd,)
 
+    @property
+    def centre(self) -> float:
+        """See `Prior.centre`."""
+        return math.log(self.median)
+
+    def log_density(self, x: FloatArray | float) -> FloatArray:
+        """See `Prior.log_density`."""
+        positive = np.asarray(x, dtype=np.float64) > 0
+        log_x = np.log(np.where(positive, x, 1.0))
+        z = (log_x - math.log(self.median)) / self.log_sd
+        density = -0.5 * z**2 - log_x - math.log(self.log_sd) - _LOG_SQRT_2_PI
+        return np.where(positive, density, -np.inf)
+
     def draw(self, rng: np.random.Generator, size: int | tuple[int, ...]) -> FloatArray:
         """See `Prior.draw`."""
         return self.median * np.exp(rng.normal(0.0, self.log_sd, size))
@@ -120,6 +164,16 @@ class HalfNormal(Prior):
     def widths(self) -> tuple[float, ...]:
         """See `Prior.widths`."""
         return (self.sd,)
+
+    @property
+    def centre(self) -> float | None:
+        """See `Prior.centre`."""
+        return None
+
+    def log_density(self, x: FloatArray | float) -> FloatArray:
+        """See `Prior.log_density`."""
+        constant = math.log(2.0) - math.log(self.sd) - _LOG_SQRT_2_PI
+        return np.where(np.asarray(x) < 0, -np.inf, constant - 0.5 * (np.asarray(x) / self.sd) ** 2)
 
     def draw(self, rng: np.random.Generator, size: int | tuple[int, ...]) -> FloatArray:
         """See `Prior.draw`."""
@@ -147,6 +201,19 @@ class StudentT(Prior):
     def widths(self) -> tuple[float, ...]:
         """See `Prior.widths`."""
         return (self.degrees, self.scale)
+
+    @property
+    def centre(self) -> float:
+        """See `Prior.centre`."""
+        return self.location
+
+    def log_density(self, x: FloatArray | float) -> FloatArray:
+        """See `Prior.log_density`."""
+        half = 0.5 * (self.degrees + 1.0)
+        constant = math.lgamma(half) - math.lgamma(0.5 * self.degrees)
+        constant -= 0.5 * math.log(self.degrees * math.pi) + math.log(self.scale)
+        t = (np.asarray(x) - self.location) / self.scale
+        return np.asarray(constant - half * np.log1p(t**2 / self.degrees))
 
     def draw(self, rng: np.random.Generator, size: int | tuple[int, ...]) -> FloatArray:
         """See `Prior.draw`."""

@@ -21,6 +21,9 @@ Protocol: TypeAlias = Literal["one_step", "fixed_steps", "fixed_tokens", "to_tar
 RunStatus: TypeAlias = Literal["finished", "diverged", "crashed", "stopped"]
 """How a run ended."""
 
+Engine: TypeAlias = Literal["native", "pymc"]
+"""What samples: compiled ahead of time, in Rust; or the definition in PyMC, compiled by nutpie."""
+
 Path: TypeAlias = str | PathLike[str]
 """Anything that names a file."""
 

@@ -22,7 +22,7 @@ use std::fmt::Debug;
 pub(crate) use arithmetic::{Arithmetic, Kernel, Plain, dispatch};
 pub use batch::{evaluate, gradient, per_draw};
 pub(crate) use columns::{Columns, Output};
-pub(crate) use math::{exp, log, logistic};
+pub(crate) use math::{exp, log, logistic, softplus};
 pub use reduce::{Landscape, expected_regret, quantiles};
 
 use crate::error::Error;

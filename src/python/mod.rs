@@ -3,6 +3,7 @@
 pub mod dump;
 pub mod law;
 pub mod noise;
+pub mod posterior;
 pub mod statistics;
 
 use numpy::PyReadonlyArray1;

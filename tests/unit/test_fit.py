@@ -41,6 +41,8 @@ def test_the_fit_is_trustworthy_and_keeps_what_arviz_wants(posterior):
     assert set(posterior.tree.children) == {
         "posterior",
         "sample_stats",
+        "log_likelihood",
+        "log_prior",
         "prior",
         "prior_predictive",
         "posterior_predictive",

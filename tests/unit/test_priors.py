@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from scipy import stats
 from surge_fit import HalfNormal, InputError, LogNormal, Normal, Priors, StudentT
 
 
@@ -19,6 +20,21 @@ def test_draws_have_the_quantiles_of_their_distribution(prior, median, central_9
     low, middle, high = np.quantile(draws, [0.05, 0.5, 0.95])
     assert middle == pytest.approx(median, abs=0.01)
     assert (low, high) == pytest.approx(central_90, abs=0.03)
+
+
+@pytest.mark.parametrize(
+    ("prior", "reference"),
+    [
+        (Normal(2.0, 0.5), stats.norm(2.0, 0.5)),
+        (LogNormal(0.6, 0.4), stats.lognorm(0.4, scale=0.6)),
+        (HalfNormal(0.3), stats.halfnorm(scale=0.3)),
+        (StudentT(4.0, 0.5, 1.5), stats.t(4.0, 0.5, 1.5)),
+    ],
+)
+def test_log_densities_are_those_of_scipy(prior, reference):
+    x = np.array([[-3.0, -1e-3], [0.2, 1.0], [7.0, 40.0]])
+    assert prior.log_density(x) == pytest.approx(reference.logpdf(x), rel=1e-12)
+    assert prior.log_density(0.7) == pytest.approx(float(reference.logpdf(0.7)), rel=1e-12)
 
 
 def test_a_prior_with_impossible_numbers_is_refused():

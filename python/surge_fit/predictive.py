@@ -1,0 +1,353 @@
+"""Draws of the free parameters → everything that follows from them, in NumPy.
+
+Interpreters of `surge_fit.definition` that compute: deterministic quantities, draws from the prior, draws of
+runs, densities. All draws are computed at once; arrays have the dims ``chain`` and ``draw`` in front. No
+sampler is imported, so that any of them can call `assemble_tree`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+from surge_fit import discrepancy
+from surge_fit.definition import coordinates, interpret
+from surge_fit.law import Law
+from surge_fit.observations import Observations
+from surge_fit.priors import Normal, Prior, Priors, StudentT
+from surge_fit.surface import STUDENT_T_DEGREES, divergence_probability
+from surge_fit.typing import FloatArray, Namespace
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+Variables: TypeAlias = dict[str, tuple[tuple[str, ...], np.ndarray]]
+"""Dims and values by name, as xarray takes them."""
+
+PREDICTIVE_DRAWS = 500
+"""Draws of the prior, and about so many of the runs: enough for checks, which are means and quantiles."""
+
+_MOST_POINTWISE = 400
+"""Up to so many runs, their log likelihood is kept for every draw; of more, for the predictive draws."""
+
+_DRAWS = ("chain", "draw")
+_STUDENT_T = StudentT(STUDENT_T_DEGREES, 0.0, 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class _Free:
+    """A free parameter, and the log density that it was given."""
+
+    dims: tuple[str, ...]
+    value: FloatArray
+    density_dims: tuple[str, ...]
+    log_density: Callable[[], FloatArray]
+
+
+@dataclass(frozen=True, slots=True)
+class _Likelihood:
+    """Runs of one dim; where only a bound of them is known, there is nothing to draw or to show."""
+
+    dim: str
+    log_density: Callable[[], FloatArray]
+    seen: np.ndarray | None = None
+    draw: Callable[[np.random.Generator], np.ndarray] | None = None
+
+
+class _OnDraws:
+    """Looks the free parameters up among draws, and keeps what follows from them."""
+
+    xp: Namespace = np
+
+    def __init__(self, given: Mapping[str, FloatArray]) -> None:
+        self._given = given
+        self.known: Variables = {}
+        self.free: dict[str, _Free] = {}
+        self.follows: Variables = {}
+        self.likelihoods: dict[str, _Likelihood] = {}
+
+    def _values(
+        self, name: str, dim: str | None, draw: Callable[[np.random.Generator, tuple[int, ...]], FloatArray]
+    ) -> FloatArray:
+        """Values of a free parameter of this dim; `draw` draws so many of them from the prior."""
+        return self._given[name]
+
+    def _take(self, name: str, prior: Prior, dim: str | None, shift: Any = 0.0) -> FloatArray:
+        value = self._values(name, dim, lambda rng, size: prior.draw(rng, size) + shift)
+        dims = (dim,) if dim else ()
+        self.free[name] = _Free(dims, value, dims, lambda: prior.log_density(value - shift))
+        return value
+
+    def data(self, name: str, value: Any, dim: str | None = None) -> np.ndarray:
+        array = np.asarray(value)
+        self.known[name] = ((dim,) if dim else tuple(f"{name}_dim_{i}" for i in range(array.ndim))), array
+        return array
+
+    def variable(self, name: str, prior: Prior, dim: str | None = None, shift: Any = None) -> FloatArray:
+        if prior.centre is not None:
+            self.data(f"{name}_prior_location", prior.centre)
+        return self._take(name, prior, dim, 0.0 if shift is None else shift)
+
+    def standard_normal(self, name: str, dim: str) -> FloatArray:
+        return self._take(name, Normal(0.0, 1.0), dim)
+
+    def process(self, name: str, curve: Any, scale: Any, rows: discrepancy.Rows, dim: str) -> FloatArray:
+        def draw(rng: np.random.Generator, size: tuple[int, ...]) -> FloatArray:
+            return np.asarray(discrepancy.deviate(curve, scale, rows, rng.standard_normal(size)))
+
+        value = self._values(name, dim, draw)
+        self.free[name] = _Free(
+            (dim,), value, (), lambda: np.asarray(discrepancy.log_density(np, value, curve, scale, rows))
+        )
+        return value
+
+    def deterministic(self, name: str, value: Any, dim: str | None = None) -> Any:
+        self.follows[name] = (dim,) if dim else (), value
+        return value
+
+    def student_t(self, name: str, mean: Any, sd: Any, value: np.ndarray, dim: str) -> None:
+        self.likelihoods[name] = _Likelihood(
+            dim,
+            lambda: _STUDENT_T.log_density((value - mean) / sd) - np.log(sd),
+            value,
+            lambda rng: mean + sd * _STUDENT_T.draw(rng, mean.shape),
+        )
+
+    def bernoulli(self, name: str, logit: Any, value: np.ndarray, dim: str) -> None:
+        self.likelihoods[name] = _Likelihood(
+            dim,
+            lambda: -np.logaddexp(0.0, np.where(value == 1, -logit, logit)),
+            value.astype(np.int64),
+            lambda rng: (rng.random(logit.shape) < divergence_probability(np, logit, 0.0, 1.0)).astype(
+                np.int64
+            ),
+        )
+
+    def censored(self, name: str, log_probability: Any, dim: str) -> None:
+        self.likelihoods[name] = _Likelihood(dim, lambda: np.asarray(log_probability))
+
+
+class _FromPrior(_OnDraws):
+    """Draws the free parameters from their priors."""
+
+    def __init__(self, observations: Observations, count: int, seed: int) -> None:
+        super().__init__({})
+        self._size = {dim: len(labels) for dim, labels in coordinates(observations).items()}
+        self._count, self._rng = count, np.random.default_rng(seed)
+
+    def _values(
+        self, name: str, dim: str | None, draw: Callable[[np.random.Generator, tuple[int, ...]], FloatArray]
+    ) -> FloatArray:
+        # A shift by another parameter is one number per draw, and so is a parameter that is shifted.
+        return draw(self._rng, (1, self._count, *((self._size[dim],) if dim else ())))
+
+
+def _at(observations: Observations, law: Law, priors: Priors, free: Mapping[str, FloatArray]) -> _OnDraws:
+    found = _OnDraws(free)
+    interpret(observations, law, priors, found)
+    return found
+
+
+def _with_draws(variables: Variables) -> Variables:
+    return {name: ((*_DRAWS, *dims), value) for name, (dims, value) in variables.items()}
+
+
+def _parameters(found: _OnDraws) -> Variables:
+    """The free parameters, and those that follow from them."""
+    return _with_draws({name: (free.dims, free.value) for name, free in found.free.items()} | found.follows)
+
+
+def deterministics(
+    observations: Observations, law: Law, priors: Priors, free: Mapping[str, FloatArray]
+) -> Variables:
+    """Compute all that follows from draws of the free parameters.
+
+    Parameters
+    ----------
+    observations : Observations
+    law : Law
+        Built in or not.
+    priors : Priors
+        All priors of the model.
+    free : mapping of str to ndarray, each of shape (chain, draw) or (chain, draw, entry)
+        Draws of every free parameter, on the scale of its prior.
+
+    Returns
+    -------
+    dict of str to (dims, ndarray)
+        What `surge_fit.model` registers as deterministic, by the same names.
+
+    Raises
+    ------
+    KeyError
+        If a free parameter is missing.
+    """
+    return _with_draws(_at(observations, law, priors, free).follows)
+
+
+def prior_draws(observations: Observations, law: Law, priors: Priors, count: int, seed: int) -> Variables:
+    """Draw all parameters from their priors.
+
+    Parameters
+    ----------
+    observations, law, priors
+        As for `deterministics`.
+    count : int
+        How many draws, of one chain.
+    seed : int
+
+    Returns
+    -------
+    dict of str to (dims, ndarray)
+        The free parameters, and those that follow from them.
+    """
+    found = _FromPrior(observations, count, seed)
+    interpret(observations, law, priors, found)
+    return _parameters(found)
+
+
+def predictive(
+    observations: Observations, law: Law, priors: Priors, free: Mapping[str, FloatArray], seed: int
+) -> Variables:
+    """Draw the runs anew under every draw of the parameters.
+
+    Parameters
+    ----------
+    observations, law, priors, free
+        As for `deterministics`.
+    seed : int
+
+    Returns
+    -------
+    dict of str to (dims, ndarray)
+        ``loss`` [the sweep's unit], ``diverged`` [0 or 1], ``log_optimum`` and ``log_steps``, as far as the
+        model has them. Of runs that are known up to a bound nothing is drawn.
+    """
+    return _runs(_at(observations, law, priors, free), np.random.default_rng(seed))
+
+
+def _runs(found: _OnDraws, rng: np.random.Generator) -> Variables:
+    seen = found.likelihoods.items()
+    return _with_draws({name: ((part.dim,), part.draw(rng)) for name, part in seen if part.draw is not None})
+
+
+def log_likelihood(
+    observations: Observations, law: Law, priors: Priors, free: Mapping[str, FloatArray]
+) -> Variables:
+    """Log density (or probability) of every run under every draw.
+
+    Parameters
+    ----------
+    observations, law, priors, free
+        As for `deterministics`.
+
+    Returns
+    -------
+    dict of str to (dims, ndarray)
+        [nats]; ``loss``, ``diverged``, ``log_optimum``, ``log_steps``, and of runs that are known up to a
+        bound ``censored_loss`` and ``censored_steps``.
+    """
+    return _pointwise(_at(observations, law, priors, free))
+
+
+def _pointwise(found: _OnDraws) -> Variables:
+    return _with_draws({name: ((part.dim,), part.log_density()) for name, part in found.likelihoods.items()})
+
+
+def log_prior(
+    observations: Observations, law: Law, priors: Priors, free: Mapping[str, FloatArray]
+) -> Variables:
+    """Log prior density of every free parameter, given those that it depends on.
+
+    Parameters
+    ----------
+    observations, law, priors, free
+        As for `deterministics`.
+
+    Returns
+    -------
+    dict of str to (dims, ndarray)
+        [nats]; with the dim of the parameter, or of all cells together for ``log_optimal_learning_rate``.
+    """
+    return _densities(_at(observations, law, priors, free))
+
+
+def _densities(found: _OnDraws) -> Variables:
+    return _with_draws({name: (free.density_dims, free.log_density()) for name, free in found.free.items()})
+
+
+def assemble_tree(
+    observations: Observations,
+    law: Law,
+    priors: Priors,
+    free: Mapping[str, FloatArray],
+    sample_stats: Mapping[str, np.ndarray],
+    seed: int,
+) -> xr.DataTree:
+    """Everything that a fit keeps, as ArviZ reads it.
+
+    Parameters
+    ----------
+    observations, law, priors, free
+        As for `deterministics`.
+    sample_stats : mapping of str to ndarray, each of shape (chain, draw, ...)
+        What the sampler tells of every draw.
+    seed : int
+        Of the draws from the prior and of the runs.
+
+    Returns
+    -------
+    xarray.DataTree
+        Groups ``posterior``, ``sample_stats``, ``log_likelihood``, ``log_prior``, ``prior``,
+        ``prior_predictive``, ``posterior_predictive``, ``observed_data`` and ``constant_data``. Draws of runs
+        are thinned to about `PREDICTIVE_DRAWS`, and so is the log likelihood of more than 400 runs.
+    """
+    import xarray as xr
+
+    posterior = _at(observations, law, priors, free)
+    chains, draws = next(iter(free.values())).shape[:2]
+    every = max(1, chains * draws // PREDICTIVE_DRAWS)
+    few = _at(observations, law, priors, {name: values[:, ::every] for name, values in free.items()})
+    prior = _FromPrior(observations, PREDICTIVE_DRAWS, seed)
+    interpret(observations, law, priors, prior)
+    labels, parts = coordinates(observations), posterior.likelihoods
+    pointwise = posterior if sum(len(labels[p.dim]) for p in parts.values()) <= _MOST_POINTWISE else few
+    observed = [part.seen for part in parts.values() if part.seen is not None]
+    rng = np.random.default_rng([seed, 1])
+    groups: dict[str, Variables] = {
+        "posterior": _parameters(posterior),
+        "sample_stats": {
+            name: ((*_DRAWS, *(f"{name}_dim_{i}" for i in range(value.ndim - 2))), value)
+            for name, value in sample_stats.items()
+        },
+        "log_likelihood": _pointwise(pointwise),
+        "log_prior": _densities(posterior),
+        "prior": _parameters(prior),
+        "prior_predictive": _runs(prior, rng),
+        "posterior_predictive": _runs(few, rng),
+        "observed_data": {n: ((part.dim,), part.seen) for n, part in parts.items() if part.seen is not None},
+        "constant_data": {
+            name: (dims, value)
+            for name, (dims, value) in posterior.known.items()
+            if not any(value is seen for seen in observed)
+        },
+    }
+    thinned = {"posterior_predictive"} | ({"log_likelihood"} if pointwise is few else set())
+    return xr.DataTree.from_dict(
+        {
+            name: _dataset(variables, labels, every if name in thinned else 1)
+            for name, variables in groups.items()
+        }
+    )
+
+
+def _dataset(variables: Variables, labels: Mapping[str, Any], every: int) -> xr.Dataset:
+    """Variables with the coordinates of their dims; draws are counted in steps of `every`."""
+    import xarray as xr
+
+    sizes = {dim: n for dims, values in variables.values() for dim, n in zip(dims, values.shape, strict=True)}
+    counted = {dim: np.arange(n) * (every if dim == "draw" else 1) for dim, n in sizes.items()}
+    return xr.Dataset(variables, {dim: labels.get(dim, counted[dim]) for dim in sizes})

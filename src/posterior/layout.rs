@@ -1,0 +1,43 @@
+//! Where each free variable lies in the vector that is sampled.
+
+use super::prior::Prior;
+
+/// One free variable: a stretch of the unconstrained vector, all of whose entries have the same prior.
+#[derive(Debug, Clone)]
+pub struct Variable {
+    /// As in the model's definition.
+    pub name: String,
+    /// First entry.
+    pub start: usize,
+    /// How many entries.
+    pub len: usize,
+    /// Whether it is one number, rather than one for each cell, group or covariate.
+    pub scalar: bool,
+    /// Of every entry; None for the optima, whose prior is the Gaussian process around the law.
+    pub prior: Option<Prior>,
+}
+
+impl Variable {
+    /// Whether it is sampled as its logarithm.
+    #[must_use]
+    pub fn is_positive(&self) -> bool {
+        self.prior.is_some_and(|prior| prior.is_positive())
+    }
+}
+
+/// All free variables, in the order of the vector.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Layout {
+    pub variables: Vec<Variable>,
+    pub size: usize,
+}
+
+impl Layout {
+    /// Append a variable, of so many entries or a scalar, and return where it starts.
+    pub fn push(&mut self, name: impl Into<String>, entries: Option<usize>, prior: Option<Prior>) -> usize {
+        let (start, len) = (self.size, entries.unwrap_or(1));
+        self.variables.push(Variable { name: name.into(), start, len, scalar: entries.is_none(), prior });
+        self.size += len;
+        start
+    }
+}

@@ -1,0 +1,28 @@
+//! The native engine: log density and gradient of the built-in models, sampled by nuts-rs.
+//!
+//! A model is composed from parts, each a value with its derivatives: the prior of every variable, the population of
+//! the groups, the law with the optima around it, published optima, the valleys with their wall, and the steps to a
+//! target. Everything is on the unconstrained scale: positive variables as logarithms.
+
+mod curve;
+mod density;
+mod lanes;
+mod layout;
+mod observed;
+mod points;
+mod pooling;
+mod prior;
+mod process;
+mod sampling;
+mod steps;
+mod student;
+mod valleys;
+
+pub use density::{Model, Priors};
+pub use layout::Variable;
+pub use observed::{Cells, Observed, Runs};
+pub use prior::Prior;
+pub use sampling::{Chain, Settings, sample};
+
+#[cfg(test)]
+mod tests;

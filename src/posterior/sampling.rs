@@ -1,0 +1,257 @@
+//! Chains of the No-U-Turn sampler (nuts-rs) over one model or many, in parallel.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use nuts_rs::rand::rngs::ChaCha8Rng;
+use nuts_rs::rand::{Rng, RngExt, SeedableRng};
+use nuts_rs::{
+    Chain as _, CpuLogpFunc, CpuMath, CpuMathError, HasDims, LogpError, LowRankNutsSettings, Settings as _,
+    Storable, Value,
+};
+
+use super::density::Model;
+use super::layout::Variable;
+use super::prior::Prior;
+use crate::error::Error;
+
+/// How often the caller is told of the progress, and may stop.
+const HEARTBEAT: Duration = Duration::from_millis(20);
+
+/// Places from which a chain tries to start.
+const STARTS: usize = 100;
+
+/// How to sample.
+#[derive(Debug, Clone, Copy)]
+pub struct Settings {
+    /// Chains of every model.
+    pub chains: usize,
+    /// Draws of each chain that tune it and are not kept.
+    pub tune: usize,
+    /// Draws of each chain that are kept.
+    pub draws: usize,
+    /// Acceptance rate that the step size aims at.
+    pub target_accept: f64,
+    /// Threads; the results do not depend on it.
+    pub threads: usize,
+}
+
+/// What one chain gave; all vectors but `draws` have one entry per kept draw.
+#[derive(Debug, Clone, Default)]
+pub struct Chain {
+    /// Unconstrained positions, shape (draw, variable entry).
+    pub draws: Vec<f64>,
+    /// Log density.
+    pub log_density: Vec<f64>,
+    /// Of the Hamiltonian.
+    pub energy: Vec<f64>,
+    /// Of the integrator.
+    pub step_size: Vec<f64>,
+    /// Mean acceptance over the trajectory.
+    pub acceptance: Vec<f64>,
+    /// Doublings of the trajectory.
+    pub depth: Vec<i64>,
+    /// Steps of the integrator.
+    pub steps: Vec<i64>,
+    /// Whether the trajectory diverged.
+    pub diverging: Vec<bool>,
+    /// Whether the trajectory was as long as it may be.
+    pub maxdepth_reached: Vec<bool>,
+}
+
+#[derive(Debug, Clone)]
+struct Target(Model);
+
+/// A density that is not finite: the trajectory has diverged.
+#[derive(Debug, thiserror::Error)]
+#[error("the log density is not finite")]
+struct NotFinite;
+
+impl LogpError for NotFinite {
+    fn is_recoverable(&self) -> bool {
+        true
+    }
+}
+
+impl HasDims for Target {
+    fn dim_sizes(&self) -> HashMap<String, u64> {
+        HashMap::from([("unconstrained_parameter".to_owned(), self.0.size() as u64)])
+    }
+}
+
+impl CpuLogpFunc for Target {
+    type LogpError = NotFinite;
+    type FlowParameters = ();
+    type ExpandedVector = Vec<f64>;
+
+    fn dim(&self) -> usize {
+        self.0.size()
+    }
+
+    fn logp(&mut self, position: &[f64], gradient: &mut [f64]) -> Result<f64, NotFinite> {
+        let value = self.0.log_density(position, gradient);
+        if value.is_finite() && gradient.iter().all(|slope| slope.is_finite()) {
+            Ok(value)
+        } else {
+            Err(NotFinite)
+        }
+    }
+
+    fn expand_vector<R: Rng + ?Sized>(&mut self, _: &mut R, _: &[f64]) -> Result<Vec<f64>, CpuMathError> {
+        Ok(Vec::new())
+    }
+}
+
+/// Sample every model; a chain's draws depend on its model, its seed and its number alone.
+///
+/// `heartbeat` is called every few milliseconds with the number of draws made so far, tuning included, and stops the
+/// sampling by returning false.
+///
+/// # Errors
+/// [`Error::Stopped`] on request; [`Error::Sampler`] if a chain finds no place to start from.
+pub fn sample(
+    models: &[(Model, u64)],
+    settings: Settings,
+    heartbeat: &mut dyn FnMut(usize) -> bool,
+) -> Result<Vec<Vec<Chain>>, Error> {
+    let tasks = models.len() * settings.chains;
+    let (next, made, stop) = (AtomicUsize::new(0), AtomicUsize::new(0), AtomicBool::new(false));
+    let (done, results) = mpsc::channel();
+    let mut chains: Vec<Option<Chain>> = vec![None; tasks];
+    let mut failure = None;
+    std::thread::scope(|scope| {
+        for _ in 0..settings.threads.clamp(1, tasks.max(1)) {
+            let done = done.clone();
+            let (next, made, stop) = (&next, &made, &stop);
+            scope.spawn(move || {
+                loop {
+                    let task = next.fetch_add(1, Ordering::Relaxed);
+                    if task >= tasks {
+                        break;
+                    }
+                    let (model, seed) = &models[task / settings.chains];
+                    let found = run(model, *seed, task % settings.chains, settings, made, stop);
+                    let failed = found.is_err();
+                    if done.send((task, found)).is_err() || failed {
+                        stop.store(true, Ordering::Relaxed);
+                        break;
+                    }
+                }
+            });
+        }
+        drop(done);
+        loop {
+            match results.recv_timeout(HEARTBEAT) {
+                Ok((task, Ok(chain))) => chains[task] = Some(chain),
+                // Of a failure and the chains that stop because of it, the failure is told.
+                Ok((_, Err(error))) if failure.is_none() || failure == Some(Error::Stopped) => {
+                    failure = Some(error);
+                }
+                Ok(_) => {}
+                Err(mpsc::RecvTimeoutError::Timeout) => {
+                    if !heartbeat(made.load(Ordering::Relaxed)) {
+                        stop.store(true, Ordering::Relaxed);
+                        failure.get_or_insert(Error::Stopped);
+                    }
+                }
+                Err(mpsc::RecvTimeoutError::Disconnected) => break,
+            }
+        }
+    });
+    if let Some(error) = failure {
+        return Err(error);
+    }
+    let mut chains = chains.into_iter().flatten();
+    Ok(models.iter().map(|_| chains.by_ref().take(settings.chains).collect()).collect())
+}
+
+fn run(
+    model: &Model,
+    seed: u64,
+    number: usize,
+    settings: Settings,
+    made: &AtomicUsize,
+    stop: &AtomicBool,
+) -> Result<Chain, Error> {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    rng.set_stream(number as u64);
+    // The variables of a law are correlated: a mass matrix of low rank needs a third of the steps of a diagonal one.
+    let mut options = LowRankNutsSettings {
+        num_tune: settings.tune as u64,
+        num_draws: settings.draws as u64,
+        ..LowRankNutsSettings::default()
+    };
+    options.adapt_options.step_size_settings.target_accept = settings.target_accept;
+    let failed = |error: &dyn std::fmt::Display| Error::Sampler { problem: error.to_string() };
+    let start = start(model, &mut rng)?;
+    let math = CpuMath::new(Target(model.clone()));
+    let mut sampler = options.new_chain(number as u64, math, &mut rng).map_err(|error| failed(&error))?;
+    sampler.set_position(&start).map_err(|error| failed(&error))?;
+    let mut chain = Chain::default();
+    for draw in 0..settings.tune + settings.draws {
+        if stop.load(Ordering::Relaxed) {
+            return Err(Error::Stopped);
+        }
+        if draw < settings.tune {
+            sampler.draw().map_err(|error| failed(&error))?;
+        } else {
+            let (position, _, mut stats, progress) =
+                sampler.expanded_draw().map_err(|error| failed(&error))?;
+            chain.draws.extend_from_slice(&position);
+            chain.diverging.push(progress.diverging);
+            chain.steps.push(progress.num_steps.cast_signed());
+            chain.step_size.push(progress.step_size);
+            let dims = (&*sampler.math()).into();
+            for (name, value) in stats.get_all(&dims) {
+                match (name, value) {
+                    ("energy", Some(Value::ScalarF64(energy))) => chain.energy.push(energy),
+                    ("logp", Some(Value::ScalarF64(value))) => chain.log_density.push(value),
+                    ("mean_tree_accept", Some(Value::ScalarF64(rate))) => chain.acceptance.push(rate),
+                    ("depth", Some(Value::ScalarU64(depth))) => chain.depth.push(depth.cast_signed()),
+                    ("maxdepth_reached", Some(Value::ScalarBool(reached))) => {
+                        chain.maxdepth_reached.push(reached);
+                    }
+                    _ => {}
+                }
+            }
+        }
+        made.fetch_add(1, Ordering::Relaxed);
+    }
+    Ok(chain)
+}
+
+/// A place near the centre of the priors at which the density is finite.
+fn start(model: &Model, rng: &mut ChaCha8Rng) -> Result<Vec<f64>, Error> {
+    let mut model = model.clone();
+    let mut position = vec![0.0; model.size()];
+    let mut gradient = vec![0.0; model.size()];
+    for _ in 0..STARTS {
+        let variables = model.variables().to_vec();
+        for variable in &variables {
+            let (centre, reach) = centre(variable, &variables);
+            for entry in &mut position[variable.start..variable.start + variable.len] {
+                *entry = centre + reach * rng.random_range(-1.0..1.0);
+            }
+        }
+        if model.log_density(&position, &mut gradient).is_finite() && gradient.iter().all(|g| g.is_finite()) {
+            return Ok(position);
+        }
+    }
+    Err(Error::Sampler { problem: format!("none of {STARTS} starts has a finite density") })
+}
+
+/// The centre of a prior on the unconstrained scale, and how far from it a chain may start.
+fn centre(variable: &Variable, variables: &[Variable]) -> (f64, f64) {
+    match variable.prior {
+        Some(Prior::Normal { mean, sd }) => (mean, sd.min(1.0)),
+        Some(Prior::LogNormal { log_median, log_sd }) => (log_median, log_sd.min(1.0)),
+        Some(Prior::HalfNormal { sd }) => ((0.7 * sd).ln(), 0.5),
+        Some(Prior::StudentT { location, scale, .. }) => (location, scale.min(1.0)),
+        None => {
+            let reference = variables.iter().find(|v| v.name.starts_with("log_reference_learning_rate"));
+            reference.map_or((0.0, 0.5), |variable| (centre(variable, &[]).0, 0.5))
+        }
+    }
+}

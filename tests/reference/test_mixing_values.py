@@ -1,0 +1,36 @@
+"""R-hat and effective sample sizes against ArviZ's."""
+
+import numpy as np
+import pytest
+from surge_fit import mixing
+from surge_fit._compat import import_arviz
+
+arviz = import_arviz()
+
+
+def autoregressive(correlation, shift, draws=501):
+    rng = np.random.default_rng(3)
+    chains = np.zeros((4, draws))
+    for t in range(1, draws):
+        chains[:, t] = correlation * chains[:, t - 1] + rng.standard_normal(4)
+    return chains + shift * np.arange(4)[:, None]
+
+
+@pytest.mark.parametrize("correlation", [-0.5, 0.0, 0.7, 0.98])
+@pytest.mark.parametrize("shift", [0.0, 1.0])
+@pytest.mark.parametrize("ties", [False, True])
+def test_the_numbers_are_those_of_arviz(correlation, shift, ties):
+    chains = autoregressive(correlation, shift)
+    if ties:
+        chains = np.round(chains, 1)
+    assert mixing.rhat(chains) == pytest.approx(float(arviz.rhat(chains)), rel=1e-9)
+    assert mixing.ess_bulk(chains) == pytest.approx(float(arviz.ess(chains, method="bulk")), rel=1e-9)
+    assert mixing.ess_tail(chains) == pytest.approx(float(arviz.ess(chains, method="tail")), rel=1e-9)
+
+
+def test_chains_that_do_not_move_have_no_rhat():
+    assert np.isnan(mixing.rhat(np.ones((4, 100))))
+
+
+def test_chains_apart_are_told():
+    assert mixing.rhat(autoregressive(0.0, 1.0)) > 1.1 > 1.02 > mixing.rhat(autoregressive(0.0, 0.0))
