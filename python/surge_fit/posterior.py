@@ -27,6 +27,9 @@ from surge_fit.typing import Engine, FloatArray, Path
 if TYPE_CHECKING:
     import xarray as xr
 
+_OF_EVERY_DRAW = ("sample_stats", "log_prior", "log_likelihood")
+"""Groups that are about the draws of the fit, whichever group of runs is asked for."""
+
 _FORMAT = 2
 
 _FROM_POSTERIOR, _FROM_PRIOR, _OF_STEPS = 1, 2, 3
@@ -282,7 +285,7 @@ class Posterior:
         }
         return replace(
             self,
-            tree=xr.DataTree.from_dict(sets | {"sample_stats": held["sample_stats"]}),
+            tree=xr.DataTree.from_dict(sets | {name: held[name] for name in _OF_EVERY_DRAW if name in held}),
             sweep=chosen.sweep,
             covariates=(),
             speaks_of=chosen.meant,

@@ -31,9 +31,9 @@ def to_json(report: Report) -> dict[str, Any]:
     -------
     dict
         Keys ``version, law, source, group, runs, batch_unit, loss_unit, random_seed, parameters,
-        law_parameters, steps, recommendations, priors, diagnostics, warnings``. Learning rates, batch sizes
-        [batch_unit] and expected regrets [loss_unit] in full precision. What does not exist, is infinite or
-        unknown is None.
+        law_parameters, steps, recommendations, prior_sensitivity, priors, diagnostics, warnings``. Learning
+        rates, batch sizes [batch_unit] and expected regrets [loss_unit] in full precision. What does not
+        exist, is infinite or unknown is None.
     """
     diagnostics = asdict(report.diagnostics)
     diagnostics |= {
@@ -70,6 +70,7 @@ def to_json(report: Report) -> dict[str, Any]:
             },
             "steps": None if report.steps is None else _steps(report.steps),
             "recommendations": [_recommendation(held) for held in report.recommendations],
+            "prior_sensitivity": [{**asdict(held), "verdict": held.verdict} for held in report.sensitivities],
             "priors": {name: str(prior) for name, prior in report.priors.items()},
             "diagnostics": diagnostics,
             "warnings": report.warnings,

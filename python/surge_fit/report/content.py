@@ -17,6 +17,7 @@ from surge_fit.prediction import StepsPrediction, predict_steps
 from surge_fit.priors import Priors
 from surge_fit.recommendation import Recommendation
 from surge_fit.report.statements import statement, warnings_of
+from surge_fit.sensitivity import PriorSensitivity, has_densities, prior_sensitivity
 from surge_fit.steps import StraightLine, straight_line
 from surge_fit.trends import Population, estimate_population
 from surge_fit.typing import BatchUnit
@@ -117,6 +118,8 @@ class Report:
     steps : StepsReport or None
         None where no steps to a target were fitted.
     recommendations : tuple of Recommendation
+    sensitivities : tuple of PriorSensitivity
+        Of the laws' numbers, and of the optimum at each recommended batch size.
     priors : Priors
     diagnostics : Diagnostics
     warnings : tuple of str
@@ -138,6 +141,7 @@ class Report:
     statements: tuple[str, ...]
     steps: StepsReport | None
     recommendations: tuple[Recommendation, ...]
+    sensitivities: tuple[PriorSensitivity, ...]
     priors: Priors
     diagnostics: Diagnostics
     warnings: tuple[str, ...]
@@ -160,6 +164,7 @@ def compose(posterior: Posterior, recommendations: Sequence[Recommendation] = ()
     """
     sweep = posterior.sweep
     parameters = estimate_parameters(posterior)
+    sensitivities = _sensitivities(posterior, recommendations)
     return Report(
         source=sweep.source,
         group=posterior.speaks_of,
@@ -173,9 +178,10 @@ def compose(posterior: Posterior, recommendations: Sequence[Recommendation] = ()
         statements=tuple(statement(estimate, sweep.batch_unit) for estimate in parameters),
         steps=_steps(posterior) if posterior.has_steps else None,
         recommendations=tuple(recommendations),
+        sensitivities=sensitivities,
         priors=posterior.priors,
         diagnostics=posterior.diagnostics,
-        warnings=warnings_of(posterior, parameters, recommendations),
+        warnings=warnings_of(posterior, parameters, recommendations, sensitivities),
         random_seed=posterior.random_seed,
         version=version("surge-fit"),
     )
@@ -202,10 +208,18 @@ def compose_population(posterior: Posterior) -> PopulationReport:
         population=estimate_population(posterior),
         priors=posterior.priors,
         diagnostics=posterior.diagnostics,
-        warnings=warnings_of(posterior, (), ()),
+        warnings=warnings_of(posterior, (), (), ()),
         random_seed=posterior.random_seed,
         version=version("surge-fit"),
     )
+
+
+def _sensitivities(
+    posterior: Posterior, recommendations: Sequence[Recommendation]
+) -> tuple[PriorSensitivity, ...]:
+    if not has_densities(posterior):
+        return ()
+    return prior_sensitivity(posterior, batch_size=[held.batch_size for held in recommendations])
 
 
 def _steps(posterior: Posterior) -> StepsReport:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from surge_fit.estimates import ParameterEstimate
 from surge_fit.importers.wording import listing, plural
 from surge_fit.posterior import Posterior
 from surge_fit.recommendation import Recommendation
 from surge_fit.report.numbers import batch_size, plain, probability, scientific, together
+from surge_fit.sensitivity import PriorSensitivity
 
 _NAMES = {
     "noise_scale": "noise scale",
@@ -62,6 +63,7 @@ def warnings_of(
     posterior: Posterior,
     parameters: Sequence[ParameterEstimate],
     recommendations: Sequence[Recommendation],
+    sensitivities: Sequence[PriorSensitivity],
 ) -> tuple[str, ...]:
     """Collect every reason for caution, the gravest first.
 
@@ -70,6 +72,7 @@ def warnings_of(
     posterior : Posterior
     parameters : sequence of ParameterEstimate
     recommendations : sequence of Recommendation
+    sensitivities : sequence of PriorSensitivity
 
     Returns
     -------
@@ -92,7 +95,35 @@ def warnings_of(
     if loose:
         verb, them = ("is", "it") if len(loose) == 1 else ("are", "them")
         found.append(f"The {listing(loose)} {verb} not identified by these runs: quote no value for {them}.")
-    return tuple(found)
+    identified = {estimate.name for estimate in parameters if estimate.identified}
+    # Of a number that is not identified, there is no interval to doubt.
+    told = [held for held in sensitivities if held.batch_size is not None or held.quantity in identified]
+    return (*found, *_led_by_priors(told))
+
+
+def _led_by_priors(sensitivities: Sequence[PriorSensitivity]) -> Iterator[str]:
+    """A sentence for each quantity that the runs do not decide, all batch sizes of one verdict together."""
+    for held in sensitivities:
+        if held.batch_size is None and held.verdict != "data":
+            yield _led(f"the {_NAMES[held.quantity]}", [held])
+    for verdict in ("prior", "conflict"):
+        at = [held for held in sensitivities if held.batch_size is not None and held.verdict == verdict]
+        if at:
+            sizes = listing([batch_size(held.batch_size) for held in at if held.batch_size is not None])
+            yield _led(f"the optimum at batch size{'s' if len(at) > 1 else ''} {sizes}", at)
+
+
+def _led(what: str, alike: Sequence[PriorSensitivity]) -> str:
+    priors = listing(list(dict.fromkeys(f"'{held.strongest_prior}'" for held in alike)))
+    if alike[0].verdict == "prior":
+        return (
+            f"What is said of {what} comes mostly from the priors, most of all from {priors}: the runs move "
+            "it less. Add runs that decide it, or make sure that the priors say what you know."
+        )
+    return (
+        f"The priors, most of all {priors}, and the runs pull {what} in opposite directions. Look at the "
+        "priors (--priors), and replace one that does not fit."
+    )
 
 
 def _extrapolated(recommendations: Sequence[Recommendation]) -> str:
