@@ -51,6 +51,16 @@ def log_noise_scale(sweep: sf.Sweep, seed: int) -> tuple[NDArray[np.float64], bo
     return posterior.law_draws["log_noise_scale"], trusted
 
 
+def log_ratio(last: NDArray[np.float64], first: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Draws of the log of a ratio from two fits, which share nothing: any pairs will do.
+
+    A fit that was repeated has more draws; of these, as many are taken, evenly spaced, as the other has.
+    """
+    count = min(len(last), len(first))
+    a, b = (draws[np.linspace(0, len(draws) - 1, count).astype(int)] for draws in (last, first))
+    return a - b
+
+
 def told(draws: NDArray[np.float64]) -> str:
     """Median and central 90 % interval of draws of a logarithm."""
     low, median, high = np.exp(np.quantile(draws, TAILS))
@@ -78,7 +88,7 @@ def main() -> None:
         print(f"{step:>10}  {kept:>9}  {told(draws[step]):<41}  {theirs:.1f} ± {se:.1f}{mark}", flush=True)
     first, last = min(draws), max(draws)
     theirs = dict(published.select("checkpoint_step", "b_noise").iter_rows())
-    drift = told(draws[last] - draws[first])
+    drift = told(log_ratio(draws[last], draws[first]))
     print(f"{f'{last}/{first}':>10}  {'':>9}  {drift:<41}  {theirs[last] / theirs[first]:.2f}")
 
 

@@ -10,6 +10,7 @@ from surge_fit import LAWS, Sweep
 sys.path.insert(0, str(Path(__file__).parents[2] / "benches" / "accuracy"))
 
 import grids
+import one_step
 import peers
 import simulated
 import tables
@@ -233,3 +234,10 @@ def test_rows_of_one_cluster_count_as_one_for_the_standard_error():
     s = tables.spread([1, 1, 3, 3], ["a", "a", "b", "b"])
     assert (s.mean, s.se, s.median) == (2, pytest.approx(1), 2)
     assert np.isnan(tables.spread([1, 2], ["a", "a"]).se)
+
+
+def test_the_ratio_of_two_fits_takes_all_chains_of_the_one_that_was_repeated():
+    # Draws 0 … 11 thinned to four: 0, 3 (11/3 cut), 7 (22/3 cut) and 11; less 1 each.
+    ratio = one_step.log_ratio(np.arange(12.0), np.ones(4))
+    assert ratio.tolist() == [-1, 2, 6, 10]
+    assert one_step.log_ratio(np.ones(4), np.arange(12.0)).tolist() == [1, -2, -6, -10]
