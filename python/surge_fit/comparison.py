@@ -16,11 +16,12 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 from surge_fit import fitting
-from surge_fit.errors import InputError, SweepError, UntrustworthyFitError
+from surge_fit.definition import require_enough_runs
+from surge_fit.errors import InputError, SweepError
 from surge_fit.estimates import CURVE_LAW, CurveStatements, curve_statements
 from surge_fit.fitting import Progress
 from surge_fit.held_out import held_out_log_density, log_mean
-from surge_fit.importers.wording import listing, number, plural
+from surge_fit.importers.wording import listing, plural
 from surge_fit.law import Law, get_law
 from surge_fit.observations import Observations, observe, require_learning_rates
 from surge_fit.posterior import Posterior
@@ -194,28 +195,19 @@ def compare(
             f"A comparison needs usable runs at {LEAST_BATCH_SIZES} or more batch sizes, since it leaves one "
             f"out at a time and a fit needs two; {sweep.source} has {found}. Add batch sizes, or fit one law."
         )
-    untrusted: list[tuple[str, float, str]] = []
-    left_out: list[tuple[str, str]] = []
-    predicted: list[tuple[Law, FloatArray]] = []
-    for law in chosen:
-        try:
-            densities, problems = _predict(sweep, observations, law, random_seed, progress)
-        except SweepError as error:
-            left_out.append((law.name, str(error)))
-            continue
-        predicted.append((law, densities))
-        untrusted += problems
-    if len(predicted) < 2:
+    usable, left_out = _usable(sweep, observations, chosen)
+    if len(usable) < 2:
         raise SweepError(
             f"A comparison needs two or more laws that can be fitted without one batch size; of "
-            f"{plural(len(chosen), 'law')} {len(predicted)} can. {left_out[0][0]}: {left_out[0][1]}"
+            f"{plural(len(chosen), 'law')} {len(usable)} can. {left_out[0][0]}: {left_out[0][1]}"
         )
+    predicted, untrusted, whole = _predict(sweep, observations, usable, random_seed, progress)
     return LawComparison(
         scores=_scores(predicted),
         batch_sizes=tuple(observations.batch_size.tolist()),
-        statements=_statements(sweep, random_seed, progress),
-        left_out=tuple(left_out),
-        untrusted=tuple(untrusted),
+        statements=None if whole is None else curve_statements(whole),
+        left_out=left_out,
+        untrusted=untrusted,
         source=sweep.source,
         kind="optimum_points" if sweep.kind == "optimum_points" else "runs",
         runs=observations.count,
@@ -236,36 +228,54 @@ def _distinct(laws: Sequence[str | Law] | None) -> list[Law]:
     return chosen
 
 
+def _usable(
+    sweep: Sweep, observations: Observations, laws: Iterable[Law]
+) -> tuple[list[Law], tuple[tuple[str, str], ...]]:
+    """The laws that can be fitted without any one batch size; name and reason of the others."""
+    usable: list[Law] = []
+    left_out: list[tuple[str, str]] = []
+    remaining = [observe(sweep.where(sweep.batch_size != size)) for size in observations.batch_size]
+    for law in laws:
+        try:
+            for seen in remaining:
+                require_enough_runs(seen, law)
+        except SweepError as error:
+            left_out.append((law.name, str(error)))
+        else:
+            usable.append(law)
+    return usable, tuple(left_out)
+
+
 def _predict(
     sweep: Sweep,
     observations: Observations,
-    law: Law,
+    laws: Sequence[Law],
     random_seed: int,
     progress: Progress | None,
-) -> tuple[FloatArray, list[tuple[str, float, str]]]:
-    """Log predictive density and its Monte Carlo error, shape (2, batch_size); problems of the refits."""
-    found, problems = [], []
-    for index, size in enumerate(observations.batch_size.tolist()):
-        others = sweep.where(sweep.batch_size != size)
-        posterior = _fit(others, law, random_seed, progress, f"without {number(size)}")
-        problems += [(law.name, size, problem) for problem in posterior.diagnostics.problems]
-        found.append(log_mean(held_out_log_density(posterior, observations, index)))
-    return np.array(found).T, problems
+) -> tuple[list[tuple[Law, FloatArray]], tuple[tuple[str, float, str], ...], Posterior | None]:
+    """Fit every law without every batch size, and the default law to all runs, in one go.
 
-
-def _fit(sweep: Sweep, law: Law, random_seed: int, progress: Progress | None, what: str) -> Posterior:
-    """Fit, telling which fit it is; one that cannot be trusted is returned all the same."""
-
-    def told(stage: str, share: float | None) -> None:
-        if progress is not None:
-            progress(f"{law.name}, {what}: {stage}", share)
-
-    heard = None if progress is None else told
-    try:
-        return fitting.fit(sweep, law=law, random_seed=random_seed, progress=heard)
-    except UntrustworthyFitError as error:
-        posterior: Posterior = error.posterior  # type: ignore[assignment]
-        return posterior
+    Of every law its log predictive densities and their Monte Carlo errors, shape (2, batch_size); the
+    problems of the refits, which are used all the same; and the fit of all runs, None where they are too few.
+    """
+    sizes = observations.batch_size.tolist()
+    sweeps, of_sweep = [sweep.where(sweep.batch_size != size) for size in sizes] * len(laws), []
+    for law in laws:
+        of_sweep += [law] * len(sizes)
+    curve_law = get_law(CURVE_LAW)
+    with_curve = observations.count >= len(curve_law.parameters)
+    if with_curve:
+        sweeps, of_sweep = [*sweeps, sweep], [*of_sweep, curve_law]
+    fits = fitting.fit_many(sweeps, law=of_sweep, random_seed=random_seed, progress=progress)
+    predicted: list[tuple[Law, FloatArray]] = []
+    untrusted: list[tuple[str, float, str]] = []
+    for number, law in enumerate(laws):
+        held = []
+        for index, posterior in enumerate(fits[number * len(sizes) : (number + 1) * len(sizes)]):
+            untrusted += [(law.name, sizes[index], problem) for problem in posterior.diagnostics.problems]
+            held.append(log_mean(held_out_log_density(posterior, observations, index)))
+        predicted.append((law, np.array(held).T))
+    return predicted, tuple(untrusted), fits[-1] if with_curve else None
 
 
 def _scores(predicted: Iterable[tuple[Law, FloatArray]]) -> tuple[LawScore, ...]:
@@ -317,11 +327,3 @@ def stacking_weights(pointwise: FloatArray) -> FloatArray:
             break
         weights = weights * gain
     return np.asarray(weights / weights.sum())
-
-
-def _statements(sweep: Sweep, random_seed: int, progress: Progress | None) -> CurveStatements | None:
-    try:
-        posterior = _fit(sweep, get_law(CURVE_LAW), random_seed, progress, "all batch sizes")
-    except SweepError:
-        return None
-    return curve_statements(posterior)

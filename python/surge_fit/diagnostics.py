@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from surge_fit.mixing import ess_bulk, ess_tail, rhat
-from surge_fit.typing import FloatArray
+from surge_fit.typing import Engine, FloatArray
 
 MAX_RHAT = 1.01
 """Chains that agree have R-hat below this (Vehtari et al. 2021, arXiv:1903.08008)."""
@@ -37,6 +37,8 @@ class Diagnostics:
     divergences : int
     draws : int
         Kept draws, all chains together.
+    engine : {"native", "pymc"}
+        What sampled them.
     """
 
     max_rhat: float
@@ -46,6 +48,7 @@ class Diagnostics:
     min_ess_parameter: str
     divergences: int
     draws: int
+    engine: Engine = "native"
 
     @property
     def min_ess(self) -> float:
@@ -79,7 +82,7 @@ class Diagnostics:
         return not self.problems
 
 
-def diagnose(posterior: Mapping[str, FloatArray], diverging: np.ndarray) -> Diagnostics:
+def diagnose(posterior: Mapping[str, FloatArray], diverging: np.ndarray, engine: Engine) -> Diagnostics:
     """Check the chains of a fit.
 
     Parameters
@@ -87,6 +90,8 @@ def diagnose(posterior: Mapping[str, FloatArray], diverging: np.ndarray) -> Diag
     posterior : mapping of str to ndarray, each of shape (chain, draw, ...)
         Draws of every parameter.
     diverging : ndarray of bool, shape (chain, draw)
+    engine : {"native", "pymc"}
+        What sampled them.
 
     Returns
     -------
@@ -106,6 +111,7 @@ def diagnose(posterior: Mapping[str, FloatArray], diverging: np.ndarray) -> Diag
         min_ess_parameter=bulk if bulks[bulk] <= tails[tail] else tail,
         divergences=int(diverging.sum()),
         draws=diverging.size,
+        engine=engine,
     )
 
 

@@ -125,7 +125,7 @@ def fit(
         tokens of the run: learning rates, noise scales, steps and curvatures may follow them, log-linearly.
     engine : {"auto", "native", "pymc"}
         What samples. ``auto`` takes the native engine for built-in laws and PyMC for others; both sample the
-        same density. `Posterior.engine` tells which it was.
+        same density. ``posterior.diagnostics.engine`` tells which it was.
     random_seed : int
         The same seed gives the same posterior on the same machine and versions.
     progress : callable, optional
@@ -229,7 +229,7 @@ class _Task:
 
     @cached_property
     def diagnostics(self) -> Diagnostics:
-        return diagnose(self.draws[0], self.draws[1]["diverging"])
+        return diagnose(self.draws[0], self.draws[1]["diverging"], self.engine)
 
     def take(self, draws: Draws) -> None:
         self.draws = draws
@@ -247,7 +247,6 @@ class _Task:
             random_seed=self.seed,
             diagnostics=self.diagnostics,
             covariates=self.covariates,
-            engine=self.engine,
         )
 
 

@@ -53,17 +53,16 @@ def _split(draws: FloatArray) -> FloatArray:
 def _normal_scores(values: FloatArray) -> FloatArray:
     """Normal quantiles of the ranks of all values together; ties share their mean rank."""
     _, inverse, counts = np.unique(values.ravel(), return_inverse=True, return_counts=True)
-    last = np.cumsum(counts)
-    if len(last) == values.size:
-        return _scores(values.size)[inverse].reshape(values.shape)
-    quantile = ((last - 0.5 * (counts - 1)) - 0.375) / (values.size + 0.25)
-    return np.array([NormalDist().inv_cdf(q) for q in quantile])[inverse].reshape(values.shape)
+    twice_mean_rank = 2 * np.cumsum(counts) - counts + 1
+    scores = _scores(values.size)[twice_mean_rank[inverse] - 2]
+    return np.asarray(scores.reshape(values.shape))
 
 
 @lru_cache(maxsize=4)
 def _scores(count: int) -> FloatArray:
+    """Normal scores of the ranks 1, 1.5, 2, … of so many values."""
     normal = NormalDist()
-    return np.array([normal.inv_cdf((rank - 0.375) / (count + 0.25)) for rank in range(1, count + 1)])
+    return np.array([normal.inv_cdf((0.5 * r - 0.375) / (count + 0.25)) for r in range(2, 2 * count + 1)])
 
 
 def _plain_rhat(chains: FloatArray) -> float:

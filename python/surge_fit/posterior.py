@@ -22,7 +22,7 @@ from surge_fit.population import GroupMeant, PooledFit, choose
 from surge_fit.priors import Priors
 from surge_fit.steps import log_steps
 from surge_fit.sweep import Sweep
-from surge_fit.typing import Engine, FloatArray, Path
+from surge_fit.typing import FloatArray, Path
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -55,8 +55,6 @@ class Posterior:
         Whether the chains can be trusted.
     covariates : tuple of str
         Group columns that the parameters of pooled groups may follow.
-    engine : {"native", "pymc"}
-        What sampled.
     speaks_of : GroupMeant or None
         Which group of a pooled fit it is about, if `group` made it.
     """
@@ -68,7 +66,6 @@ class Posterior:
     random_seed: int
     diagnostics: Diagnostics
     covariates: tuple[str, ...] = ()
-    engine: Engine = "native"
     speaks_of: GroupMeant | None = None
 
     @cached_property
@@ -309,7 +306,6 @@ class Posterior:
             "priors": json.dumps(self.priors.to_dict()),
             "diagnostics": json.dumps(asdict(self.diagnostics)),
             "covariates": json.dumps(self.covariates),
-            "engine": self.engine,
             "speaks_of": json.dumps(None if self.speaks_of is None else asdict(self.speaks_of)),
         }
         tree = self.tree.copy()
@@ -361,7 +357,6 @@ def load_posterior(path: Path, *, law: Law | None = None) -> Posterior:
         random_seed=int(found["random_seed"]),
         diagnostics=Diagnostics(**json.loads(found["diagnostics"])),
         covariates=tuple(json.loads(found["covariates"])),
-        engine=found["engine"],
         speaks_of=_group_meant(json.loads(found["speaks_of"])),
     )
 

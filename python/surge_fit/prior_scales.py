@@ -76,11 +76,11 @@ def _learning_rate_priors(observations: Observations, law: Law) -> dict[str, Pri
         priors |= {
             "log_curvature": Normal(math.log(scales.curvature), 1.0),
             "curvature_slope": Normal(0.0, 0.25),
-            "valley_rate": LogNormal(0.6, 0.4),
-            "valley_asymmetry": Normal(0.8, 0.7),
+            "valley_rate": LogNormal(1.0, 0.6),
+            "valley_asymmetry": Normal(1.0, 0.7),
             "floor_gap": FLOOR_GAP,
-            "loss_noise": LogNormal(0.05 * scales.curvature, 1.0),
-            "shape_error": HalfNormal(0.15),
+            "loss_noise": LogNormal(0.08 * scales.curvature, 1.0),
+            "shape_error": HalfNormal(0.25),
         }
     if len(observations.wall):
         priors |= {"wall": LogNormal(2.5, 0.6), "wall_width": LogNormal(0.3, 0.5)}

@@ -141,7 +141,8 @@ def test_a_file_that_is_no_posterior_is_refused(tmp_path):
 
 def test_chains_that_disagree_are_reported_with_their_posterior(posterior, monkeypatch):
     monkeypatch.setattr(diagnostics, "MAX_RHAT", 0.9)
-    monkeypatch.setattr(fitting, "_CAREFUL", replace(fitting._CAREFUL, tune=200, draws=200))
+    usual, careful = fitting._EFFORTS["native"]
+    monkeypatch.setitem(fitting._EFFORTS, "native", (usual, replace(careful, tune=200, draws=200)))
     stages = []
     with pytest.raises(sf.UntrustworthyFitError, match=r"cannot be trusted. R-hat is 1") as caught:
         sf.fit(posterior.sweep, random_seed=3, progress=lambda stage, share: stages.append(stage))
@@ -157,7 +158,7 @@ def test_an_interrupt_stops_the_sampler_and_the_next_fit_works(posterior):
 
     with pytest.raises(KeyboardInterrupt):
         sf.fit(posterior.sweep, random_seed=1, progress=interrupt)
-    assert sf.fit(posterior.sweep, random_seed=1).diagnostics.draws == 6000
+    assert sf.fit(posterior.sweep, random_seed=1).diagnostics.draws == 4000
 
 
 def test_a_bad_seed_or_batch_size_is_named(posterior):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from surge_fit.cli.app import FAILED
-from surge_fit.cli.options import BatchUnit, Protocol, columns_of, group_meant, names_of, read
+from surge_fit.cli.options import BatchUnit, EngineName, Protocol, columns_of, group_meant, names_of, read
 from surge_fit.errors import UntrustworthyFitError
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ def fit_or_load(
     covariates: str | None,
     at: str | None,
     seed: int | None,
+    engine: EngineName | None = None,
 ) -> Posterior:
     """Fit a table with learning rates as the options say, or read a saved posterior, which takes but `at`."""
     if path.suffix == ".nc":
@@ -47,6 +48,7 @@ def fit_or_load(
             "--group": group,
             "--covariates": covariates,
             "--seed": seed,
+            "--engine": engine,
         }
         _refuse_with_posterior(given)
         from surge_fit.posterior import load_posterior
@@ -62,7 +64,7 @@ def fit_or_load(
     from surge_fit.observations import require_learning_rates
 
     require_learning_rates(held)
-    return one_group(fit_and_save(held, law, seed, output, names_of(covariates)), at)
+    return one_group(fit_and_save(held, law, seed, output, names_of(covariates), engine), at)
 
 
 def require_one_way(sweep: Sweep, group: str | None, covariates: str | None, at: str | None) -> None:
@@ -86,7 +88,12 @@ def one_group(posterior: Posterior, at: str | None) -> Posterior:
 
 
 def fit_and_save(
-    sweep: Sweep, law: str | None, seed: int | None, output: Path | None, covariates: Sequence[str] = ()
+    sweep: Sweep,
+    law: str | None,
+    seed: int | None,
+    output: Path | None,
+    covariates: Sequence[str] = (),
+    engine: EngineName | None = None,
 ) -> Posterior:
     """Fit with progress on stderr and save; a fit that cannot be trusted is returned all the same."""
     from surge_fit.fitting import fit as fit_sweep
@@ -98,6 +105,7 @@ def fit_and_save(
                 sweep,
                 law=law or "broken_power",
                 covariates=covariates,
+                engine=engine or "auto",
                 random_seed=seed or 0,
                 progress=progress,
             )

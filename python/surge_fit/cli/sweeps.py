@@ -13,6 +13,7 @@ from surge_fit.cli.options import (
     BatchUnitOption,
     ColumnOption,
     CovariatesOption,
+    EngineOption,
     GroupByOption,
     GroupOption,
     JsonOption,
@@ -73,6 +74,7 @@ def recommend(
     covariates: CovariatesOption = None,
     at: AtOption = None,
     seed: SeedOption = None,
+    engine: EngineOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Recommend a learning rate for each batch size.
@@ -95,6 +97,7 @@ def recommend(
         covariates=covariates,
         at=at,
         seed=seed,
+        engine=engine,
     )
     from surge_fit.recommendation import recommend as recommend_from
     from surge_fit.report import compose, to_json, to_text
@@ -129,6 +132,7 @@ def fit(
     covariates: CovariatesOption = None,
     at: AtOption = None,
     seed: SeedOption = None,
+    engine: EngineOption = None,
     plot: Annotated[
         Path | None,
         typer.Option(callback=plot_file, metavar="FILE", help="Save the figure as .png, .svg or .pdf."),
@@ -149,7 +153,7 @@ def fit(
     require_one_way(held, group, covariates, at)
     if plot is not None and at is None and covariates is None and len(held.groups) > 1:
         raise typer.BadParameter("The figure of several groups is drawn over a covariate: give --covariates.")
-    posterior = one_group(fit_and_save(held, law, seed, output, names_of(covariates)), at)
+    posterior = one_group(fit_and_save(held, law, seed, output, names_of(covariates), engine), at)
     if posterior.is_pooled:
         _tell_population(posterior, priors, as_json)
     else:

@@ -161,13 +161,16 @@ def priors_table(report: Report | PopulationReport) -> list[Block]:
     return [Line("Priors (logarithms are natural)", "heading"), Table(("variable", "prior"), rows, 2)]
 
 
+_ENGINES = {"native": "native engine", "pymc": "PyMC and nutpie"}
+
+
 def _provenance(report: Report | PopulationReport) -> str:
     held = report.diagnostics
     what = "optimum points" if report.law and not report.loss_unit else "runs"
     law = f"law {report.law.name}; " if report.law else ""
     return (
         f"{report.runs} {what} of {report.source}; {law}seed {report.random_seed}; "
-        f"R-hat ≤ {held.max_rhat:.3f}, ≥ {held.min_ess:.0f} effective samples, "
+        f"{_ENGINES[held.engine]}; R-hat ≤ {held.max_rhat:.3f}, ≥ {held.min_ess:.0f} effective samples, "
         f"{plural(held.divergences, 'divergence')} in {plural(held.draws, 'draw')}; "
         f"surge_fit {report.version}"
     )
