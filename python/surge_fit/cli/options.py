@@ -208,7 +208,7 @@ AtOption = Annotated[
 SeedOption = Annotated[
     int | None, typer.Option(min=0, max=2**32 - 1, help="Seed of the sampler. [default: 0]")
 ]
-EngineName: TypeAlias = Literal["auto", "native", "pymc"]
+EngineName = Literal["auto", "native", "pymc"]
 EngineOption = Annotated[
     EngineName | None,
     typer.Option(help="What samples: the native engine has every built-in law. [default: auto]"),
