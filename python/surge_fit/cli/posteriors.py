@@ -34,6 +34,7 @@ def fit_or_load(
     covariates: str | None,
     at: str | None,
     seed: int | None,
+    gradients: Path | None = None,
 ) -> Posterior:
     """Fit a table with learning rates as the options say, or read a saved posterior, which takes but `at`."""
     if path.suffix == ".nc":
@@ -47,6 +48,7 @@ def fit_or_load(
             "--group": group,
             "--covariates": covariates,
             "--seed": seed,
+            "--gradients": gradients,
         }
         _refuse_with_posterior(given)
         from surge_fit.posterior import load_posterior
@@ -62,7 +64,7 @@ def fit_or_load(
     from surge_fit.observations import require_learning_rates
 
     require_learning_rates(held)
-    return one_group(fit_and_save(held, law, seed, output, names_of(covariates)), at)
+    return one_group(fit_and_save(held, law, seed, output, names_of(covariates), gradients), at)
 
 
 def require_one_way(sweep: Sweep, group: str | None, covariates: str | None, at: str | None) -> None:
@@ -86,7 +88,12 @@ def one_group(posterior: Posterior, at: str | None) -> Posterior:
 
 
 def fit_and_save(
-    sweep: Sweep, law: str | None, seed: int | None, output: Path | None, covariates: Sequence[str] = ()
+    sweep: Sweep,
+    law: str | None,
+    seed: int | None,
+    output: Path | None,
+    covariates: Sequence[str] = (),
+    gradients: Path | None = None,
 ) -> Posterior:
     """Fit with progress on stderr and save; a fit that cannot be trusted is returned all the same."""
     from surge_fit.fitting import fit as fit_sweep
@@ -97,6 +104,7 @@ def fit_and_save(
             posterior = fit_sweep(
                 sweep,
                 law=law or "broken_power",
+                gradients=gradients,
                 covariates=covariates,
                 random_seed=seed or 0,
                 progress=progress,
