@@ -17,13 +17,15 @@ from surge_fit.law import Law, get_law
 from surge_fit.observations import Observations, observe
 from surge_fit.posterior import Posterior
 from surge_fit.predictive import assemble_tree
-from surge_fit.prior_scales import default_priors
+from surge_fit.prior_scales import default_priors, prior_from_gradients
 from surge_fit.priors import Prior, Priors
 from surge_fit.sweep import Sweep
-from surge_fit.typing import Engine, FloatArray
+from surge_fit.typing import Engine, FloatArray, Path
 
 if TYPE_CHECKING:
     import pymc as pm
+
+    from surge_fit.statistics import GradientStatistics
 
 Progress: TypeAlias = Callable[[str, float | None], None]
 """Called with the stage and the share of it that is done, or None where that is not known."""
@@ -93,6 +95,7 @@ def fit(
     *,
     law: str | Law = "broken_power",
     priors: Mapping[str, Prior] | None = None,
+    gradients: GradientStatistics | Path | None = None,
     covariates: Sequence[str] = (),
     engine: Literal["auto", "native", "pymc"] = "auto",
     random_seed: int = 0,
@@ -120,6 +123,9 @@ def fit(
         learning rates.
     priors : mapping of str to Prior, optional
         Priors that replace the default ones, by name.
+    gradients : GradientStatistics or path-like, optional
+        Gradient noise measured on a dump, or a file that ``surge-fit gradients … -o`` saved: its noise scale
+        becomes a weak prior of ``log_noise_scale`` (`surge_fit.prior_scales.prior_from_gradients`).
     covariates : sequence of str
         Group columns with a positive number in every group, such as the parameters of the model and the
         tokens of the run: learning rates, noise scales, steps and curvatures may follow them, log-linearly.
@@ -141,10 +147,13 @@ def fit(
         If the sweep cannot be fitted: one batch size, no usable run, too few runs, an unusable covariate.
     InputError
         If the law, the engine or a prior's name is unknown, the native engine is asked for a law that is not
-        built in, or the seed is not a non-negative integer.
+        built in, the seed is not a non-negative integer, or the gradients cannot serve: the law has no noise
+        scale, its prior is given as well, or they count another unit than the sweep.
     UntrustworthyFitError
         If the chains still do not pass after the second attempt; carries the posterior.
     """
+    if gradients is not None:
+        priors = _with_gradients(priors or {}, gradients, sweep, get_law(law))
     (posterior,) = fit_many(
         [sweep],
         law=law,
@@ -281,6 +290,32 @@ def _silent(stage: str, share: float | None) -> None:
 
 def _priors(observations: Observations, law: Law, replacements: Mapping[str, Prior] | None) -> Priors:
     return default_priors(observations, law).replace(**dict(replacements or {}))
+
+
+def _with_gradients(
+    priors: Mapping[str, Prior], gradients: GradientStatistics | Path, sweep: Sweep, law: Law
+) -> dict[str, Prior]:
+    """Add the prior of the noise scale that gradients give."""
+    from surge_fit.statistics import GradientStatistics, load_statistics
+
+    if not law.has_noise_scale:
+        raise InputError(
+            f"Gradients tell the noise scale of a law; {law.name!r} has none. Choose a law that has one "
+            "(`surge-fit laws`), or leave them out."
+        )
+    if "log_noise_scale" in priors:
+        raise InputError(
+            f"The prior of 'log_noise_scale' must be given once; got {priors['log_noise_scale']} and "
+            "gradients. Leave one of them out."
+        )
+    if not isinstance(gradients, GradientStatistics):
+        held = load_statistics(gradients)
+        if len(held) != 1:
+            raise InputError(
+                f"Gradients must be of one checkpoint; '{gradients}' holds {len(held)}. Measure one alone."
+            )
+        (gradients,) = held
+    return {**priors, "log_noise_scale": prior_from_gradients(gradients, sweep.batch_unit)}
 
 
 def _sample(tasks: Sequence[_Task], effort: _Effort, stage: str, report: Progress) -> None:

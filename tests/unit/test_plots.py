@@ -1,12 +1,16 @@
 import math
 import sys
+from dataclasses import replace
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+import xarray as xr
 from faces_fixture import BATCH_SIZES, make_comparison, make_posterior, optimum_points
+from matplotlib.colors import same_color
 from surge_fit import plots
 from surge_fit.errors import InputError
+from surge_fit.plots.style import RED
 from surge_fit.recommendation import recommend
 
 
@@ -186,3 +190,37 @@ def test_importing_the_plots_does_not_import_matplotlib():
 
     code = "import sys, surge_fit.plots; sys.exit('matplotlib' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def fitted(**priors):
+    """Make draws of every prior; of those given by name, with this mean and standard deviation."""
+    made = make_posterior()
+    rng = np.random.default_rng(0)
+    draws = {name: (("chain", "draw"), prior.draw(rng, (2, 500))) for name, prior in made.priors.items()}
+    for name, (mean, sd) in priors.items():
+        draws[name] = (("chain", "draw"), rng.normal(mean, sd, (2, 500)))
+    return replace(made, tree=xr.DataTree.from_dict({"posterior": xr.Dataset(draws)}))
+
+
+def test_every_prior_is_drawn_and_those_that_the_runs_left_alone_are_marked():
+    posterior = fitted(log_noise_scale=(5.0, 0.4), valley_asymmetry=(0.8, 0.1))
+    figure = plots.plot_priors(posterior)
+    axes = {ax.get_title(loc="left"): ax for ax in figure.axes if ax.get_visible()}
+    assert list(axes) == list(posterior.priors)
+    marked = {name for name, ax in axes.items() if same_color(ax.patches[0].get_facecolor()[:3], RED)}
+    assert marked == set(posterior.priors) - {"log_noise_scale", "valley_asymmetry"}
+    # The line is the density of the prior, highest at its mean.
+    prior = posterior.priors["log_noise_scale"]
+    x, y = axes["log_noise_scale"].lines[0].get_data()
+    assert x[np.argmax(y)] == pytest.approx(prior.mean, abs=0.05 * prior.sd)
+    assert y[np.argmin(np.abs(x - prior.mean - prior.sd))] == pytest.approx(np.exp(-0.5), abs=0.03)
+    # Log-normal priors are symmetric on the logarithmic axis that they are drawn on.
+    ax, wall = axes["wall"], posterior.priors["wall"]
+    x, y = ax.lines[0].get_data()
+    assert ax.get_xscale() == "log"
+    assert np.log(x[np.argmax(y)]) == pytest.approx(np.log(wall.median), abs=0.05 * wall.log_sd)
+
+
+def test_the_figure_of_the_priors_is_saved(tmp_path):
+    plots.save_priors(fitted(), tmp_path / "priors.png")
+    assert (tmp_path / "priors.png").stat().st_size > 10_000

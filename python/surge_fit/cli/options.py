@@ -205,6 +205,13 @@ AtOption = Annotated[
         "that never was.",
     ),
 ]
+GradientsOption = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE.json",
+        help="Gradient noise that `surge-fit gradients -o` saved: a weak prior of the noise scale.",
+    ),
+]
 SeedOption = Annotated[
     int | None, typer.Option(min=0, max=2**32 - 1, help="Seed of the sampler. [default: 0]")
 ]

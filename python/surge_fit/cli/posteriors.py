@@ -35,6 +35,7 @@ def fit_or_load(
     at: str | None,
     seed: int | None,
     engine: EngineName | None = None,
+    gradients: Path | None = None,
 ) -> Posterior:
     """Fit a table with learning rates as the options say, or read a saved posterior, which takes but `at`."""
     if path.suffix == ".nc":
@@ -49,6 +50,7 @@ def fit_or_load(
             "--covariates": covariates,
             "--seed": seed,
             "--engine": engine,
+            "--gradients": gradients,
         }
         _refuse_with_posterior(given)
         from surge_fit.posterior import load_posterior
@@ -64,7 +66,7 @@ def fit_or_load(
     from surge_fit.observations import require_learning_rates
 
     require_learning_rates(held)
-    return one_group(fit_and_save(held, law, seed, output, names_of(covariates), engine), at)
+    return one_group(fit_and_save(held, law, seed, output, names_of(covariates), engine, gradients), at)
 
 
 def require_one_way(sweep: Sweep, group: str | None, covariates: str | None, at: str | None) -> None:
@@ -94,6 +96,7 @@ def fit_and_save(
     output: Path | None,
     covariates: Sequence[str] = (),
     engine: EngineName | None = None,
+    gradients: Path | None = None,
 ) -> Posterior:
     """Fit with progress on stderr and save; a fit that cannot be trusted is returned all the same."""
     from surge_fit.fitting import fit as fit_sweep
@@ -104,6 +107,7 @@ def fit_and_save(
             posterior = fit_sweep(
                 sweep,
                 law=law or "broken_power",
+                gradients=gradients,
                 covariates=covariates,
                 engine=engine or "auto",
                 random_seed=seed or 0,

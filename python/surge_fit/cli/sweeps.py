@@ -14,6 +14,7 @@ from surge_fit.cli.options import (
     ColumnOption,
     CovariatesOption,
     EngineOption,
+    GradientsOption,
     GroupByOption,
     GroupOption,
     JsonOption,
@@ -73,6 +74,7 @@ def recommend(
     group: GroupOption = None,
     covariates: CovariatesOption = None,
     at: AtOption = None,
+    gradients: GradientsOption = None,
     seed: SeedOption = None,
     engine: EngineOption = None,
     as_json: JsonOption = False,
@@ -98,6 +100,7 @@ def recommend(
         at=at,
         seed=seed,
         engine=engine,
+        gradients=gradients,
     )
     from surge_fit.recommendation import recommend as recommend_from
     from surge_fit.report import compose, to_json, to_text
@@ -131,11 +134,18 @@ def fit(
     group: GroupOption = None,
     covariates: CovariatesOption = None,
     at: AtOption = None,
+    gradients: GradientsOption = None,
     seed: SeedOption = None,
     engine: EngineOption = None,
     plot: Annotated[
         Path | None,
         typer.Option(callback=plot_file, metavar="FILE", help="Save the figure as .png, .svg or .pdf."),
+    ] = None,
+    plot_priors: Annotated[
+        Path | None,
+        typer.Option(
+            callback=plot_file, metavar="FILE", help="Save a figure of every prior beside its posterior."
+        ),
     ] = None,
     priors: Annotated[bool, typer.Option("--priors", help="Print the priors too.")] = False,
     as_json: JsonOption = False,
@@ -153,7 +163,8 @@ def fit(
     require_one_way(held, group, covariates, at)
     if plot is not None and at is None and covariates is None and len(held.groups) > 1:
         raise typer.BadParameter("The figure of several groups is drawn over a covariate: give --covariates.")
-    posterior = one_group(fit_and_save(held, law, seed, output, names_of(covariates), engine), at)
+    fitted = fit_and_save(held, law, seed, output, names_of(covariates), engine, gradients)
+    posterior = one_group(fitted, at)
     if posterior.is_pooled:
         _tell_population(posterior, priors, as_json)
     else:
@@ -162,6 +173,10 @@ def fit(
         from surge_fit.plots import save_fit
 
         save_fit(posterior, plot)
+    if plot_priors is not None:
+        from surge_fit.plots import save_priors
+
+        save_priors(fitted, plot_priors)
     exit_unless_trustworthy(posterior)
 
 

@@ -15,6 +15,7 @@ from surge_fit.plots.comparison import plot_comparison, save_comparison
 from surge_fit.plots.gradients import plot_gradient_noise, save_gradient_noise
 from surge_fit.plots.law import draw_law, plot_law
 from surge_fit.plots.population import plot_population
+from surge_fit.plots.priors import plot_priors, save_priors
 from surge_fit.plots.saving import save_figure
 from surge_fit.plots.steps import plot_steps
 from surge_fit.plots.style import STYLE
@@ -32,12 +33,14 @@ __all__ = [
     "plot_gradient_noise",
     "plot_law",
     "plot_population",
+    "plot_priors",
     "plot_recommendation",
     "plot_steps",
     "plot_valleys",
     "save_comparison",
     "save_fit",
     "save_gradient_noise",
+    "save_priors",
     "save_recommendation",
 ]
 
