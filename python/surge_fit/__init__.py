@@ -28,7 +28,7 @@ if TYPE_CHECKING:
         UntrustworthyFitError,
     )
     from surge_fit.estimates import ParameterEstimate, estimate_parameters
-    from surge_fit.fitting import build_model, fit
+    from surge_fit.fitting import build_model, fit, fit_many
     from surge_fit.law import LAWS, Law, Parameter, get_law
     from surge_fit.observations import observe
     from surge_fit.planning import NextRun, NextRuns, next_runs
@@ -36,14 +36,13 @@ if TYPE_CHECKING:
     from surge_fit.prediction import StepsPrediction, predict_steps
     from surge_fit.prior_scales import default_priors
     from surge_fit.priors import HalfNormal, LogNormal, Normal, Prior, Priors, StudentT
-    from surge_fit.recommendation import Alternative, Recommendation, recommend
+    from surge_fit.recommendation import Recommendation, recommend
     from surge_fit.report.progress import progress_bar
     from surge_fit.simulate import simulate_sweep
     from surge_fit.statistics import GradientStatistics, gradient_statistics
     from surge_fit.sweep import Run, Sweep, read_sweep
 
 _HOME = {
-    "Alternative": "recommendation",
     "Check": "checks",
     "Diagnostics": "diagnostics",
     "Dump": "dump",
@@ -77,6 +76,7 @@ _HOME = {
     "default_priors": "prior_scales",
     "estimate_parameters": "estimates",
     "fit": "fitting",
+    "fit_many": "fitting",
     "get_law": "law",
     "gradient_statistics": "statistics",
     "load_posterior": "posterior",

@@ -120,11 +120,12 @@ def test_the_rust_core_is_imported_where_it_belongs():
     core = {
         module_of(p) for p in SOURCES for name in run_time_imports(p) if name.startswith("surge_fit._core")
     }
-    assert core == {"dump", "statistics", "law"}
+    assert core == {"dump", "statistics", "law", "native"}
 
 
 def test_the_probabilistic_libraries_are_imported_where_they_belong():
-    assert importers_of("pymc", "nutpie") == {"model", "fitting"}
+    assert importers_of("pymc") == {"model"}
+    assert importers_of("nutpie") == {"pymc_engine"}
     assert importers_of("pytensor") == {"model", "testing"}
     assert importers_of("arviz") == {"_compat"}
 
