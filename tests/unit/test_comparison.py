@@ -19,13 +19,16 @@ def fits(monkeypatch):
     """Fits that return at once; the list of the batch sizes and options they were asked for."""
     asked = []
 
-    def fit(sweep, *, law, random_seed, progress):
-        asked.append((sweep.batch_sizes.tolist(), law.name, random_seed))
+    def fit_many(sweeps, *, law, random_seed, progress):
+        asked.extend(
+            (sweep.batch_sizes.tolist(), one.name, random_seed)
+            for sweep, one in zip(sweeps, law, strict=True)
+        )
         if progress is not None:
             progress("sampling", 0.5)
-        return make_posterior(law.name, sweep=sweep)
+        return tuple(make_posterior(one.name, sweep=sweep) for sweep, one in zip(sweeps, law, strict=True))
 
-    monkeypatch.setattr("surge_fit.fitting.fit", fit)
+    monkeypatch.setattr("surge_fit.fitting.fit_many", fit_many)
     return asked
 
 
@@ -100,32 +103,32 @@ def test_a_law_loses_where_it_is_clearly_and_considerably_behind(fits, predictio
 def test_a_refit_that_cannot_be_trusted_is_used_and_named(monkeypatch, predictions):
     predictions |= {"power": [1.0, 1.0, 1.0], "surge": [0.0, 1.0, 1.0]}
 
-    def fit(sweep, *, law, random_seed, progress):
-        if law.name == "surge" and 64.0 not in sweep.batch_sizes:
-            held = make_posterior(law.name, sweep=sweep, diagnostics=BAD)
-            raise sf.UntrustworthyFitError(held, BAD.problems)
-        return make_posterior(law.name, sweep=sweep)
+    def fit_many(sweeps, *, law, random_seed, progress):
+        bad = [
+            one.name == "surge" and 64.0 not in sweep.batch_sizes
+            for sweep, one in zip(sweeps, law, strict=True)
+        ]
+        return tuple(
+            make_posterior(one.name, sweep=sweep, **({"diagnostics": BAD} if wrong else {}))
+            for sweep, one, wrong in zip(sweeps, law, bad, strict=True)
+        )
 
-    monkeypatch.setattr("surge_fit.fitting.fit", fit)
+    monkeypatch.setattr("surge_fit.fitting.fit_many", fit_many)
     found = sf.compare(runs(), laws=["power", "surge"])
     assert found.untrusted == tuple(("surge", 64.0, problem) for problem in BAD.problems)
     assert len(found.scores) == 2
 
 
-def test_a_law_with_too_few_runs_is_left_out_with_the_reason(monkeypatch, predictions):
+def test_a_law_with_too_few_runs_is_left_out_with_the_reason(predictions, fits):
     predictions |= {"power": [1.0, 1.0, 1.0], "surge": [0.0, 1.0, 1.0]}
-
-    def fit(sweep, *, law, random_seed, progress):
-        if law.name == "broken_power":
-            raise sf.SweepError("The law 'broken_power' has 4 parameters.")
-        return make_posterior(law.name, sweep=sweep)
-
-    monkeypatch.setattr("surge_fit.fitting.fit", fit)
-    found = sf.compare(runs(), laws=["power", "broken_power", "surge"])
-    assert found.left_out == (("broken_power", "The law 'broken_power' has 4 parameters."),)
+    # Three points, two without one batch size: enough for two parameters, not for four.
+    found = sf.compare(optimum_points(), laws=["power", "broken_power", "surge"])
+    ((name, reason),) = found.left_out
+    assert name == "broken_power"
+    assert reason.startswith("The law 'broken_power' has 4 parameters")
     assert found.statements is None
     with pytest.raises(sf.SweepError, match=r"of 2 laws 1 can\. broken_power: The law"):
-        sf.compare(runs(), laws=["power", "broken_power"])
+        sf.compare(optimum_points(), laws=["power", "broken_power"])
 
 
 def test_too_few_batch_sizes_are_refused_before_any_fit(fits):
@@ -149,18 +152,17 @@ def test_the_default_laws_are_built_in_and_hold_the_one_that_tells_the_curve():
     assert CURVE_LAW in DEFAULT_LAWS
 
 
-def test_the_progress_names_law_and_batch_size(fits):
+def test_the_progress_is_that_of_all_fits_together(fits):
     told = []
     sf.compare(runs(), laws=["power", "surge"], progress=lambda stage, share: told.append((stage, share)))
-    assert told[4] == ("surge, without 64: sampling", 0.5)
-    assert told[-1] == ("broken_power, all batch sizes: sampling", 0.5)
+    assert told == [("sampling", 0.5)]
 
 
 def test_an_interrupt_stops_the_comparison(monkeypatch):
     def fit(*args, **options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("surge_fit.fitting.fit", fit)
+    monkeypatch.setattr("surge_fit.fitting.fit_many", fit)
     with pytest.raises(KeyboardInterrupt):
         sf.compare(runs())
 
