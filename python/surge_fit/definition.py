@@ -44,7 +44,7 @@ from surge_fit import discrepancy, steps, surface
 from surge_fit.errors import InputError, SweepError
 from surge_fit.law import Law
 from surge_fit.observations import Observations, Runs
-from surge_fit.pooling import JOINT, at_cells, in_groups, is_additive
+from surge_fit.pooling import CENTRED, JOINT, at_cells, expected_in_groups, in_groups, is_additive
 from surge_fit.priors import Normal, Prior, Priors, StudentT
 from surge_fit.typing import Namespace
 
@@ -64,6 +64,9 @@ class Interpreter(Protocol):
 
     def standard_normal(self, name: str, dim: str) -> Any:
         """A free parameter, Normal(0, 1) and independent along its dim."""
+
+    def around(self, name: str, centre: Any, scale: Any, dim: str) -> Any:
+        """A free parameter, normal around a centre along its dim, with one scale."""
 
     def process(self, name: str, curve: Any, scale: Any, rows: discrepancy.Rows, dim: str) -> Any:
         """A free parameter, the Gaussian process of this scale around a curve over the cells."""
@@ -188,7 +191,8 @@ class _Definition:
             if len(self.observations.finished):
                 self.surface(log_optimum)
         if len(self.observations.steps):
-            self.steps(None if ratio is None else log_noise_scale + ratio)
+            tie = ratio if ratio is None or self.group is None else ratio[..., None]
+            self.steps(None if tie is None else log_noise_scale + tie)
 
     def prior(self, name: str) -> Prior:
         if name not in self.priors:
@@ -203,24 +207,32 @@ class _Definition:
     def pooled(self, name: str, ratio: Any | None = None) -> Any:
         """A parameter that differs between groups; `ratio` ties B_noise to B_crit, which is sampled."""
         prior, by = self.prior(name), self.by
-        suffix = "" if self.group is None else "_mean"
-        if ratio is None:
-            mean = by.variable(f"{name}{suffix}", prior)
-        elif not isinstance(prior, Normal | StudentT):
+        if ratio is not None and not isinstance(prior, Normal | StudentT):
             raise InputError(
                 f"The prior of {name!r}, which {JOINT} moves, must be Normal or StudentT; found {prior}."
             )
-        else:
-            critical = by.variable(f"log_critical_batch_size{suffix}", prior, shift=ratio)
-            mean = by.deterministic(f"{name}{suffix}", critical - ratio)
+        sampled = name if ratio is None else "log_critical_batch_size"
+        suffix = "" if self.group is None else "_mean"
+        mean = by.variable(f"{sampled}{suffix}", prior, shift=ratio)
+        value = mean if self.group is None else self.of_groups(name, sampled, mean, is_additive(prior))
+        if ratio is None:
+            return value
         if self.group is None:
-            return mean
+            return by.deterministic(name, mean - ratio)
+        by.deterministic(f"{name}_mean", mean - ratio)
+        return by.deterministic(name, value - ratio[..., None], self.group)
+
+    def of_groups(self, name: str, sampled: str, mean: Any, additive: bool) -> Any:
+        """The value in every group, drawn from the population of `name`."""
+        by = self.by
         spread = self.variable(f"{name}_spread")
-        offset = by.standard_normal(f"{name}_offset", self.group)
         trend = self.variable(f"{name}_trend", "covariate") if f"{name}_trend" in self.priors else None
-        z, additive = self.covariates, is_additive(prior)
-        value = in_groups(by.xp, mean, spread, offset, trend, z, additive=additive)
-        return by.deterministic(name, value, self.group)
+        if sampled in CENTRED:
+            expected = expected_in_groups(mean, trend, self.covariates)
+            return by.around(sampled, expected, spread, "group")
+        offset = by.standard_normal(f"{sampled}_offset", "group")
+        value = in_groups(by.xp, mean, spread, offset, trend, self.covariates, additive=additive)
+        return by.deterministic(sampled, value, "group")
 
     def at_cells(self, value: Any) -> Any:
         return at_cells(value, self.cell_group)
@@ -281,8 +293,6 @@ class _Definition:
         log_min_steps = self.pooled("log_min_steps")
         if log_critical is None:
             log_critical = self.pooled("log_critical_batch_size")
-        elif self.group is not None:
-            by.deterministic("log_critical_batch_size", log_critical, self.group)
         law = steps.log_steps(by.xp, self.x, self.at_cells(log_min_steps), self.at_cells(log_critical))
         scale = self.variable("steps_discrepancy_scale")
         innovation = by.standard_normal("steps_innovation", self.cell)

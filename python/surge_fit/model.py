@@ -102,6 +102,9 @@ class _InPyMC:
     def standard_normal(self, name: str, dim: str) -> Tensor:
         return pm.Normal(name, dims=dim)
 
+    def around(self, name: str, centre: Tensor, scale: Tensor, dim: str) -> Tensor:
+        return pm.Normal(name, centre, scale, dims=dim)
+
     def process(self, name: str, curve: Tensor, scale: Tensor, rows: discrepancy.Rows, dim: str) -> Tensor:
         return pm.CustomDist(
             name,

@@ -43,6 +43,13 @@ class Pooled:
     trend: Prior | None
 
 
+CENTRED = frozenset(
+    {"log_reference_learning_rate", "log_curvature", "log_min_steps", "log_critical_batch_size"}
+)
+"""Pooled parameters that the runs of each group pin down: of these the groups' values are sampled, of the others
+the offsets, since those are what the sampler sees as independent."""
+
+
 def pooled_parameters(observations: Observations, law: Law) -> tuple[Pooled, ...]:
     """Which parameters of the model differ between groups, in the order of the model.
 
@@ -109,8 +116,13 @@ def in_groups(
     away = spread[..., None] * offset
     if not additive:
         return mean[..., None] * xp.exp(away)
-    value = mean[..., None] + away
-    return value if trend is None else value + (trend[..., None, :] * covariates).sum(axis=-1)
+    return expected_in_groups(mean, trend, covariates) + away
+
+
+def expected_in_groups(mean: Any, trend: Any | None, covariates: Any) -> Any:
+    """What the population expects of a parameter in every group; arguments as for `in_groups`."""
+    moved = covariates if trend is None else trend[..., None, :] * covariates
+    return mean[..., None] + (0.0 if trend is None else 1.0) * moved.sum(axis=-1)
 
 
 def at_cells(value: Any, cell_group: Any | None) -> Any:

@@ -94,6 +94,15 @@ class _OnDraws:
     def standard_normal(self, name: str, dim: str) -> FloatArray:
         return self._take(name, Normal(0.0, 1.0), dim)
 
+    def around(self, name: str, centre: Any, scale: Any, dim: str) -> FloatArray:
+        def draw(rng: np.random.Generator, size: tuple[int, ...]) -> FloatArray:
+            return np.asarray(centre + scale[..., None] * rng.standard_normal(size))
+
+        value = self._values(name, dim, draw)
+        t, log_scale = (value - centre) / scale[..., None], np.log(scale)[..., None]
+        self.free[name] = _Free((dim,), value, (dim,), lambda: Normal(0.0, 1.0).log_density(t) - log_scale)
+        return value
+
     def process(self, name: str, curve: Any, scale: Any, rows: discrepancy.Rows, dim: str) -> FloatArray:
         def draw(rng: np.random.Generator, size: tuple[int, ...]) -> FloatArray:
             return np.asarray(discrepancy.deviate(curve, scale, rows, rng.standard_normal(size)))

@@ -15,6 +15,9 @@ const JOINT: &str = "log_critical_ratio";
 const NOISE_SCALE: &str = "log_noise_scale";
 const CRITICAL: &str = "log_critical_batch_size";
 
+/// Pooled parameters that the runs of each group pin down, so that the groups' values are sampled, not their offsets.
+const CENTRED: [&str; 4] = ["log_reference_learning_rate", "log_curvature", "log_min_steps", CRITICAL];
+
 /// The prior of a variable by its name.
 pub type Priors = Vec<(String, Prior)>;
 
@@ -100,11 +103,16 @@ impl Builder<'_> {
         let mean = self.layout.push(format!("{sampled}{suffix}"), None, Some(prior));
         let population = if self.groups > 1 {
             let spread = self.scalar(&format!("{name}_spread"))?;
-            let standard = Prior::Normal { mean: 0.0, sd: 1.0 };
-            let offset = self.layout.push(format!("{name}_offset"), Some(self.groups), Some(standard));
             let trend = format!("{name}_trend");
             let trend = if self.has(&trend) { Some(self.vector(&trend, self.covariates)?) } else { None };
-            Some(Population { spread, offset, trend, additive: !prior.is_positive() })
+            let centred = CENTRED.contains(&sampled);
+            let group = if centred {
+                self.layout.push(sampled, Some(self.groups), None)
+            } else {
+                let standard = Prior::Normal { mean: 0.0, sd: 1.0 };
+                self.layout.push(format!("{sampled}_offset"), Some(self.groups), Some(standard))
+            };
+            Some(Population { spread, group, centred, trend, additive: !prior.is_positive() })
         } else {
             None
         };
@@ -258,6 +266,8 @@ impl Model {
         for (index, parameter) in self.pooled.iter().enumerate() {
             let out = &mut state.groups[index * groups..(index + 1) * groups];
             parameter.forward(&state.values, &cells.covariates, out);
+            let State { values, log_values, adjoint, .. } = state;
+            total += parameter.density(values, log_values, &cells.covariates, groups, adjoint);
         }
         if let Some(curve) = &mut self.curve {
             total += curve.add(cells, state);

@@ -13,7 +13,7 @@ pub struct Variable {
     pub len: usize,
     /// Whether it is one number, rather than one for each cell, group or covariate.
     pub scalar: bool,
-    /// Of every entry; None for the optima, whose prior is the Gaussian process around the law.
+    /// Of every entry; None for the optima around the law, and for the groups around their population.
     pub prior: Option<Prior>,
 }
 

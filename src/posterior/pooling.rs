@@ -1,41 +1,88 @@
 //! A parameter that differs between groups, and what its population is.
 
+use super::prior::HALF_LOG_TAU;
+
 /// Value of group g: `mean + trend·z_g + spread·offset_g`, or `mean·exp(spread·offset_g)` for positive parameters.
+///
+/// What is sampled of a group is the offset, or where the runs of each group pin the value down, the value itself.
 #[derive(Debug, Clone)]
 pub(super) struct Pooled {
     /// Slot of the mean.
     pub mean: usize,
-    /// Slot that is subtracted from it: B_noise is B_crit less the log of their ratio.
+    /// Slot that is subtracted from every value: B_noise is B_crit less the log of their ratio.
     pub minus: Option<usize>,
-    /// Of several groups, slots of the spread, of the first offset and of the first trend.
+    /// Where there are several groups.
     pub population: Option<Population>,
 }
 
 #[derive(Debug, Clone)]
 pub(super) struct Population {
+    /// Slot of the spread.
     pub spread: usize,
-    pub offset: usize,
+    /// First slot of the groups: of their values where `centred`, else of their offsets.
+    pub group: usize,
+    pub centred: bool,
+    /// First slot of the trends.
     pub trend: Option<usize>,
     pub additive: bool,
+}
+
+/// Covariates of one group.
+fn row(covariates: &[f64], groups: usize, group: usize) -> &[f64] {
+    let width = covariates.len() / groups;
+    &covariates[group * width..(group + 1) * width]
+}
+
+impl Population {
+    fn trend(&self, values: &[f64], z: &[f64]) -> f64 {
+        self.trend.map_or(0.0, |slot| z.iter().zip(&values[slot..]).map(|(z, slope)| z * slope).sum())
+    }
 }
 
 impl Pooled {
     /// The value in every group.
     pub fn forward(&self, values: &[f64], covariates: &[f64], out: &mut [f64]) {
-        let mean = values[self.mean] - self.minus.map_or(0.0, |slot| values[slot]);
-        let Some(Population { spread, offset, trend, additive }) = self.population else {
-            out.fill(mean);
-            return;
-        };
-        let width = covariates.len() / out.len();
+        let (mean, minus) = (values[self.mean], self.minus.map_or(0.0, |slot| values[slot]));
+        let groups = out.len();
         for (g, value) in out.iter_mut().enumerate() {
-            let away = values[spread] * values[offset + g];
-            *value = if additive { mean + away } else { mean * away.exp() };
-            if let Some(trend) = trend {
-                let z = &covariates[g * width..(g + 1) * width];
-                *value += z.iter().enumerate().map(|(c, z)| z * values[trend + c]).sum::<f64>();
+            *value = match &self.population {
+                None => mean,
+                Some(held) if held.centred => values[held.group + g],
+                Some(held) => {
+                    let away = values[held.spread] * values[held.group + g];
+                    let z = row(covariates, groups, g);
+                    if held.additive { mean + away + held.trend(values, z) } else { mean * away.exp() }
+                }
+            } - minus;
+        }
+    }
+
+    /// Log density of the groups' values where these are sampled: normal around what the population expects.
+    pub fn density(
+        &self,
+        values: &[f64],
+        log_values: &[f64],
+        covariates: &[f64],
+        groups: usize,
+        adjoint: &mut [f64],
+    ) -> f64 {
+        let Some(held) = self.population.as_ref().filter(|held| held.centred) else { return 0.0 };
+        let spread = values[held.spread];
+        let mut total = 0.0;
+        for g in 0..groups {
+            let z = row(covariates, groups, g);
+            let t = (values[held.group + g] - values[self.mean] - held.trend(values, z)) / spread;
+            total -= 0.5 * t * t + log_values[held.spread] + HALF_LOG_TAU;
+            adjoint[held.group + g] -= t / spread;
+            adjoint[self.mean] += t / spread;
+            adjoint[held.spread] += (t * t - 1.0) / spread;
+            if let Some(slot) = held.trend {
+                for (slope, z) in adjoint[slot..].iter_mut().zip(z) {
+                    *slope += z * t / spread;
+                }
             }
         }
+        total
     }
 
     /// Carry derivatives with respect to the groups' values back to the slots.
@@ -43,30 +90,29 @@ impl Pooled {
         &self,
         values: &[f64],
         covariates: &[f64],
-        groups: &[f64],
+        of_groups: &[f64],
         by_group: &[f64],
         adjoint: &mut [f64],
     ) {
-        let mut by_mean = 0.0;
-        if let Some(Population { spread, offset, trend, additive }) = self.population {
-            let width = covariates.len() / groups.len();
-            for (g, &by) in by_group.iter().enumerate() {
-                let by_away = if additive { by } else { by * groups[g] };
-                by_mean += if additive { by } else { by * groups[g] / values[self.mean] };
-                adjoint[spread] += by_away * values[offset + g];
-                adjoint[offset + g] += by_away * values[spread];
-                if let Some(trend) = trend {
-                    for (c, z) in covariates[g * width..(g + 1) * width].iter().enumerate() {
-                        adjoint[trend + c] += by * z;
+        if let Some(slot) = self.minus {
+            adjoint[slot] -= by_group.iter().sum::<f64>();
+        }
+        for (g, &by) in by_group.iter().enumerate() {
+            match &self.population {
+                None => adjoint[self.mean] += by,
+                Some(held) if held.centred => adjoint[held.group + g] += by,
+                Some(held) => {
+                    let by_away = if held.additive { by } else { by * of_groups[g] };
+                    adjoint[self.mean] += if held.additive { by } else { by_away / values[self.mean] };
+                    adjoint[held.spread] += by_away * values[held.group + g];
+                    adjoint[held.group + g] += by_away * values[held.spread];
+                    if let Some(slot) = held.trend {
+                        for (slope, z) in adjoint[slot..].iter_mut().zip(row(covariates, by_group.len(), g)) {
+                            *slope += by * z;
+                        }
                     }
                 }
             }
-        } else {
-            by_mean = by_group.iter().sum();
-        }
-        adjoint[self.mean] += by_mean;
-        if let Some(slot) = self.minus {
-            adjoint[slot] -= by_mean;
         }
     }
 }

@@ -8,8 +8,8 @@ use std::time::Duration;
 use nuts_rs::rand::rngs::ChaCha8Rng;
 use nuts_rs::rand::{Rng, RngExt, SeedableRng};
 use nuts_rs::{
-    Chain as _, CpuLogpFunc, CpuMath, CpuMathError, HasDims, LogpError, LowRankNutsSettings, Settings as _,
-    Storable, Value,
+    Chain as _, CpuLogpFunc, CpuMath, CpuMathError, DiagNutsSettings, HasDims, LogpError,
+    LowRankNutsSettings, Storable, Value,
 };
 
 use super::density::Model;
@@ -22,6 +22,10 @@ const HEARTBEAT: Duration = Duration::from_millis(20);
 
 /// Places from which a chain tries to start.
 const STARTS: usize = 100;
+
+/// Up to this many variable entries the mass matrix is of low rank: the variables of a law are correlated, and it
+/// needs a third of the steps of a diagonal one; of large pooled models it costs more than it saves.
+const LOW_RANK_SIZE: usize = 100;
 
 /// How to sample.
 #[derive(Debug, Clone, Copy)]
@@ -177,13 +181,28 @@ fn run(
 ) -> Result<Chain, Error> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     rng.set_stream(number as u64);
-    // The variables of a law are correlated: a mass matrix of low rank needs a third of the steps of a diagonal one.
-    let mut options = LowRankNutsSettings {
-        num_tune: settings.tune as u64,
-        num_draws: settings.draws as u64,
-        ..LowRankNutsSettings::default()
-    };
+    let (tune, draws) = (settings.tune as u64, settings.draws as u64);
+    if model.size() > LOW_RANK_SIZE {
+        let mut options =
+            DiagNutsSettings { num_tune: tune, num_draws: draws, ..DiagNutsSettings::default() };
+        options.adapt_options.step_size_settings.target_accept = settings.target_accept;
+        return chain(options, model, rng, number, settings, made, stop);
+    }
+    let mut options =
+        LowRankNutsSettings { num_tune: tune, num_draws: draws, ..LowRankNutsSettings::default() };
     options.adapt_options.step_size_settings.target_accept = settings.target_accept;
+    chain(options, model, rng, number, settings, made, stop)
+}
+
+fn chain(
+    options: impl nuts_rs::Settings,
+    model: &Model,
+    mut rng: ChaCha8Rng,
+    number: usize,
+    settings: Settings,
+    made: &AtomicUsize,
+    stop: &AtomicBool,
+) -> Result<Chain, Error> {
     let failed = |error: &dyn std::fmt::Display| Error::Sampler { problem: error.to_string() };
     let start = start(model, &mut rng)?;
     let math = CpuMath::new(Target(model.clone()));
@@ -249,9 +268,12 @@ fn centre(variable: &Variable, variables: &[Variable]) -> (f64, f64) {
         Some(Prior::LogNormal { log_median, log_sd }) => (log_median, log_sd.min(1.0)),
         Some(Prior::HalfNormal { sd }) => ((0.7 * sd).ln(), 0.5),
         Some(Prior::StudentT { location, scale, .. }) => (location, scale.min(1.0)),
+        // Groups start around the mean of their population, optima around the learning rates tried.
         None => {
-            let reference = variables.iter().find(|v| v.name.starts_with("log_reference_learning_rate"));
-            reference.map_or((0.0, 0.5), |variable| (centre(variable, &[]).0, 0.5))
+            let optima = variable.name == "log_optimal_learning_rate";
+            let name = if optima { "log_reference_learning_rate" } else { variable.name.as_str() };
+            let around = variables.iter().find(|v| v.name.starts_with(name) && v.prior.is_some());
+            around.map_or((0.0, 0.5), |variable| (centre(variable, &[]).0, 0.5))
         }
     }
 }
