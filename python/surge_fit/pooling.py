@@ -46,8 +46,8 @@ class Pooled:
 CENTRED = frozenset(
     {"log_reference_learning_rate", "log_curvature", "log_min_steps", "log_critical_batch_size"}
 )
-"""Pooled parameters that the runs of each group pin down: of these the groups' values are sampled, of the others
-the offsets, since those are what the sampler sees as independent."""
+"""Pooled parameters that the runs of each group pin down: of these the groups' values are sampled, of the
+others the offsets, since those are what the sampler sees as independent."""
 
 
 def pooled_parameters(observations: Observations, law: Law) -> tuple[Pooled, ...]:

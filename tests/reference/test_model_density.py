@@ -22,6 +22,7 @@ from surge_fit import (
     observe,
 )
 from surge_fit.model import assemble
+from surge_fit.pooling import CENTRED
 from surge_fit.surface import divergence_probability, log_huge_loss, log_survival, valley
 
 INTERPRETED = Mode(linker="py", optimizer="None")
@@ -76,13 +77,17 @@ def point(observations, law, rng):
     for name in [name.removesuffix("_spread") for name in priors if name.endswith("_spread")]:
         v[f"{name}_mean"] = v[name]
         v[f"{name}_offset"] = rng.standard_normal(groups)
+        if name in CENTRED or (name == "log_noise_scale" and "log_critical_ratio" in v):
+            # Sampled as the groups' values: mean + trend·z + spread·offset.
+            v[name] = of_groups(name, observations, v)
+            v[f"{name}_spread_of_values"] = v[f"{name}_spread"]
+    if groups and "log_critical_ratio" in v:
+        v["log_critical_batch_size"] = v["log_noise_scale"] + ratio
     return priors, v
 
 
-def in_every_cell(name, observations, v):
-    """A parameter at every cell, one group after another, with the formula of the module's page."""
-    if not observations.groups or f"{name}_mean" not in v:
-        return np.repeat(v[name], len(observations.batch_size))
+def of_groups(name, observations, v):
+    """A parameter in every group, with the formula of the module's page."""
     z = np.log([[float(held) for held in group.split("=")[1:]] for group in observations.groups])
     values = []
     for g in range(len(observations.groups)):
@@ -90,7 +95,14 @@ def in_every_cell(name, observations, v):
         away = v[f"{name}_spread"] * v[f"{name}_offset"][g]
         positive = isinstance(POSITIVE.get(name), LogNormal)
         values.append(v[f"{name}_mean"] * np.exp(away) if positive else v[f"{name}_mean"] + trend + away)
-    return np.array(values)[observations.cell_group]
+    return np.array(values)
+
+
+def in_every_cell(name, observations, v):
+    """A parameter at every cell, one group after another."""
+    if not observations.groups or f"{name}_mean" not in v:
+        return np.repeat(v[name], len(observations.batch_size))
+    return of_groups(name, observations, v)[observations.cell_group]
 
 
 POSITIVE = {parameter.name: parameter.prior for law in LAWS.values() for parameter in law.parameters}
@@ -125,7 +137,10 @@ def steps_density(observations, v):
 
 def expected(observations, law, priors, v):
     """Log density over the constrained parameters."""
-    total = sum(np.sum(log_prior(prior, v[name])) for name, prior in priors.items())
+    total = sum(np.sum(log_prior(prior, v.get(f"{name}_mean", v[name]))) for name, prior in priors.items())
+    # The density of the values is that of the offsets, over the spread.
+    spreads = [v[name] for name in v if name.endswith("_spread_of_values")]
+    total -= len(observations.groups) * np.sum(np.log(spreads))
     total += sum(stats.norm.logpdf(v[name]).sum() for name in v if name.endswith("_offset"))
     if len(observations.steps):
         total += steps_density(observations, v)
