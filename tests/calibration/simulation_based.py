@@ -155,7 +155,8 @@ def bound() -> float:
     """The p-value below which a quantity is not calibrated.
 
     With Q quantities in all cases, P(any p < α/Q) ≤ Σ P(p < α/Q) = α however they depend on each other
-    (Bonferroni), here with α = `FALSE_ALARM`.
+    (Bonferroni), here with α = `FALSE_ALARM`. That takes the chi-square approximation for exact; of 10^6
+    samples of 300 uniform ranks 6.5e-5 fall below a bound of 3.5e-5, so that α is nearer 0.02.
     """
     return FALSE_ALARM / sum(value.size for case in CASES for value in parameters(case, 1, 0).values())
 

@@ -25,7 +25,19 @@ FEW = 100
 """Simulations that are enough to find each of the mistakes below."""
 
 
-@pytest.mark.parametrize("name", NAMED)
+UNCALIBRATED = {"losses, three groups": "single chains stay in modes of their own: see README.md beside this"}
+"""Known failures; strict, so that a cure is noticed."""
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.xfail(reason=UNCALIBRATED[name], strict=True))
+        if name in UNCALIBRATED
+        else name
+        for name in NAMED
+    ],
+)
 def test_truths_rank_uniformly_among_the_draws_of_their_posterior(name):
     found = calibrate(NAMED[name])
     limit = bound()
