@@ -186,7 +186,7 @@ impl Model {
             let scale = build.scalar("steps_discrepancy_scale")?;
             let standard = Prior::Normal { mean: 0.0, sd: 1.0 };
             Some(Steps {
-                min_steps,
+                fewest: min_steps,
                 critical,
                 ratio,
                 scale,
@@ -287,9 +287,10 @@ impl Model {
             parameter.backward(&state.values, &cells.covariates, values, by, &mut state.adjoint);
         }
         for variable in &self.layout.variables {
-            for i in variable.start..variable.start + variable.len {
-                let scale = if variable.is_positive() { state.values[i] } else { 1.0 };
-                gradient[i] += scale * state.adjoint[i];
+            let stretch = variable.start..variable.start + variable.len;
+            let (values, adjoint) = (&state.values[stretch.clone()], &state.adjoint[stretch.clone()]);
+            for ((slope, value), by_value) in gradient[stretch].iter_mut().zip(values).zip(adjoint) {
+                *slope += by_value * if variable.is_positive() { *value } else { 1.0 };
             }
         }
         total

@@ -9,7 +9,7 @@ use crate::law::{Plain, logistic, softplus};
 #[derive(Debug, Clone)]
 pub(super) struct Steps {
     /// Pooled parameter: log of the fewest steps.
-    pub min_steps: usize,
+    pub fewest: usize,
     /// Pooled parameter: log B_crit, or log B_noise where `ratio` is their difference.
     pub critical: usize,
     /// Slot of log B_crit − log B_noise.
@@ -31,8 +31,7 @@ impl Steps {
         let innovations = self.innovation..self.innovation + count;
         self.factor.times(&state.values[innovations.clone()], &mut self.away);
         self.by_curve.fill(0.0);
-        let total = self
-            .seen(cells, &observed.steps, state, |residual, noise| student::log_density(residual, noise))
+        let total = self.seen(cells, &observed.steps, state, student::log_density)
             + self.seen(cells, &observed.censored_steps, state, |residual, noise| {
                 let (value, slope) = student::log_survival(residual / noise);
                 (value, slope / noise, -slope * residual / (noise * noise))
@@ -42,7 +41,7 @@ impl Steps {
         for (cell, &by) in self.by_curve.iter().enumerate() {
             let group = cells.group[cell];
             state.adjoint[self.scale] += by * self.away[cell];
-            *state.by_group(self.min_steps, group) += by;
+            *state.by_group(self.fewest, group) += by;
             // d log(1 + B_crit/B) / d log B_crit.
             let by_critical = by * logistic::<Plain>(self.over(cells, cell, state));
             *state.by_group(self.critical, group) += by_critical;
@@ -69,7 +68,7 @@ impl Steps {
         let (noise, scale) = (state.values[self.noise], state.values[self.scale]);
         let mut total = 0.0;
         for (&cell, value) in runs.cell.iter().zip(&runs.value) {
-            let law = state.group(self.min_steps, cells.group[cell])
+            let law = state.group(self.fewest, cells.group[cell])
                 + softplus::<Plain>(self.over(cells, cell, state));
             let residual = value - law - scale * self.away[cell];
             let (log_density, by_residual, by_noise) = density(residual, noise);

@@ -6,7 +6,7 @@ use std::f64::consts::PI;
 pub(super) const DEGREES: f64 = 5.0;
 
 /// Log of the normalising constant: `Γ(3)/(Γ(5/2) √(5π)) = 8/(3π√5)`.
-pub(super) const LOG_CONSTANT: f64 = -0.9686195890547242;
+pub(super) const LOG_CONSTANT: f64 = -0.968_619_589_054_724_2;
 
 /// Log density of a residual and its derivatives with respect to the residual and to its scale.
 #[inline]

@@ -9,6 +9,11 @@ use crate::error::{Error, require_shape};
 use crate::law;
 use crate::posterior::{Cells, Chain, Model, Observed, Prior, Runs, Settings, Variable, sample};
 
+/// A statistic of the sampler: its name, and where a chain keeps it.
+type Statistic<T> = (&'static str, fn(&Chain) -> &Vec<T>);
+/// Values and gradients.
+type Densities<'py> = (Bound<'py, PyArray1<f64>>, Bound<'py, PyArray2<f64>>);
+
 #[derive(FromPyObject)]
 #[pyo3(from_item_all)]
 pub struct RunsArgument {
@@ -112,7 +117,7 @@ impl PosteriorModel {
         &self,
         py: Python<'py>,
         positions: PyReadonlyArray2<'py, f64>,
-    ) -> PyResult<(Bound<'py, PyArray1<f64>>, Bound<'py, PyArray2<f64>>)> {
+    ) -> PyResult<Densities<'py>> {
         let positions = positions.as_array();
         let (points, size) = (positions.nrows(), self.0.size());
         require_shape("positions", "(point, variable entry)", &[points, size], positions.shape())?;
@@ -131,8 +136,8 @@ impl PosteriorModel {
 #[pyfunction]
 #[pyo3(signature = (models, seeds, *, chains, tune, draws, target_accept, threads, progress))]
 #[expect(clippy::too_many_arguments, reason = "keyword arguments of a Python function")]
-pub fn sample_posteriors<'py>(
-    py: Python<'py>,
+pub fn sample_posteriors(
+    py: Python<'_>,
     models: Vec<Py<PosteriorModel>>,
     seeds: Vec<u64>,
     chains: usize,
@@ -141,7 +146,7 @@ pub fn sample_posteriors<'py>(
     target_accept: f64,
     threads: usize,
     progress: Option<Py<PyAny>>,
-) -> PyResult<Vec<Bound<'py, PyDict>>> {
+) -> PyResult<Vec<Bound<'_, PyDict>>> {
     let settings = Settings { chains, tune, draws, target_accept, threads };
     require_shape("seeds", "(model,)", &[models.len()], &[seeds.len()])?;
     let tasks: Vec<_> = models.iter().zip(seeds).map(|(model, seed)| (model.get().0.clone(), seed)).collect();
@@ -169,7 +174,7 @@ fn as_dict(py: Python<'_>, chains: Vec<Chain>, draws: usize, size: usize) -> PyR
     let positions = gather(&chains, |chain| &chain.draws);
     let positions = positions.into_pyarray(py).reshape([shape.0, shape.1, size])?;
     found.set_item("draws", positions)?;
-    let numbers: [(&str, fn(&Chain) -> &Vec<f64>); 4] = [
+    let numbers: [Statistic<f64>; 4] = [
         ("logp", |chain| &chain.log_density),
         ("energy", |chain| &chain.energy),
         ("step_size", |chain| &chain.step_size),
@@ -178,12 +183,11 @@ fn as_dict(py: Python<'_>, chains: Vec<Chain>, draws: usize, size: usize) -> PyR
     for (name, of) in numbers {
         found.set_item(name, gather(&chains, of).into_pyarray(py).reshape(shape)?)?;
     }
-    let counts: [(&str, fn(&Chain) -> &Vec<i64>); 2] =
-        [("depth", |chain| &chain.depth), ("n_steps", |chain| &chain.steps)];
+    let counts: [Statistic<i64>; 2] = [("depth", |chain| &chain.depth), ("n_steps", |chain| &chain.steps)];
     for (name, of) in counts {
         found.set_item(name, gather(&chains, of).into_pyarray(py).reshape(shape)?)?;
     }
-    let flags: [(&str, fn(&Chain) -> &Vec<bool>); 2] =
+    let flags: [Statistic<bool>; 2] =
         [("diverging", |chain| &chain.diverging), ("maxdepth_reached", |chain| &chain.maxdepth_reached)];
     for (name, of) in flags {
         found.set_item(name, gather(&chains, of).into_pyarray(py).reshape(shape)?)?;
