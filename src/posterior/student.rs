@@ -59,8 +59,10 @@ mod tests {
     fn derivatives_are_those_of_the_values() {
         let step = 1e-6;
         for t in [-8.0_f64, -0.4, 0.3, 5.0, 15.0, 40.0] {
-            let slope = (log_survival(t + step).0 - log_survival(t - step).0) / (2.0 * step);
-            assert!((slope - log_survival(t).1).abs() < 1e-7, "{t}");
+            // The closed form of the tail keeps 11 digits at t = 15, hence a step that does not magnify the rest.
+            let far = 1e-4;
+            let slope = (log_survival(t + far).0 - log_survival(t - far).0) / (2.0 * far);
+            assert!((slope - log_survival(t).1).abs() < 1e-6, "{t}");
             let (residual, scale) = (0.3 * t, 0.8);
             let (_, by_residual, by_scale) = log_density(residual, scale);
             let of = |r: f64, s: f64| log_density(r, s).0;

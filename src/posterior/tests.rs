@@ -185,8 +185,8 @@ fn priors_integrate_to_one_on_the_unconstrained_scale() {
 
 #[test]
 fn a_group_without_deviation_is_the_population() {
-    // Offsets and trends at zero: every group has the mean, and both models the same likelihood.
-    let mut model = model(0, 0, true);
+    // Offsets and trends of the surge law at zero: every group has the mean of the noise scale.
+    let mut model = model(6, 0, true);
     let noise = [0.1, -0.2, 0.15];
     let mut position = point(&model, &noise);
     for variable in model.variables().to_vec() {
@@ -197,7 +197,7 @@ fn a_group_without_deviation_is_the_population() {
     let mut gradient = vec![0.0; model.size()];
     model.log_density(&position, &mut gradient);
     // Without deviation the spread matters to the prior alone: −q²/2 + log q has the slope 1 − q² at log q.
-    let spread = model.variables().iter().find(|v| v.name == "log_curvature_spread").expect("pooled").start;
+    let spread = model.variables().iter().find(|v| v.name == "log_noise_scale_spread").expect("pooled").start;
     let own = 1.0 - (position[spread].exp() / 0.5).powi(2);
     assert!((gradient[spread] - own).abs() < 1e-12);
 }
