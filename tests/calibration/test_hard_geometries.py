@@ -79,24 +79,3 @@ def test_without_noise_the_interval_is_narrow_and_holds_the_truth():
 def test_noise_that_hides_the_valley_leaves_the_optimum_open():
     low, high = interval(fitted(swept(noise=1.0)), 128)
     assert high - low > np.log(GRID[-1] / GRID[0]) / 2
-
-
-@pytest.mark.slow
-def test_sixty_groups_of_twelve_runs_are_pooled():
-    rng = np.random.default_rng(3)
-    params = 1e7 * 1.1 ** np.arange(60)
-    parts = [swept(rates=GRID[:4] * 1.5, seed=seed) for seed in rng.integers(1 << 30, size=len(params))]
-    columns = {
-        name: np.concatenate([getattr(part, name) for part in parts]) for name in ("batch_size", "loss")
-    }
-    rates = np.concatenate([part.learning_rate for part in parts])
-    sweep = sf.Sweep.from_columns(
-        **columns,
-        learning_rate=rates,
-        params=np.repeat(params, len(parts[0])),
-        batch_unit="examples",
-        group_by="params",
-    )
-    posterior = fitted(sweep, covariates=["params"])
-    low, high = interval(posterior.group(sweep.groups[30]), 128)
-    assert low < 0 < high
