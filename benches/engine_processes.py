@@ -88,7 +88,7 @@ def stages() -> dict[str, float]:
 
 
 def imports(
-    owners: tuple[str, ...] = ("polars", "xarray", "pandas", "numpy", "typer", "rich"),
+    owners: tuple[str, ...] = ("polars", "xarray", "numpy", "typer", "rich"),
 ) -> dict[str, float]:
     """Seconds of importing each owner, with all that it is the first to import, and of the rest."""
     told = run([sys.executable, "-X", "importtime", *COMMANDS["recommend, native"][1:]]).stderr
