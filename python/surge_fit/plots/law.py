@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from surge_fit.importers.wording import number
-from surge_fit.plots.style import BEYOND, BLUE, GREY, NARROW, QUANTILES, RED, STYLE, WIDE
+from surge_fit.plots.style import BEYOND, BLUE, GREY, NARROW, QUANTILES, RED, WIDE, styled
 from surge_fit.posterior import Posterior
 from surge_fit.recommendation import Recommendation
 from surge_fit.report.numbers import together
@@ -45,13 +45,9 @@ def plot_law(
     -------
     matplotlib.axes.Axes
     """
-    import matplotlib.pyplot as plt
-
-    with plt.rc_context(STYLE):
-        if ax is None:
-            _, ax = plt.subplots(figsize=(7.2, 4.8), layout="constrained")
-        draw_law(ax, posterior, recommendations)
-    return ax
+    with styled(ax) as drawn:
+        draw_law(drawn, posterior, recommendations)
+        return drawn
 
 
 def draw_law(ax: Axes, posterior: Posterior, recommendations: Sequence[Recommendation]) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 
 from surge_fit.errors import InputError
 from surge_fit.estimates import ParameterEstimate
-from surge_fit.plots.style import BEYOND, BLUE, NARROW, QUANTILES, STYLE, WIDE
+from surge_fit.plots.style import BEYOND, BLUE, NARROW, QUANTILES, WIDE, styled
 from surge_fit.posterior import Posterior
 from surge_fit.trends import estimate_population
 
@@ -43,15 +43,11 @@ def plot_population(posterior: Posterior, ax: Axes | None = None) -> Axes:
     InputError
         If the posterior is not of several groups, or has no covariates.
     """
-    import matplotlib.pyplot as plt
-
     if not posterior.covariates:
         raise InputError("The figure of a population is drawn over a covariate; this fit has none. Name one.")
-    with plt.rc_context(STYLE):
-        if ax is None:
-            _, ax = plt.subplots(figsize=(7.2, 4.8), layout="constrained")
-        _draw(ax, posterior)
-    return ax
+    with styled(ax) as drawn:
+        _draw(drawn, posterior)
+        return drawn
 
 
 def _draw(ax: Axes, posterior: Posterior) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from surge_fit.estimates import estimate_parameters
-from surge_fit.plots.style import BEYOND, BLUE, GREY, NARROW, ORANGE, QUANTILES, STYLE, WIDE
+from surge_fit.plots.style import BEYOND, BLUE, GREY, NARROW, ORANGE, QUANTILES, WIDE, styled
 from surge_fit.posterior import Posterior
 from surge_fit.report.statements import statement
 
@@ -41,13 +41,9 @@ def plot_steps(posterior: Posterior, ax: Axes | None = None) -> Axes:
     InputError
         If the sweep has no steps to a target.
     """
-    import matplotlib.pyplot as plt
-
-    with plt.rc_context(STYLE):
-        if ax is None:
-            _, ax = plt.subplots(figsize=(7.2, 4.8), layout="constrained")
-        _draw(ax, posterior)
-    return ax
+    with styled(ax) as drawn:
+        _draw(drawn, posterior)
+        return drawn
 
 
 def _draw(ax: Axes, posterior: Posterior) -> None:

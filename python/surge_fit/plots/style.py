@@ -1,6 +1,13 @@
 """How every figure looks: the colours of Okabe and Ito, which colour-blind readers can tell apart."""
 
-from typing import Any
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 BLUE, ORANGE, RED, GREY = "#0072B2", "#E69F00", "#D55E00", "#6E6E6E"
 BEYOND = "#EFEFEF"
@@ -21,3 +28,14 @@ STYLE: Any = {
     "svg.hashsalt": "surge_fit",
 }
 """For `matplotlib.rc_context`."""
+
+
+@contextmanager
+def styled(ax: Axes | None) -> Iterator[Axes]:
+    """The axes given, or those of a new figure, to be drawn on in this style."""
+    import matplotlib.pyplot as plt
+
+    with plt.rc_context(STYLE):
+        if ax is None:
+            _, ax = plt.subplots(figsize=(7.2, 4.8), layout="constrained")
+        yield ax
