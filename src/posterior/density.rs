@@ -218,6 +218,10 @@ impl Model {
         &self.layout.variables
     }
 
+    pub(super) fn observed(&self) -> &Observed {
+        &self.observed
+    }
+
     /// Length of the unconstrained vector.
     #[must_use]
     pub fn size(&self) -> usize {

@@ -14,6 +14,7 @@ mod pooling;
 mod prior;
 mod process;
 mod sampling;
+mod start;
 mod steps;
 mod student;
 mod valleys;

@@ -6,22 +6,18 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use nuts_rs::rand::rngs::ChaCha8Rng;
-use nuts_rs::rand::{Rng, RngExt, SeedableRng};
+use nuts_rs::rand::{Rng, SeedableRng};
 use nuts_rs::{
     Chain as _, CpuLogpFunc, CpuMath, CpuMathError, DiagNutsSettings, HasDims, LogpError,
     LowRankNutsSettings, Storable, Value,
 };
 
 use super::density::Model;
-use super::layout::Variable;
-use super::prior::Prior;
+use super::start::start;
 use crate::error::Error;
 
 /// How often the caller is told of the progress, and may stop.
 const HEARTBEAT: Duration = Duration::from_millis(20);
-
-/// Places from which a chain tries to start.
-const STARTS: usize = 100;
 
 /// Up to this many variable entries the mass matrix is of low rank: the variables of a law are correlated, and it
 /// needs a third of the steps of a diagonal one; of large pooled models it costs more than it saves.
@@ -239,41 +235,4 @@ fn chain(
         made.fetch_add(1, Ordering::Relaxed);
     }
     Ok(chain)
-}
-
-/// A place near the centre of the priors at which the density is finite.
-fn start(model: &Model, rng: &mut ChaCha8Rng) -> Result<Vec<f64>, Error> {
-    let mut model = model.clone();
-    let mut position = vec![0.0; model.size()];
-    let mut gradient = vec![0.0; model.size()];
-    for _ in 0..STARTS {
-        let variables = model.variables().to_vec();
-        for variable in &variables {
-            let (centre, reach) = centre(variable, &variables);
-            for entry in &mut position[variable.start..variable.start + variable.len] {
-                *entry = centre + reach * rng.random_range(-1.0..1.0);
-            }
-        }
-        if model.log_density(&position, &mut gradient).is_finite() && gradient.iter().all(|g| g.is_finite()) {
-            return Ok(position);
-        }
-    }
-    Err(Error::Sampler { problem: format!("none of {STARTS} starts has a finite density") })
-}
-
-/// The centre of a prior on the unconstrained scale, and how far from it a chain may start.
-fn centre(variable: &Variable, variables: &[Variable]) -> (f64, f64) {
-    match variable.prior {
-        Some(Prior::Normal { mean, sd }) => (mean, sd.min(1.0)),
-        Some(Prior::LogNormal { log_median, log_sd }) => (log_median, log_sd.min(1.0)),
-        Some(Prior::HalfNormal { sd }) => ((0.7 * sd).ln(), 0.5),
-        Some(Prior::StudentT { location, scale, .. }) => (location, scale.min(1.0)),
-        // Groups start around the mean of their population, optima around the learning rates tried.
-        None => {
-            let optima = variable.name == "log_optimal_learning_rate";
-            let name = if optima { "log_reference_learning_rate" } else { variable.name.as_str() };
-            let around = variables.iter().find(|v| v.name.starts_with(name) && v.prior.is_some());
-            around.map_or((0.0, 0.5), |variable| (centre(variable, &[]).0, 0.5))
-        }
-    }
 }
