@@ -66,26 +66,31 @@ def pooled_parameters(observations: Observations, law: Law) -> tuple[Pooled, ...
     trend = Normal(0.0, 0.5)
     found: list[Pooled] = []
     if observations.has_learning_rates:
-        found.append(Pooled("log_reference_learning_rate", HalfNormal(0.5), trend))
+        found.append(Pooled("log_reference_learning_rate", _spread(0.3), trend))
         for parameter in law.parameters[1:]:
             if parameter.role == "batch_size_scale":
-                found.append(Pooled(parameter.name, HalfNormal(0.7), trend))
+                found.append(Pooled(parameter.name, _spread(0.4), trend))
             elif parameter.prior is not None:
                 found.append(Pooled(parameter.name, _shape_spread(parameter.prior), None))
     if len(observations.finished):
-        found.append(Pooled("log_curvature", HalfNormal(0.5), trend))
+        found.append(Pooled("log_curvature", _spread(0.3), trend))
     if len(observations.steps):
         if not any(p.name == "log_noise_scale" for p in found):
-            found.append(Pooled("log_critical_batch_size", HalfNormal(0.7), trend))
-        found.append(Pooled("log_min_steps", HalfNormal(0.7), trend))
+            found.append(Pooled("log_critical_batch_size", _spread(0.4), trend))
+        found.append(Pooled("log_min_steps", _spread(0.4), trend))
     return tuple(found)
+
+
+def _spread(typical: float) -> Prior:
+    """Zero is far away: that groups agree to a percent is more than their runs could tell, and slow to sample."""
+    return LogNormal(typical, 0.8)
 
 
 def _shape_spread(prior: Prior) -> Prior:
     match prior:
         case Normal(_, width) | StudentT(_, _, width):
-            return HalfNormal(0.5 * width)
-    return HalfNormal(0.3)
+            return _spread(0.3 * width)
+    return _spread(0.2)
 
 
 def is_additive(prior: Prior) -> bool:
