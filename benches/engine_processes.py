@@ -46,10 +46,8 @@ def lap(name):
     stages[name] = clock[-1] - clock[-2]
 import surge_fit.cli
 lap("interpreter and command line")
-import polars
-lap("import polars")
-import xarray
-lap("import xarray")
+import numpy
+lap("import numpy")
 from surge_fit import fitting, recommendation, report
 lap("other imports")
 import surge_fit as sf
@@ -88,7 +86,7 @@ def stages() -> dict[str, float]:
 
 
 def imports(
-    owners: tuple[str, ...] = ("polars", "xarray", "numpy", "typer", "rich"),
+    owners: tuple[str, ...] = ("numpy", "typer", "rich"),
 ) -> dict[str, float]:
     """Seconds of importing each owner, with all that it is the first to import, and of the rest."""
     told = run([sys.executable, "-X", "importtime", *COMMANDS["recommend, native"][1:]]).stderr

@@ -6,6 +6,7 @@ from surge_fit import default_priors
 from surge_fit.comparison import LawComparison, LawScore
 from surge_fit.diagnostics import Diagnostics
 from surge_fit.estimates import CurveStatements
+from surge_fit.inference_data import InferenceData
 from surge_fit.law import get_law
 from surge_fit.observations import observe
 from surge_fit.posterior import Posterior
@@ -89,7 +90,7 @@ def make_steps_posterior(*, smallest: float = 64, spread: float = 0.1) -> Poster
         for group, held in groups.items()
     }
     return Posterior(
-        tree=xr.DataTree.from_dict(sets),
+        inference_data=InferenceData.of_tree(xr.DataTree.from_dict(sets)),
         sweep=sweep,
         law=law,
         priors=priors,
@@ -148,7 +149,7 @@ def make_posterior(
         }
     )
     return Posterior(
-        tree=tree,
+        inference_data=InferenceData.of_tree(tree),
         sweep=sweep,
         law=chosen,
         priors=default_priors(observe(sweep), chosen),

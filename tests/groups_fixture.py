@@ -4,6 +4,7 @@ import numpy as np
 import xarray as xr
 from faces_fixture import GOOD
 from surge_fit import default_priors
+from surge_fit.inference_data import InferenceData
 from surge_fit.law import get_law
 from surge_fit.observations import observe
 from surge_fit.posterior import Posterior
@@ -105,7 +106,9 @@ def make_pooled_posterior(*, covariates: tuple[str, ...] = ("params",)) -> Poste
         keep(name, np.full(shape, value))
     after = xr.Dataset(held, coords={"group": list(seen.groups)})
     return Posterior(
-        tree=xr.DataTree.from_dict({"posterior": after, "prior": after, "sample_stats": xr.Dataset()}),
+        inference_data=InferenceData.of_tree(
+            xr.DataTree.from_dict({"posterior": after, "prior": after, "sample_stats": xr.Dataset()})
+        ),
         sweep=sweep,
         law=law,
         priors=default_priors(seen, law),

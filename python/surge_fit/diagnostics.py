@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from surge_fit.mixing import ess_bulk, ess_tail, rhat
+from surge_fit.mixing import Mixing, measure
 from surge_fit.typing import Engine, FloatArray
 
 MAX_RHAT = 1.01
@@ -97,26 +97,24 @@ def diagnose(posterior: Mapping[str, FloatArray], diverging: np.ndarray, engine:
     -------
     Diagnostics
     """
-    rhats = {name: _extreme(rhat, draws, largest=True) for name, draws in posterior.items()}
-    bulks = {name: _extreme(ess_bulk, draws, largest=False) for name, draws in posterior.items()}
-    tails = {name: _extreme(ess_tail, draws, largest=False) for name, draws in posterior.items()}
+    found = {name: _worst(draws) for name, draws in posterior.items()}
     # NaN is the worst that R-hat can be.
-    worst = max(rhats, key=lambda name: np.inf if np.isnan(rhats[name]) else rhats[name])
-    bulk, tail = min(bulks, key=bulks.__getitem__), min(tails, key=tails.__getitem__)
+    worst = max(found, key=lambda name: np.inf if np.isnan(found[name].rhat) else found[name].rhat)
+    bulk, tail = (min(found, key=lambda name: getattr(found[name], ess)) for ess in ("ess_bulk", "ess_tail"))
     return Diagnostics(
-        max_rhat=rhats[worst],
+        max_rhat=found[worst].rhat,
         max_rhat_parameter=worst,
-        min_ess_bulk=bulks[bulk],
-        min_ess_tail=tails[tail],
-        min_ess_parameter=bulk if bulks[bulk] <= tails[tail] else tail,
+        min_ess_bulk=found[bulk].ess_bulk,
+        min_ess_tail=found[tail].ess_tail,
+        min_ess_parameter=bulk if found[bulk].ess_bulk <= found[tail].ess_tail else tail,
         divergences=int(diverging.sum()),
         draws=diverging.size,
         engine=engine,
     )
 
 
-def _extreme(measure: Callable[[FloatArray], float], draws: FloatArray, *, largest: bool) -> float:
-    """The worst of all entries of a parameter."""
+def _worst(draws: FloatArray) -> Mixing:
+    """The worst of all entries of a parameter, measure by measure."""
     entries = np.moveaxis(draws.reshape(*draws.shape[:2], -1), 2, 0)
-    found = [measure(entry) for entry in entries]
-    return float(np.max(found) if largest else np.min(found))
+    rhat, bulk, tail = np.array([measure(entry) for entry in entries]).T
+    return Mixing(float(rhat.max()), float(bulk.min()), float(tail.min()))

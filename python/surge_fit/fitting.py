@@ -16,7 +16,7 @@ from surge_fit.errors import InputError, UntrustworthyFitError
 from surge_fit.law import Law, get_law
 from surge_fit.observations import Observations, observe
 from surge_fit.posterior import Posterior
-from surge_fit.predictive import assemble_tree
+from surge_fit.predictive import infer
 from surge_fit.prior_scales import default_priors, prior_from_gradients
 from surge_fit.priors import Prior, Priors
 from surge_fit.sweep import Sweep
@@ -247,9 +247,9 @@ class _Task:
 
     def posterior(self) -> Posterior:
         free, statistics = self.draws
-        tree = assemble_tree(self.observations, self.law, self.priors, free, statistics, self.seed)
+        data = infer(self.observations, self.law, self.priors, free, statistics, self.seed)
         return Posterior(
-            tree=tree,
+            inference_data=data,
             sweep=self.sweep,
             law=self.law,
             priors=self.priors,

@@ -7,6 +7,7 @@ the unseen runs could tell, the floor of their valley, is integrated out.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,6 +25,12 @@ _POINTS = 512
 
 _LEAST_POINTS = 9
 """… and at least so many around each run."""
+
+_IN_CACHE = 4096
+"""Points that are computed at a time: arrays that stay in the cache of a core and cost no new memory."""
+
+_FACTORS = 16
+"""Student's t factors of one logarithm: residuals of 1e9 scales do not overflow their product."""
 
 _BLOCKS = 40
 """Blocks of consecutive draws, whose means give the Monte Carlo error."""
@@ -159,22 +166,35 @@ def _integrate_floor(
     ones = np.ones((len(finished), 1))
     places = np.concatenate([finished, censored, location * ones], axis=1)
     widths = np.concatenate([finished_sd, censored_sd, scale * ones], axis=1)
-    draws, count = places.shape
-    share = max(_LEAST_POINTS, math.ceil(_POINTS / count))
+    share = max(_LEAST_POINTS, math.ceil(_POINTS / places.shape[1]))
     nodes = np.tan(np.pi * ((np.arange(share) + 0.5) / share - 0.5))
-    floor = (places[:, :, None] + widths[:, :, None] * nodes).reshape(draws, -1)
+    count, last = finished.shape[1], places.shape[1] - 1
 
-    log_value = StudentT(FLOOR_GAP.degrees, location, scale).log_density(floor)
-    for place, sd in zip(finished.T, finished_sd.T, strict=True):
-        t = (floor - place[:, None]) / sd[:, None]
-        log_value += _STUDENT_T.log_density(t) - np.log(sd)[:, None]
-    for place, sd, logit in zip(censored.T, censored_sd.T, censored_logit.T, strict=True):
-        survival = surface.log_survival(np, (place[:, None] - floor) / sd[:, None])
-        log_value += surface.log_huge_loss(np, logit[:, None], survival)
+    def of_draws(some: slice) -> FloatArray:
+        place, width = places[some, :, None], widths[some, :, None]
+        floor = (place + width * nodes).reshape(len(place), -1)
+        residuals = [(floor - place[:, k]) * (1.0 / width[:, k]) for k in range(last + 1)]
+        squares = [residual * residual for residual in residuals]
+        log_ratio = _log_student_t(squares[:count], surface.STUDENT_T_DEGREES)
+        log_ratio += _log_student_t(squares[last:], FLOOR_GAP.degrees)
+        log_ratio -= np.log(width[:, [*range(count), last], 0]).sum(axis=1)[:, None]
+        for k in range(count, last):
+            survival = surface.log_survival(np, -residuals[k])
+            log_ratio += surface.log_huge_loss(np, censored_logit[some, k - count, None], survival)
+        covered = sum((1.0 / (np.pi * width[:, k])) / (1.0 + square) for k, square in enumerate(squares))
+        log_ratio -= np.log(covered)
+        highest = log_ratio.max(axis=1)
+        return np.asarray(highest + np.log(np.exp(log_ratio - highest[:, None]).sum(axis=1)))
 
-    covered = np.zeros_like(floor)
-    for place, sd in zip(places.T, widths.T, strict=True):
-        covered += 1.0 / (np.pi * sd[:, None] * (1.0 + ((floor - place[:, None]) / sd[:, None]) ** 2))
-    log_ratio = log_value - np.log(covered)
-    highest = log_ratio.max(axis=1)
-    return np.asarray(highest + np.log(np.exp(log_ratio - highest[:, None]).sum(axis=1)) - math.log(share))
+    few = max(1, _IN_CACHE // (share * places.shape[1]))
+    parts = [of_draws(slice(start, start + few)) for start in range(0, len(places), few)]
+    return np.concatenate(parts) - math.log(share)
+
+
+def _log_student_t(squares: Sequence[FloatArray], degrees: float) -> FloatArray:
+    """Log density of independent residuals in units of their scales, given their squares: few logarithms."""
+    total = np.asarray(len(squares) * StudentT(degrees, 0.0, 1.0).log_density(0.0))
+    for start in range(0, len(squares), _FACTORS):
+        product = math.prod(1.0 + square / degrees for square in squares[start : start + _FACTORS])
+        total = total - 0.5 * (degrees + 1.0) * np.log(product)
+    return total

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from functools import lru_cache
 from statistics import NormalDist
+from typing import NamedTuple
 
 import numpy as np
 
@@ -17,8 +18,25 @@ from surge_fit.typing import FloatArray
 _TAILS = (0.05, 0.95)
 
 
-def rhat(draws: FloatArray) -> float:
-    """R-hat of one quantity: the larger of that of its ranks and that of its distance from the median.
+class Mixing(NamedTuple):
+    """How well the chains of one quantity mix.
+
+    Attributes
+    ----------
+    rhat : float
+        The larger of that of its ranks and that of its distance from the median: 1 where chains agree, NaN
+        where nothing varies.
+    ess_bulk, ess_tail : float
+        Effective sample size for its centre, and for its 5 and 95 % quantiles.
+    """
+
+    rhat: float
+    ess_bulk: float
+    ess_tail: float
+
+
+def measure(draws: FloatArray) -> Mixing:
+    """Measure the mixing of one quantity.
 
     Parameters
     ----------
@@ -26,23 +44,15 @@ def rhat(draws: FloatArray) -> float:
 
     Returns
     -------
-    float
-        1 where chains agree; NaN where nothing varies.
+    Mixing
     """
     split = _split(draws)
-    folded = np.abs(split - np.median(split))
-    return max(_plain_rhat(_normal_scores(split)), _plain_rhat(_normal_scores(folded)))
-
-
-def ess_bulk(draws: FloatArray) -> float:
-    """Effective sample size for the centre of one quantity; `draws` as for `rhat`."""
-    return _ess(_normal_scores(_split(draws)))
-
-
-def ess_tail(draws: FloatArray) -> float:
-    """Effective sample size for the 5 and 95 % quantiles of one quantity; `draws` as for `rhat`."""
-    split = _split(draws)
-    return min(_ess((split <= q).astype(np.float64)) for q in np.quantile(draws, _TAILS))
+    scores, folded = _normal_scores(split), _normal_scores(np.abs(split - np.median(split)))
+    return Mixing(
+        rhat=max(_plain_rhat(scores), _plain_rhat(folded)),
+        ess_bulk=_ess(scores),
+        ess_tail=min(_ess((split <= q).astype(np.float64)) for q in np.quantile(draws, _TAILS)),
+    )
 
 
 def _split(draws: FloatArray) -> FloatArray:

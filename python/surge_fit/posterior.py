@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from importlib.metadata import version
 from pathlib import Path as _Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ from surge_fit import discrepancy
 from surge_fit.diagnostics import Diagnostics
 from surge_fit.errors import InputError
 from surge_fit.importers.wording import listing
+from surge_fit.inference_data import Dataset, InferenceData
 from surge_fit.law import Law, get_law, kernel
 from surge_fit.observations import Observations, observe, require_learning_rates, sort_runs
 from surge_fit.population import GroupMeant, PooledFit, choose
@@ -42,9 +43,9 @@ class Posterior:
 
     Attributes
     ----------
-    tree : xarray.DataTree
-        As `surge_fit.predictive.assemble_tree` makes it and ArviZ reads it. Dims: ``chain``, ``draw``,
-        ``batch_size``, ``run``.
+    inference_data : InferenceData
+        As `surge_fit.predictive.infer` makes it: draws, densities and data, in groups of arrays. Dims:
+        ``chain``, ``draw``, ``batch_size``, ``run``.
     sweep : Sweep
         What was fitted.
     law : Law
@@ -59,7 +60,7 @@ class Posterior:
         Which group of a pooled fit it is about, if `group` made it.
     """
 
-    tree: xr.DataTree
+    inference_data: InferenceData
     sweep: Sweep
     law: Law
     priors: Priors
@@ -67,6 +68,11 @@ class Posterior:
     diagnostics: Diagnostics
     covariates: tuple[str, ...] = ()
     speaks_of: GroupMeant | None = None
+
+    @cached_property
+    def tree(self) -> xr.DataTree:
+        """The same as an ``xarray.DataTree``, which ArviZ reads."""
+        return self.inference_data.tree()
 
     @cached_property
     def observations(self) -> Observations:
@@ -96,22 +102,22 @@ class Posterior:
     @property
     def has_law(self) -> bool:
         """Whether anything was seen of the optimal learning rate; steps to a target do not show it."""
-        return "log_optimal_learning_rate" in self.tree["posterior"].data_vars
+        return "log_optimal_learning_rate" in self.inference_data["posterior"]
 
     @property
     def has_steps(self) -> bool:
         """Whether steps to a target were fitted, so that the critical batch size is known."""
-        return "log_min_steps" in self.tree["posterior"].data_vars
+        return "log_min_steps" in self.inference_data["posterior"]
 
     @property
     def has_surface(self) -> bool:
         """Whether losses were fitted, so that regret is known in the loss's units."""
-        return "log_curvature" in self.tree["posterior"].data_vars
+        return "log_curvature" in self.inference_data["posterior"]
 
     @property
     def has_wall(self) -> bool:
         """Whether runs could have diverged, so that the probability of divergence is known."""
-        return "wall" in self.tree["posterior"].data_vars
+        return "wall" in self.inference_data["posterior"]
 
     def draws(self, name: str) -> FloatArray:
         """All draws of one variable, chains one after another.
@@ -130,12 +136,10 @@ class Posterior:
         InputError
             If there is no such variable.
         """
-        group = self.tree["posterior"]
-        if name not in group.data_vars:
-            raise InputError(
-                f"The posterior has no variable {name!r}; it has: {', '.join(map(str, group.data_vars))}."
-            )
-        values = np.asarray(group[name].values, dtype=np.float64)
+        held = self.inference_data["posterior"]
+        if name not in held:
+            raise InputError(f"The posterior has no variable {name!r}; it has: {', '.join(held.variables)}.")
+        values = np.asarray(held[name], dtype=np.float64)
         return values.reshape(-1, *values.shape[2:])
 
     @cached_property
@@ -271,18 +275,21 @@ class Posterior:
                 "Only a posterior of several groups has groups to choose from; that of "
                 f"{self.sweep.source} has one. Ask it directly, or fit a sweep read with group_by=…."
             )
-        import xarray as xr
-
         fitted = PooledFit(self.sweep, self.observations, self.law, self.priors)
-        chosen = choose(which, fitted)
-        held = {name: node.to_dataset() for name, node in self.tree.children.items()}
-        sets = {
-            name: chosen.draws(held[name], np.random.default_rng([self.random_seed, stream]))
-            for name, stream in (("posterior", _FROM_POSTERIOR), ("prior", _FROM_PRIOR))
+        chosen, data = choose(which, fitted), self.inference_data
+
+        def of_chosen(name: str, stream: int) -> Dataset:
+            rng = np.random.default_rng([self.random_seed, stream])
+            return Dataset.of_dataset(chosen.draws(data[name].to_dataset(), rng))
+
+        makers = {
+            "posterior": partial(of_chosen, "posterior", _FROM_POSTERIOR),
+            "prior": partial(of_chosen, "prior", _FROM_PRIOR),
         }
+        kept = {name: partial(data.__getitem__, name) for name in _OF_EVERY_DRAW if name in data}
         return replace(
             self,
-            tree=xr.DataTree.from_dict(sets | {name: held[name] for name in _OF_EVERY_DRAW if name in held}),
+            inference_data=InferenceData(makers | kept),
             sweep=chosen.sweep,
             covariates=(),
             speaks_of=chosen.meant,
@@ -350,7 +357,7 @@ def load_posterior(path: Path, *, law: Law | None = None) -> Posterior:
     if law is not None and law.name != found["law"]:
         raise InputError(f"{where} was fitted with the law {found['law']!r}, not with {law.name!r}.")
     return Posterior(
-        tree=tree,
+        inference_data=InferenceData.of_tree(tree),
         sweep=Sweep.from_dict(json.loads(found["sweep"])),
         law=law or get_law(str(found["law"])),
         priors=Priors.from_dict(json.loads(found["priors"])),

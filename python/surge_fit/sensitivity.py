@@ -81,7 +81,7 @@ class PriorSensitivity:
 
 def has_densities(posterior: Posterior) -> bool:
     """Whether the posterior holds what `prior_sensitivity` needs; every fit does."""
-    return {"log_prior", "log_likelihood"} <= set(posterior.tree.children)
+    return {"log_prior", "log_likelihood"} <= set(posterior.inference_data)
 
 
 def prior_sensitivity(
@@ -110,7 +110,7 @@ def prior_sensitivity(
     if not has_densities(posterior):
         raise InputError(
             "Sensitivities need the log prior and the log likelihood of every draw, which `surge_fit.fit` "
-            f"keeps; the posterior has the groups {', '.join(posterior.tree.children)}. Fit the sweep again."
+            f"keeps; the posterior has the groups {', '.join(posterior.inference_data)}. Fit the sweep again."
         )
     sizes = np.atleast_1d(np.asarray(batch_size, dtype=np.float64)).tolist()
     weighed = _Weighed(posterior)
@@ -143,19 +143,19 @@ class _Weighed:
     """The densities of a posterior's draws, by which they are reweighted."""
 
     def __init__(self, posterior: Posterior) -> None:
-        tree = posterior.tree
+        data = posterior.inference_data
         self.priors = {
-            str(name): _of_draws(values.values)
-            for name, values in tree["log_prior"].data_vars.items()
-            if not _belongs_to_the_model(str(name))
+            name: _of_draws(values)
+            for name, (_, values) in data["log_prior"].variables.items()
+            if not _belongs_to_the_model(name)
         }
         self.each_prior = np.stack(list(self.priors.values()))
         self.prior = self.each_prior.sum(axis=0)
-        parts = tree["log_likelihood"]
-        self.likelihood = np.sum([_of_draws(values.values) for values in parts.data_vars.values()], axis=0)
-        chains, draws = tree["posterior"].sizes["chain"], tree["posterior"].sizes["draw"]
+        parts, sizes = data["log_likelihood"], data["posterior"].sizes
+        self.likelihood = np.sum([_of_draws(values) for _, values in parts.variables.values()], axis=0)
+        chains, draws = sizes["chain"], sizes["draw"]
         # The log likelihood of many runs is kept for some of the draws only.
-        kept = np.asarray(parts["draw"])
+        kept = np.asarray(parts.labels["draw"])
         self.kept = np.arange(chains * draws).reshape(chains, draws)[:, kept].ravel()
 
     def look_at(self, quantity: str, batch_size: float | None, values: FloatArray) -> PriorSensitivity:

@@ -114,7 +114,7 @@ def _estimate(posterior: Posterior, name: str) -> PopulationEstimate:
     spread = _median_and_interval(posterior.draws(f"{name}_spread"))
     median, low, high = np.exp(middle) if name.startswith("log_") else middle
     trends = []
-    if f"{name}_trend" in posterior.tree["posterior"].data_vars:
+    if f"{name}_trend" in posterior.inference_data["posterior"]:
         exponents = posterior.draws(f"{name}_trend")
         for covariate, draws in zip(posterior.covariates, exponents.T, strict=True):
             exponent = _median_and_interval(draws)

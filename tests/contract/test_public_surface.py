@@ -43,6 +43,17 @@ def test_asking_the_command_for_help_is_light():
     assert loaded_by(code) & set(HEAVY) == set()
 
 
+def test_a_recommendation_loads_no_frame_library_and_no_engine_but_the_native_one(root):
+    sweep = root / "examples" / "digits_adam" / "sweep.csv"
+    code = (
+        f"import sys; sys.argv = ['surge-fit', 'recommend', {str(sweep)!r}, '-b', '64', '--json']\n"
+        "from surge_fit.cli import main\n"
+        "try: main()\n"
+        "except SystemExit as end: assert not end.code\n"
+    )
+    assert loaded_by(code) & {*HEAVY, "xarray", "narwhals", "pyarrow", "h5py", "h5netcdf"} == set()
+
+
 def test_all_names_are_there_and_few():
     assert len(set(surge_fit.__all__)) == len(surge_fit.__all__)
     assert all(hasattr(surge_fit, name) for name in NAMES)

@@ -10,6 +10,7 @@ from faces_fixture import GOOD
 from scipy import integrate, stats
 from surge_fit import Sweep, default_priors, get_law, observe
 from surge_fit.held_out import _integrate_floor, held_out_log_density, log_mean
+from surge_fit.inference_data import InferenceData
 from surge_fit.posterior import Posterior
 from surge_fit.surface import divergence_probability, valley
 
@@ -48,7 +49,7 @@ def certain(sweep, left_out, **changes):
     draws = {name: (("chain", "draw"), np.full((2, 3), value)) for name, value in values.items()}
     draws["log_optimal_learning_rate"] = (("chain", "draw", "batch_size"), np.tile(curve, (2, 3, 1)))
     tree = xr.DataTree.from_dict({"posterior": xr.Dataset(draws)})
-    return Posterior(tree, others, LAW, default_priors(observe(others), LAW), 0, GOOD)
+    return Posterior(InferenceData.of_tree(tree), others, LAW, default_priors(observe(others), LAW), 0, GOOD)
 
 
 def by_quadrature(posterior, observations, index):

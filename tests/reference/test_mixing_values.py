@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from surge_fit import mixing
 from surge_fit._compat import import_arviz
+from surge_fit.mixing import measure
 
 arviz = import_arviz()
 
@@ -23,15 +23,16 @@ def test_the_numbers_are_those_of_arviz(correlation, shift, ties):
     chains = autoregressive(correlation, shift)
     if ties:
         chains = np.round(chains, 1)
-    assert mixing.rhat(chains) == pytest.approx(float(arviz.rhat(chains)), rel=1e-9)
-    assert mixing.ess_bulk(chains) == pytest.approx(float(arviz.ess(chains, method="bulk")), rel=1e-9)
+    found = measure(chains)
+    assert found.rhat == pytest.approx(float(arviz.rhat(chains)), rel=1e-9)
+    assert found.ess_bulk == pytest.approx(float(arviz.ess(chains, method="bulk")), rel=1e-9)
     tail = arviz.ess(chains, method="tail", prob=(0.05, 0.95))
-    assert mixing.ess_tail(chains) == pytest.approx(float(tail), rel=1e-9)
+    assert found.ess_tail == pytest.approx(float(tail), rel=1e-9)
 
 
 def test_chains_that_do_not_move_have_no_rhat():
-    assert np.isnan(mixing.rhat(np.ones((4, 100))))
+    assert np.isnan(measure(np.ones((4, 100))).rhat)
 
 
 def test_chains_apart_are_told():
-    assert mixing.rhat(autoregressive(0.0, 1.0)) > 1.1 > 1.02 > mixing.rhat(autoregressive(0.0, 0.0))
+    assert measure(autoregressive(0.0, 1.0)).rhat > 1.1 > 1.02 > measure(autoregressive(0.0, 0.0)).rhat

@@ -9,8 +9,8 @@ from surge_fit import Law, Normal, Sweep, default_priors, discrepancy, get_law, 
 from surge_fit.law.base import learning_rate_scale, noise_scale
 from surge_fit.model import assemble
 from surge_fit.predictive import (
-    assemble_tree,
     deterministics,
+    infer,
     log_likelihood,
     log_prior,
     predictive,
@@ -112,7 +112,7 @@ def test_the_tree_has_the_names_dims_and_data_of_the_model(case):
     model = assemble(observations, law, priors)
     drawn = free_draws(observations, law, priors, 1200, seed=4)
     free = {name: values.reshape(2, 600, *values.shape[2:]) for name, values in drawn.items()}
-    tree = assemble_tree(observations, law, priors, free, {"diverging": np.zeros((2, 600), bool)}, seed=5)
+    tree = infer(observations, law, priors, free, {"diverging": np.zeros((2, 600), bool)}, seed=5).tree()
     parameters = {variable.name for variable in (*model.free_RVs, *model.deterministics)}
     observed = {variable.name for variable in model.observed_RVs}
     for group in ("posterior", "prior"):
@@ -149,7 +149,7 @@ def test_many_runs_keep_the_log_likelihood_of_the_thinned_draws_only():
     observations, law = observe(sweep), get_law("power")
     priors = default_priors(observations, law)
     free = free_draws(observations, law, priors, 1000, seed=1)
-    tree = assemble_tree(observations, law, priors, free, {}, seed=1)
+    tree = infer(observations, law, priors, free, {}, seed=1).tree()
     assert tree["log_likelihood"]["draw"].values.tolist() == list(range(0, 1000, 2))
     assert tree["log_prior"].sizes["draw"] == 1000
 

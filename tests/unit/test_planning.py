@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import surge_fit as sf
 from faces_fixture import make_posterior, optimum_points, runs
+from surge_fit.inference_data import InferenceData
 from surge_fit.law import kernel
 from surge_fit.planning.beliefs import draws_of
 from surge_fit.planning.candidates import Block, blocks_of, default_runs
@@ -75,7 +76,7 @@ def posterior():
     tree = held.tree.copy(deep=True)
     draws = tree["posterior"]["discrepancy_scale"]
     tree["posterior"]["discrepancy_scale"] = draws * 0 + 0.5
-    return replace(held, tree=tree)
+    return replace(held, inference_data=InferenceData.of_tree(tree))
 
 
 @cache
@@ -111,7 +112,7 @@ def test_the_floor_of_a_new_batch_size_follows_the_tried_ones():
     held = make_posterior()
     tree = held.tree.copy(deep=True)
     tree["posterior"]["floor"] = tree["posterior"]["floor"] * 0 + np.array([2.1, 2.0, 1.9])
-    draws = draws_of(replace(held, tree=tree), np.array([512.0, 4096.0]))
+    draws = draws_of(replace(held, inference_data=InferenceData.of_tree(tree)), np.array([512.0, 4096.0]))
     centre = held.observations.scales.best_loss.mean()
     assert draws.floor[0] == pytest.approx([1.9 - centre, 1.8 - centre])
     gap = held.observations.scales.gap.mean()
@@ -204,7 +205,7 @@ def test_where_the_floor_is_unknown_runs_are_chosen_in_blocks():
     held = posterior()
     tree = held.tree.copy(deep=True)
     tree["posterior"]["floor"] = tree["posterior"]["floor"] + np.array([0.15, -0.3, 0.15])
-    unknown = replace(held, tree=tree)
+    unknown = replace(held, inference_data=InferenceData.of_tree(tree))
     rates = [2e-3, 8e-3, 1.2e-2]
     alone = sf.next_runs(unknown, batch_size=4096, candidates=[(4096, rate) for rate in rates[:1]], count=1)
     pair = sf.next_runs(unknown, batch_size=4096, candidates=[(4096, rate) for rate in rates[:2]], count=2)

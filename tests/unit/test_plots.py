@@ -10,6 +10,7 @@ from faces_fixture import BATCH_SIZES, make_comparison, make_posterior, optimum_
 from matplotlib.colors import same_color
 from surge_fit import plots
 from surge_fit.errors import InputError
+from surge_fit.inference_data import InferenceData
 from surge_fit.plots.style import RED
 from surge_fit.recommendation import recommend
 
@@ -199,7 +200,9 @@ def fitted(**priors):
     draws = {name: (("chain", "draw"), prior.draw(rng, (2, 500))) for name, prior in made.priors.items()}
     for name, (mean, sd) in priors.items():
         draws[name] = (("chain", "draw"), rng.normal(mean, sd, (2, 500)))
-    return replace(made, tree=xr.DataTree.from_dict({"posterior": xr.Dataset(draws)}))
+    return replace(
+        made, inference_data=InferenceData.of_tree(xr.DataTree.from_dict({"posterior": xr.Dataset(draws)}))
+    )
 
 
 def test_every_prior_is_drawn_and_those_that_the_runs_left_alone_are_marked():

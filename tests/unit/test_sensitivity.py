@@ -8,6 +8,7 @@ import xarray as xr
 from faces_fixture import make_posterior
 from surge_fit import InputError, recommend
 from surge_fit._compat import import_arviz
+from surge_fit.inference_data import InferenceData
 from surge_fit.report import compose, to_json
 from surge_fit.sensitivity import PriorSensitivity, prior_sensitivity
 
@@ -39,7 +40,7 @@ def conjugate(prior_mean: float, prior_sd: float, data_mean: float, data_sd: flo
             {"chain": chain, "draw": draw[::every]},
         ),
     }
-    return replace(made, tree=xr.DataTree.from_dict(sets))
+    return replace(made, inference_data=InferenceData.of_tree(xr.DataTree.from_dict(sets)))
 
 
 @pytest.mark.parametrize(
@@ -111,7 +112,7 @@ def dominated(posterior, verdict):
     groups = {name: node.to_dataset() for name, node in posterior.tree.children.items()}
     groups["log_prior"] = xr.Dataset({"slope_prior": -0.5 * (x + away) ** 2})
     groups["log_likelihood"] = xr.Dataset({"loss": of_data}, {"draw": np.arange(x.sizes["draw"])})
-    return replace(posterior, tree=xr.DataTree.from_dict(groups))
+    return replace(posterior, inference_data=InferenceData.of_tree(xr.DataTree.from_dict(groups)))
 
 
 @pytest.mark.parametrize(

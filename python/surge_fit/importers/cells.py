@@ -3,8 +3,10 @@
 Every search for an offending row is one array operation, so a million rows take a moment.
 """
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,16 +16,46 @@ from surge_fit.importers.aliases import BLANK_WORDS, Column, Rule
 from surge_fit.importers.wording import Source, number
 from surge_fit.typing import FloatArray
 
-if TYPE_CHECKING:
-    import narwhals as nw
-    import polars as pl
-
 
 class Numbers(NamedTuple):
     """The numbers of a column, and which of its cells were blank (NaN among the numbers)."""
 
     values: FloatArray
     blank: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Cells:
+    """One column as its table has it.
+
+    Attributes
+    ----------
+    name : str
+        Its header.
+    written : callable
+        Returns the cells: text or whatever else the table holds, None where it holds nothing.
+    numbers : callable or None
+        Returns the cells of a column of numbers; None where the column is not one by its type.
+    """
+
+    name: str
+    written: Callable[[], Sequence[Any]]
+    numbers: Callable[[], Numbers] | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Frame:
+    """Columns of equally many cells, by their headers.
+
+    Attributes
+    ----------
+    cells : dict of str to Cells
+    count : int
+        Cells of each column.
+    """
+
+    cells: dict[str, Cells]
+    count: int
 
 
 _RULES: dict[Rule, tuple[str, Callable[[FloatArray], NDArray[np.bool_]]]] = {
@@ -35,19 +67,19 @@ _RULES: dict[Rule, tuple[str, Callable[[FloatArray], NDArray[np.bool_]]]] = {
 }
 
 
-def words(series: "nw.Series[Any]") -> list[str]:
+def words(cells: Cells) -> list[str]:
     """Return the cells of a column as stripped text, with ``""`` for blank ones."""
-    return _texts(series).to_list()
+    return [_text(cell) for cell in cells.written()]
 
 
 def numbers(
-    series: "nw.Series[Any]", column: Column, source: Source, run_ids: list[str] | None, *, required: bool
+    cells: Cells, column: Column, source: Source, run_ids: list[str] | None, *, required: bool
 ) -> Numbers:
     """Return the cells of a column as float64 numbers that keep the column's rule.
 
     Parameters
     ----------
-    series : narwhals.Series
+    cells : Cells
         The column, of numbers or of text.
     column : Column
         The canonical column, whose rule the numbers must keep.
@@ -63,8 +95,6 @@ def numbers(
     SweepError
         If a cell is not a number, breaks the rule, or is blank where a value is required.
     """
-    import narwhals as nw
-
     expected, keeps_rule = _RULES[column.rule]
 
     def refuse(offending: NDArray[np.bool_], found: Callable[[int], str]) -> None:
@@ -74,21 +104,19 @@ def numbers(
         first = int(indices[0])
         place = source.place(first)
         where = f"run '{run_ids[first]}' ({place})" if run_ids else place
-        header = "" if series.name == column.name else f" (column '{series.name}')"
+        header = "" if cells.name == column.name else f" (column '{cells.name}')"
         more = f" The same holds for {source.places(indices[1:])}." if indices.size > 1 else ""
         raise SweepError(
             f"'{column.name}'{header} must be {expected}; got {found(first)} in {where}."
             f"{more} Correct the column or drop the run."
         )
 
-    if series.dtype.is_numeric():
-        raw = series.cast(nw.Float64())
-        values = np.array(raw.to_numpy(), dtype=np.float64)
-        blank = series.is_null().to_numpy() & ~raw.is_nan().fill_null(False).to_numpy()
+    if cells.numbers is not None:
+        values, blank = cells.numbers()
     else:
-        texts = _texts(series)
-        values, blank, unreadable = _parse(texts)
-        refuse(unreadable, lambda i: repr(texts[i]))
+        written = cells.written()
+        values, blank, unreadable = _parse(written)
+        refuse(unreadable, lambda i: repr(_text(written[i])))
     if required:
         refuse(blank, lambda _: "an empty cell")
     else:
@@ -97,23 +125,33 @@ def numbers(
     return Numbers(values, blank)
 
 
-def _texts(series: "nw.Series[Any]") -> "pl.Series":
-    import narwhals as nw
-    import polars as pl
-
-    if series.dtype == nw.String:
-        cells = series.fill_null("").to_list()
-    else:
-        blanks = series.is_null().to_list()
-        cells = ["" if blank else str(cell) for cell, blank in zip(series.to_list(), blanks, strict=True)]
-    texts = pl.Series(cells, dtype=pl.String).str.strip_chars()
-    return texts.set(texts.str.to_lowercase().is_in(BLANK_WORDS), "")
+def _text(cell: Any) -> str:
+    text = "" if cell is None else str(cell).strip()
+    return "" if text.lower() in BLANK_WORDS else text
 
 
-def _parse(texts: "pl.Series") -> tuple[FloatArray, NDArray[np.bool_], NDArray[np.bool_]]:
+def _parse(cells: Sequence[Any]) -> tuple[FloatArray, NDArray[np.bool_], NDArray[np.bool_]]:
     """Return the numbers, which cells were blank, and which were neither blank nor a number."""
-    import polars as pl
+    try:
+        if _is_plain("".join(cells)):
+            values = np.fromiter(map(float, cells), np.float64, len(cells))
+            return values, np.zeros(values.shape, bool), np.zeros(values.shape, bool)
+    except (TypeError, ValueError):  # a cell that is blank, no text or no number
+        pass
+    texts = [_text(cell) for cell in cells]
+    parsed = [_number(text) for text in texts]
+    blank = np.array([not text for text in texts])
+    unreadable = np.array([value is None for value in parsed]) & ~blank
+    return np.array([math.nan if value is None else value for value in parsed]), blank, unreadable
 
-    parsed = texts.cast(pl.Float64, strict=False)
-    blank = (texts == "").to_numpy()
-    return np.array(parsed.to_numpy(), dtype=np.float64), blank, parsed.is_null().to_numpy() & ~blank
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text) if _is_plain(text) else None
+    except ValueError:
+        return None
+
+
+def _is_plain(text: str) -> bool:
+    """Whether no letter is one that Python takes for a digit, or between digits, and tables do not."""
+    return text.isascii() and "_" not in text

@@ -7,18 +7,17 @@ streamed in blocks: rows of a wrong length and broken lines are found while they
 import csv
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import accumulate, chain, islice
+from itertools import accumulate, chain, islice, repeat
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 import surge_fit.typing as typing
 from surge_fit.errors import SweepError
+from surge_fit.importers.cells import Cells, Frame
+from surge_fit.importers.frames import frame_of
 from surge_fit.importers.wording import Source, listing, plural
-
-if TYPE_CHECKING:
-    import polars as pl
 
 _BLOCK = 50_000
 _SEPARATORS = {".csv": ",", ".tsv": "\t"}
@@ -26,7 +25,7 @@ _JSON_LINES = (".jsonl", ".ndjson")
 _KINDS = (*_SEPARATORS, *_JSON_LINES, ".parquet")
 
 
-def read_frame(path: typing.Path) -> "tuple[pl.DataFrame, Source]":
+def read_frame(path: typing.Path) -> tuple[Frame, Source]:
     """Read a table of runs from a file, by the ending of its name.
 
     Parameters
@@ -37,8 +36,8 @@ def read_frame(path: typing.Path) -> "tuple[pl.DataFrame, Source]":
 
     Returns
     -------
-    frame : polars.DataFrame
-        One row per run; text files give text cells, null where blank.
+    frame : Frame
+        One row per run; text files give text cells.
     source : Source
         The file's name and the line of every run.
 
@@ -69,34 +68,40 @@ def read_frame(path: typing.Path) -> "tuple[pl.DataFrame, Source]":
         raise _wrong_encoding(file) from error
 
 
-def _read_parquet(file: Path) -> "tuple[pl.DataFrame, Source]":
+def _read_parquet(file: Path) -> tuple[Frame, Source]:
     import polars as pl
 
     try:
         frame = pl.read_parquet(file)
     except (pl.exceptions.PolarsError, OSError) as error:
         raise SweepError(f"{file.name} cannot be read as Parquet. Write the table again.") from error
-    return frame, Source(file.name, is_file=True)
+    source = Source(file.name, is_file=True)
+    return frame_of(frame, source), source
 
 
 def _collect(
-    blocks: "Iterable[tuple[pl.DataFrame, Sequence[int]]]", name: str
-) -> "tuple[pl.DataFrame, Source]":
-    import polars as pl
-
-    frames: list[pl.DataFrame] = []
+    blocks: Iterable[tuple[dict[str, Sequence[Any]], Sequence[int]]], name: str
+) -> tuple[Frame, Source]:
+    """Put blocks of columns one below the other; a column that a block lacks is blank there."""
+    columns: dict[str, list[Any]] = {}
     lines: list[int] = []
-    for frame, starts in blocks:
-        frames.append(frame)
+    for block, starts in blocks:
+        for header in block:
+            columns.setdefault(header, [None] * len(lines))
+        for header, cells in columns.items():
+            cells.extend(block.get(header, repeat(None, len(starts))))
         lines.extend(starts)
     if not lines:
         raise SweepError(f"A table of runs must have one line per run; there is none in {name}.")
-    return pl.concat(frames, how="diagonal"), Source(name, np.array(lines, dtype=np.int64), is_file=True)
+    frame = Frame({header: _cells(header, held) for header, held in columns.items()}, len(lines))
+    return frame, Source(name, np.array(lines, dtype=np.int64), is_file=True)
 
 
-def _csv_blocks(text: Iterable[str], file: Path) -> "Iterator[tuple[pl.DataFrame, Sequence[int]]]":
-    import polars as pl
+def _cells(header: str, held: list[Any]) -> Cells:
+    return Cells(header, lambda: held)
 
+
+def _csv_blocks(text: Iterable[str], file: Path) -> Iterator[tuple[dict[str, Sequence[Any]], Sequence[int]]]:
     reader = csv.reader(text, delimiter=_SEPARATORS[file.suffix.lower()], strict=True)
     try:
         header = [cell.strip() for cell in next(reader, [])]
@@ -106,8 +111,7 @@ def _csv_blocks(text: Iterable[str], file: Path) -> "Iterator[tuple[pl.DataFrame
             starts = _first_lines(rows, line, reader.line_num + 1)
             full, lines = _full_rows(rows, starts, len(header), file.name)
             if full:
-                columns = zip(header, zip(*full, strict=True), strict=True)
-                yield pl.DataFrame([pl.Series(name, cells) for name, cells in columns]), lines
+                yield dict(zip(header, zip(*full, strict=True), strict=True)), lines
             line = reader.line_num + 1
     except csv.Error as error:
         raise SweepError(
@@ -153,14 +157,12 @@ def _full_rows(
     return [row for row, _ in held], [line for _, line in held]
 
 
-def _json_blocks(text: Iterable[str], name: str) -> "Iterator[tuple[pl.DataFrame, Sequence[int]]]":
-    import polars as pl
-
+def _json_blocks(text: Iterable[str], name: str) -> Iterator[tuple[dict[str, Sequence[Any]], Sequence[int]]]:
     records = _json_records(text, name)
     while block := list(islice(records, _BLOCK)):
         lines, held = zip(*block, strict=True)
-        frame = pl.DataFrame([_text_column(key, held) for key in dict.fromkeys(chain.from_iterable(held))])
-        yield frame, lines
+        keys = dict.fromkeys(chain.from_iterable(held))
+        yield {key: [record.get(key) for record in held] for key in keys}, lines
 
 
 def _json_records(text: Iterable[str], name: str) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -182,16 +184,6 @@ def _json_records(text: Iterable[str], name: str) -> Iterator[tuple[int, dict[st
                 'Write each run as {"batch_size": …, "learning_rate": …, "loss": …}.'
             )
         yield line, record
-
-
-def _text_column(key: str, records: Iterable[dict[str, Any]]) -> "pl.Series":
-    import polars as pl
-
-    cells = [record.get(key) for record in records]
-    try:
-        return pl.Series(key, cells, dtype=pl.String)
-    except TypeError:  # a list, an object, true or false
-        return pl.Series(key, [None if cell is None else str(cell) for cell in cells], dtype=pl.String)
 
 
 def _wrong_encoding(file: Path) -> SweepError:

@@ -1,12 +1,11 @@
 """From a frame of cells to the validated columns of a sweep.
 
-Every source takes this road: a file becomes a frame first, arrays become a frame, and a frame of any
-library that narwhals knows is read as it is.
+Every source takes this road: files, arrays and the frames of other libraries become a frame of cells first.
 """
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,18 +21,15 @@ from surge_fit.importers.aliases import (
     STATUSES,
     unit_in_header,
 )
-from surge_fit.importers.cells import Numbers, numbers, words
+from surge_fit.importers.cells import Cells, Frame, Numbers, numbers, words
 from surge_fit.importers.headers import find_columns, find_group_columns, missing
 from surge_fit.importers.wording import Source, listing
-
-if TYPE_CHECKING:
-    import narwhals as nw
 
 _COLUMNS = {column.name: column for column in ALL_COLUMNS}
 
 
 def read_table(
-    native: Any,
+    frame: Frame,
     source: Source,
     *,
     columns: Mapping[str, str] | None,
@@ -45,8 +41,7 @@ def read_table(
 
     Parameters
     ----------
-    native : DataFrame
-        An eager frame of any library that narwhals supports.
+    frame : Frame
     source : Source
         Where the frame came from, for the messages.
     columns, batch_unit, protocol, group_by
@@ -62,28 +57,29 @@ def read_table(
     SweepError
         If the frame does not hold what a sweep must hold.
     """
-    frame = _eager_frame(native, source)
-    headers = [str(header) for header in frame.columns]
+    if not frame.count:
+        raise SweepError(f"A table of runs must have one row per run; there is none in {source.name}.")
+    headers = list(frame.cells)
     group_by = (group_by,) if isinstance(group_by, str) else tuple(group_by or ())
     found = find_columns(headers, columns, group_by, source)
     if "batch_size" not in found:
         raise missing(_COLUMNS["batch_size"], headers, source)
-    held_fixed = _protocol(protocol, frame[found["protocol"]] if "protocol" in found else None, source)
+    held_fixed = _protocol(protocol, frame.cells[found["protocol"]] if "protocol" in found else None, source)
     kind = _kind(found, held_fixed, headers, source)
     group_headers = find_group_columns(headers, group_by, found, source)
 
-    cells = {name: frame[header] for name, header in found.items()}
-    run_ids = _run_ids(cells.get("run_id"), len(frame), source)
+    cells = {name: frame.cells[header] for name, header in found.items()}
+    run_ids = _run_ids(cells.get("run_id"), frame.count, source)
     named = list(run_ids) if "run_id" in found else None
     values: dict[str, Numbers] = {
         name: numbers(
-            series,
+            held,
             _COLUMNS[name],
             source,
             named,
             required=name in ("batch_size", "learning_rate", "optimal_learning_rate"),
         )
-        for name, series in cells.items()
+        for name, held in cells.items()
         if not _COLUMNS[name].is_text
     }
     if kind == "optimum_points":
@@ -93,9 +89,9 @@ def read_table(
     fields |= {name: tuple(words(cells[name])) for name in ("optimizer", "schedule") if name in cells}
     for name in ("loss", "learning_rate"):
         if name not in values:
-            fields[name] = np.full(len(frame), np.nan)
+            fields[name] = np.full(frame.count, np.nan)
     fields["run_id"] = run_ids
-    fields["status"] = _statuses(cells.get("status"), values, kind, len(frame), source)
+    fields["status"] = _statuses(cells.get("status"), values, kind, frame.count, source)
     fields["batch_unit"] = _batch_unit(batch_unit, cells.get("batch_unit"), found["batch_size"], source)
     fields["protocol"] = held_fixed or ("to_target" if kind == "steps_to_target" else None)
     fields["kind"] = kind
@@ -137,43 +133,23 @@ def _kind(found: dict[str, str], protocol: str | None, headers: Sequence[str], s
     raise missing(_COLUMNS["learning_rate"], headers, source)
 
 
-def _eager_frame(native: Any, source: Source) -> "nw.DataFrame[Any]":
-    import narwhals as nw
-
-    try:
-        frame: nw.DataFrame[Any] = nw.from_native(native, eager_only=True)
-    except nw.exceptions.DuplicateError:
-        raise SweepError(
-            f"The columns of {source.name} must have different names. Rename or drop the copies."
-        ) from None
-    except TypeError:
-        raise SweepError(
-            "A frame of runs must be an eager frame of pandas, polars, pyarrow or another library that "
-            f"narwhals knows; got {type(native).__name__}. Collect a lazy frame first; for arrays use "
-            "Sweep.from_columns."
-        ) from None
-    if len(frame) == 0:
-        raise SweepError(f"A table of runs must have one row per run; there is none in {source.name}.")
-    return frame
-
-
-def _run_ids(series: "nw.Series[Any] | None", count: int, source: Source) -> tuple[str, ...]:
-    if series is None:
+def _run_ids(cells: Cells | None, count: int, source: Source) -> tuple[str, ...]:
+    if cells is None:
         return tuple(f"run-{index + 1}" for index in range(count))
-    run_ids = words(series)
+    run_ids = words(cells)
     if len(set(run_ids)) < count or "" in run_ids:
         name = "" if "" in run_ids else Counter(run_ids).most_common(1)[0][0]
         places = source.places(np.flatnonzero([run_id == name for run_id in run_ids]))
         found = f"{name!r} names the runs" if name else "it is blank"
         raise SweepError(
-            f"'run_id' (column '{series.name}') must name every run differently; {found} in {places}. "
+            f"'run_id' (column '{cells.name}') must name every run differently; {found} in {places}. "
             f"Rename them, or name another column with {source.column_remedy('run_id', '<header>')}."
         )
     return tuple(run_ids)
 
 
 def _statuses(
-    series: "nw.Series[Any] | None", values: Mapping[str, Numbers], kind: str, count: int, source: Source
+    cells: Cells | None, values: Mapping[str, Numbers], kind: str, count: int, source: Source
 ) -> tuple[str, ...]:
     """Return how every run ended.
 
@@ -191,15 +167,15 @@ def _statuses(
     if kind == "optimum_points":
         blank[:] = False
     derived = np.where(not_finite, "diverged", np.where(blank, "stopped", "finished"))
-    if series is None:
+    if cells is None:
         return tuple(derived.tolist())
-    stated = words(series)
+    stated = words(cells)
     known: dict[str, str] = {word: STATUS_WORDS.get(word.lower(), "") for word in set(stated) if word}
     unknown = [word for word, status in known.items() if not status]
     if unknown:
         index = min(stated.index(word) for word in unknown)
         raise SweepError(
-            f"'status' (column '{series.name}') must be one of {listing(STATUSES)}, or a word that means one "
+            f"'status' (column '{cells.name}') must be one of {listing(STATUSES)}, or a word that means one "
             f"of them ({listing(word for word in STATUS_WORDS if word not in STATUSES)}); got "
             f"{stated[index]!r} in {source.place(index)}. Correct the column."
         )
@@ -209,12 +185,12 @@ def _statuses(
     return tuple(np.where(told == "", derived, told).tolist())
 
 
-def _batch_unit(argument: str | None, series: "nw.Series[Any] | None", header: str, source: Source) -> str:
+def _batch_unit(argument: str | None, cells: Cells | None, header: str, source: Source) -> str:
     if argument is not None and argument not in BATCH_UNITS:
         raise SweepError(f"'batch_unit' must be one of {listing(BATCH_UNITS)}; got {argument!r}.")
-    stated = _one_word("batch_unit", series, BATCH_UNITS, source) or unit_in_header(header)
+    stated = _one_word("batch_unit", cells, BATCH_UNITS, source) or unit_in_header(header)
     if argument and stated and argument != stated:
-        where = f"column '{series.name}'" if series is not None else f"header '{header}'"
+        where = f"column '{cells.name}'" if cells is not None else f"header '{header}'"
         raise SweepError(
             f"batch_unit={argument!r} contradicts the {where} of {source.name}, which says {stated}. "
             "Drop the argument or correct the table."
@@ -229,19 +205,17 @@ def _batch_unit(argument: str | None, series: "nw.Series[Any] | None", header: s
     return unit
 
 
-def _protocol(argument: str | None, series: "nw.Series[Any] | None", source: Source) -> str | None:
+def _protocol(argument: str | None, cells: Cells | None, source: Source) -> str | None:
     if argument is not None and argument not in PROTOCOLS:
         raise SweepError(f"'protocol' must be one of {listing(PROTOCOLS)}; got {argument!r}.")
-    return argument or _one_word("protocol", series, PROTOCOLS, source)
+    return argument or _one_word("protocol", cells, PROTOCOLS, source)
 
 
-def _one_word(
-    name: str, series: "nw.Series[Any] | None", allowed: Sequence[str], source: Source
-) -> str | None:
+def _one_word(name: str, cells: Cells | None, allowed: Sequence[str], source: Source) -> str | None:
     """Return the one word that a column holds in every row, or None without the column or any word."""
-    if series is None:
+    if cells is None:
         return None
-    column = words(series)
+    column = words(cells)
     first = column[0]
     other = next((index for index, word in enumerate(column) if word != first), None)
     if other is not None:
@@ -254,11 +228,11 @@ def _one_word(
     return first.lower() or None
 
 
-def _groups(frame: "nw.DataFrame[Any]", group_headers: Mapping[str, str], source: Source) -> dict[str, Any]:
+def _groups(frame: Frame, group_headers: Mapping[str, str], source: Source) -> dict[str, Any]:
     """Return the label of every run's group, and what the group columns hold in each group."""
     if not group_headers:
         return {"group_labels": None, "group_values": {}}
-    columns = [words(frame[header]) for header in group_headers.values()]
+    columns = [words(frame.cells[header]) for header in group_headers.values()]
     for header, column in zip(group_headers.values(), columns, strict=True):
         if "" in column:
             raise SweepError(

@@ -11,8 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from surge_fit import checks
 from surge_fit.errors import SweepError
+from surge_fit.importers import arrays, frames
 from surge_fit.importers.aliases import STATUSES
-from surge_fit.importers.arrays import frame_of
 from surge_fit.importers.table import read_table
 from surge_fit.importers.wording import Source, number, plural
 from surge_fit.sweep import storage
@@ -150,7 +150,7 @@ class Sweep:
         Sweep(3 runs, 2 batch sizes 8…64 [examples], 1 stopped)
         """
         groups = (group_by,) if isinstance(group_by, str) else tuple(group_by or ())
-        frame = frame_of(columns, groups)
+        frame = arrays.frame_of(columns, groups)
         return cls(
             **read_table(
                 frame,
@@ -189,16 +189,12 @@ class Sweep:
         SweepError
             If `frame` is not an eager frame, or as `read_sweep`.
         """
-        return cls(
-            **read_table(
-                frame,
-                Source("the frame"),
-                columns=columns,
-                batch_unit=batch_unit,
-                protocol=protocol,
-                group_by=group_by,
-            )
+        source = Source("the frame")
+        cells = frames.frame_of(frame, source)
+        fields = read_table(
+            cells, source, columns=columns, batch_unit=batch_unit, protocol=protocol, group_by=group_by
         )
+        return cls(**fields)
 
     def __len__(self) -> int:
         return len(self.run_id)

@@ -2,36 +2,25 @@
 
 Interpreters of `surge_fit.definition` that compute: deterministic quantities, draws from the prior, draws of
 runs, densities. All draws are computed at once; arrays have the dims ``chain`` and ``draw`` in front. No
-sampler is imported, so that any of them can call `assemble_tree`.
+sampler is imported, so that any of them can be followed by `surge_fit.predictive.infer`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
 from surge_fit import discrepancy
 from surge_fit.definition import coordinates, interpret
+from surge_fit.inference_data import Variables
 from surge_fit.law import Law
 from surge_fit.observations import Observations
 from surge_fit.priors import Normal, Prior, Priors, StudentT
 from surge_fit.surface import STUDENT_T_DEGREES, divergence_probability
 from surge_fit.typing import FloatArray, Namespace
-
-if TYPE_CHECKING:
-    import xarray as xr
-
-Variables: TypeAlias = dict[str, tuple[tuple[str, ...], np.ndarray]]
-"""Dims and values by name, as xarray takes them."""
-
-PREDICTIVE_DRAWS = 500
-"""Draws of the prior, and about so many of the runs: enough for checks, which are means and quantiles."""
-
-_MOST_POINTWISE = 400
-"""Up to so many runs, their log likelihood is kept for every draw; of more, for the predictive draws."""
 
 _DRAWS = ("chain", "draw")
 _STUDENT_T = StudentT(STUDENT_T_DEGREES, 0.0, 1.0)
@@ -64,9 +53,9 @@ class _OnDraws:
 
     def __init__(self, given: Mapping[str, FloatArray]) -> None:
         self._given = given
-        self.known: Variables = {}
+        self.known: dict[str, tuple[tuple[str, ...], np.ndarray]] = {}
         self.free: dict[str, _Free] = {}
-        self.follows: Variables = {}
+        self.follows: dict[str, tuple[tuple[str, ...], np.ndarray]] = {}
         self.likelihoods: dict[str, _Likelihood] = {}
 
     def _values(
@@ -197,6 +186,23 @@ def deterministics(
     return _with_draws(_at(observations, law, priors, free).follows)
 
 
+def parameters(
+    observations: Observations, law: Law, priors: Priors, free: Mapping[str, FloatArray]
+) -> Variables:
+    """Name the dims of the free parameters, and add all that follows from them.
+
+    Parameters
+    ----------
+    observations, law, priors, free
+        As for `deterministics`.
+
+    Returns
+    -------
+    dict of str to (dims, ndarray)
+    """
+    return _parameters(_at(observations, law, priors, free))
+
+
 def prior_draws(observations: Observations, law: Law, priors: Priors, count: int, seed: int) -> Variables:
     """Draw all parameters from their priors.
 
@@ -219,7 +225,11 @@ def prior_draws(observations: Observations, law: Law, priors: Priors, count: int
 
 
 def predictive(
-    observations: Observations, law: Law, priors: Priors, free: Mapping[str, FloatArray], seed: int
+    observations: Observations,
+    law: Law,
+    priors: Priors,
+    free: Mapping[str, FloatArray],
+    seed: int | np.random.Generator,
 ) -> Variables:
     """Draw the runs anew under every draw of the parameters.
 
@@ -227,7 +237,7 @@ def predictive(
     ----------
     observations, law, priors, free
         As for `deterministics`.
-    seed : int
+    seed : int or numpy.random.Generator
 
     Returns
     -------
@@ -235,11 +245,8 @@ def predictive(
         ``loss`` [the sweep's unit], ``diverged`` [0 or 1], ``log_optimum`` and ``log_steps``, as far as the
         model has them. Of runs that are known up to a bound nothing is drawn.
     """
-    return _runs(_at(observations, law, priors, free), np.random.default_rng(seed))
-
-
-def _runs(found: _OnDraws, rng: np.random.Generator) -> Variables:
-    seen = found.likelihoods.items()
+    rng = np.random.default_rng(seed)
+    seen = _at(observations, law, priors, free).likelihoods.items()
     return _with_draws({name: ((part.dim,), part.draw(rng)) for name, part in seen if part.draw is not None})
 
 
@@ -259,11 +266,8 @@ def log_likelihood(
         [nats]; ``loss``, ``diverged``, ``log_optimum``, ``log_steps``, and of runs that are known up to a
         bound ``censored_loss`` and ``censored_steps``.
     """
-    return _pointwise(_at(observations, law, priors, free))
-
-
-def _pointwise(found: _OnDraws) -> Variables:
-    return _with_draws({name: ((part.dim,), part.log_density()) for name, part in found.likelihoods.items()})
+    seen = _at(observations, law, priors, free).likelihoods.items()
+    return _with_draws({name: ((part.dim,), part.log_density()) for name, part in seen})
 
 
 def log_prior(
@@ -281,82 +285,32 @@ def log_prior(
     dict of str to (dims, ndarray)
         [nats]; with the dim of the parameter, or of all cells together for ``log_optimal_learning_rate``.
     """
-    return _densities(_at(observations, law, priors, free))
+    found = _at(observations, law, priors, free).free.items()
+    return _with_draws({name: (held.density_dims, held.log_density()) for name, held in found})
 
 
-def _densities(found: _OnDraws) -> Variables:
-    return _with_draws({name: (free.density_dims, free.log_density()) for name, free in found.free.items()})
-
-
-def assemble_tree(
-    observations: Observations,
-    law: Law,
-    priors: Priors,
-    free: Mapping[str, FloatArray],
-    sample_stats: Mapping[str, np.ndarray],
-    seed: int,
-) -> xr.DataTree:
-    """Everything that a fit keeps, as ArviZ reads it.
+def data_of(
+    observations: Observations, law: Law, priors: Priors, free: Mapping[str, FloatArray]
+) -> tuple[Variables, Variables]:
+    """What the model knows of the sweep.
 
     Parameters
     ----------
     observations, law, priors, free
-        As for `deterministics`.
-    sample_stats : mapping of str to ndarray, each of shape (chain, draw, ...)
-        What the sampler tells of every draw.
-    seed : int
-        Of the draws from the prior and of the runs.
+        As for `deterministics`; a few draws are enough.
 
     Returns
     -------
-    xarray.DataTree
-        Groups ``posterior``, ``sample_stats``, ``log_likelihood``, ``log_prior``, ``prior``,
-        ``prior_predictive``, ``posterior_predictive``, ``observed_data`` and ``constant_data``. Draws of runs
-        are thinned to about `PREDICTIVE_DRAWS`, and so is the log likelihood of more than 400 runs.
+    tuple of dict of str to (dims, ndarray)
+        What was observed, by the names of `predictive`; and all else, by the names of the model's data.
     """
-    import xarray as xr
-
-    posterior = _at(observations, law, priors, free)
-    chains, draws = next(iter(free.values())).shape[:2]
-    every = max(1, chains * draws // PREDICTIVE_DRAWS)
-    few = _at(observations, law, priors, {name: values[:, ::every] for name, values in free.items()})
-    prior = _FromPrior(observations, PREDICTIVE_DRAWS, seed)
-    interpret(observations, law, priors, prior)
-    labels, parts = coordinates(observations), posterior.likelihoods
-    pointwise = posterior if sum(len(labels[p.dim]) for p in parts.values()) <= _MOST_POINTWISE else few
-    observed = [part.seen for part in parts.values() if part.seen is not None]
-    rng = np.random.default_rng([seed, 1])
-    groups: dict[str, Variables] = {
-        "posterior": _parameters(posterior),
-        "sample_stats": {
-            name: ((*_DRAWS, *(f"{name}_dim_{i}" for i in range(value.ndim - 2))), value)
-            for name, value in sample_stats.items()
-        },
-        "log_likelihood": _pointwise(pointwise),
-        "log_prior": _densities(posterior),
-        "prior": _parameters(prior),
-        "prior_predictive": _runs(prior, rng),
-        "posterior_predictive": _runs(few, rng),
-        "observed_data": {n: ((part.dim,), part.seen) for n, part in parts.items() if part.seen is not None},
-        "constant_data": {
-            name: (dims, value)
-            for name, (dims, value) in posterior.known.items()
-            if not any(value is seen for seen in observed)
-        },
+    found = _at(observations, law, priors, free)
+    parts = found.likelihoods.items()
+    observed = {name: ((part.dim,), part.seen) for name, part in parts if part.seen is not None}
+    seen = [values for _, values in observed.values()]
+    constant = {
+        name: (dims, values)
+        for name, (dims, values) in found.known.items()
+        if not any(values is other for other in seen)
     }
-    thinned = {"posterior_predictive"} | ({"log_likelihood"} if pointwise is few else set())
-    return xr.DataTree.from_dict(
-        {
-            name: _dataset(variables, labels, every if name in thinned else 1)
-            for name, variables in groups.items()
-        }
-    )
-
-
-def _dataset(variables: Variables, labels: Mapping[str, Any], every: int) -> xr.Dataset:
-    """Variables with the coordinates of their dims; draws are counted in steps of `every`."""
-    import xarray as xr
-
-    sizes = {dim: n for dims, values in variables.values() for dim, n in zip(dims, values.shape, strict=True)}
-    counted = {dim: np.arange(n) * (every if dim == "draw" else 1) for dim, n in sizes.items()}
-    return xr.Dataset(variables, {dim: labels.get(dim, counted[dim]) for dim in sizes})
+    return observed, constant
