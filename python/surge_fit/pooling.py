@@ -82,7 +82,7 @@ def pooled_parameters(observations: Observations, law: Law) -> tuple[Pooled, ...
 
 
 def _spread(typical: float) -> Prior:
-    """Zero is far away: that groups agree to a percent is more than their runs could tell, and slow to sample."""
+    """Far from zero: that groups agree to a percent no runs could tell, and it is slow to sample."""
     return LogNormal(typical, 0.8)
 
 
