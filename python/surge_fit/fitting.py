@@ -14,6 +14,7 @@ from surge_fit.definition import require_enough_runs
 from surge_fit.diagnostics import Diagnostics, diagnose
 from surge_fit.errors import InputError, UntrustworthyFitError
 from surge_fit.law import Law, get_law
+from surge_fit.memory import keep_freed_memory
 from surge_fit.observations import Observations, observe
 from surge_fit.posterior import Posterior
 from surge_fit.predictive import infer
@@ -208,6 +209,7 @@ def fit_many(
         )
     if not (isinstance(random_seed, int | np.integer) and 0 <= random_seed < 2**32):
         raise InputError(f"'random_seed' must be an integer from 0 to 2**32 - 1; got {random_seed!r}.")
+    keep_freed_memory()
     report = progress or _silent
     tasks = [
         _task(sweep, law, priors, tuple(covariates), engine, int(random_seed))

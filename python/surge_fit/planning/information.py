@@ -51,24 +51,25 @@ def weights(log_likelihood: Matrix) -> Matrix:
         Rows sum to 1.
     """
     relative = log_likelihood - log_likelihood.max(axis=1, keepdims=True)
-    found = _normalised(relative)
+    found, total, effective = _exponentials(relative)
+    found /= total[:, None]
     least = min(MIN_EFFECTIVE, found.shape[1] / 2)
-    poor = np.flatnonzero(_effective(found) < least)
+    poor = np.flatnonzero(effective < least)
+    relative = relative[poor]
     while len(poor):
-        relative[poor] *= _TEMPERING
-        found[poor] = _normalised(relative[poor])
-        poor = poor[_effective(found[poor]) < least]
+        relative *= np.float32(_TEMPERING)
+        tempered, total, effective = _exponentials(relative)
+        done = effective >= least
+        found[poor[done]] = tempered[done] / total[done, None]
+        poor, relative = poor[~done], relative[~done]
     return found
 
 
-def _normalised(relative: Matrix) -> Matrix:
+def _exponentials(relative: Matrix) -> tuple[Matrix, Matrix, Matrix]:
+    """Weights before they are normalised, their sums, and how many draws count; the latter two (outcome,)."""
     found = np.exp(relative)
-    found /= found.sum(axis=1, keepdims=True)
-    return found
-
-
-def _effective(weight: Matrix) -> FloatArray:
-    return np.asarray(1.0 / np.einsum("ij,ij->i", weight, weight), dtype=np.float64)
+    total = found.sum(axis=1)
+    return found, total, total * total / np.einsum("ij,ij->i", found, found)
 
 
 def least_regret(regrets: Sequence[Matrix]) -> float:
@@ -109,9 +110,12 @@ def value_of(weight: Matrix, regrets: Sequence[Matrix]) -> float:
 
 
 def _product(weight: Matrix, table: Matrix) -> Matrix:
-    """Multiply a few rows at a time, on this thread."""
-    few = max(1, _ON_ONE_THREAD // table.size)
-    return np.concatenate([weight[first : first + few] @ table for first in range(0, len(weight), few)])
+    """Multiply, a few draws at a time, on this thread."""
+    total = np.zeros((len(weight), table.shape[1]), dtype=np.float32)
+    few = max(1, _ON_ONE_THREAD // total.size)
+    for first in range(0, len(table), few):
+        total += weight[:, first : first + few] @ table[first : first + few]
+    return total
 
 
 def interval_width(weight: Matrix | None, numbers: FloatArray, probability: float) -> float:

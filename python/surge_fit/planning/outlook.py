@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from surge_fit.estimates import PROBABILITY
+from surge_fit.memory import keep_freed_memory
 from surge_fit.planning import information
 from surge_fit.planning.beliefs import Draws, Floor, Prospect, draws_of, prospect
 from surge_fit.planning.information import Matrix
@@ -104,6 +105,7 @@ def outlook_of(
     -------
     Outlook
     """
+    keep_freed_memory()
     rng = np.random.default_rng(random_seed)
     sizes = np.unique(np.concatenate([targets, [size for size, _ in runs]]))
     everything = draws_of(posterior, sizes)

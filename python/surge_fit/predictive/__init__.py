@@ -3,6 +3,7 @@
 from surge_fit.predictive.assembly import infer
 from surge_fit.predictive.evaluation import (
     deterministics,
+    log_density,
     log_likelihood,
     log_prior,
     predictive,
@@ -12,6 +13,7 @@ from surge_fit.predictive.evaluation import (
 __all__ = [
     "deterministics",
     "infer",
+    "log_density",
     "log_likelihood",
     "log_prior",
     "predictive",

@@ -289,6 +289,27 @@ def log_prior(
     return _with_draws({name: (held.density_dims, held.log_density()) for name, held in found})
 
 
+def log_density(
+    observations: Observations, law: Law, priors: Priors, free: Mapping[str, FloatArray]
+) -> FloatArray:
+    """Log of prior times likelihood under every draw.
+
+    Parameters
+    ----------
+    observations, law, priors, free
+        As for `deterministics`.
+
+    Returns
+    -------
+    ndarray, shape (chain, draw)
+        [nats], all constants included; with respect to the parameters as they are, not as they are sampled.
+    """
+    found = _at(observations, law, priors, free)
+    densities = [held.log_density() for held in found.free.values()]
+    densities += [part.log_density() for part in found.likelihoods.values()]
+    return np.asarray(sum(held.reshape(*held.shape[:2], -1).sum(axis=2) for held in densities))
+
+
 def data_of(
     observations: Observations, law: Law, priors: Priors, free: Mapping[str, FloatArray]
 ) -> tuple[Variables, Variables]:
