@@ -7,7 +7,7 @@
 
 use super::arithmetic::{Arithmetic, Plain};
 use super::columns::{Column, Columns, Curve, Output, fill};
-use super::math::{log_cosh, logistic};
+use super::math::{Softened, log_cosh};
 use super::{LOG_LEARNING_RATE_SCALE, LOG_NOISE_SCALE, Law};
 
 #[derive(Debug)]
@@ -27,6 +27,12 @@ impl Bend {
         Self { log_scale: parameters[0], log_noise: parameters[1], rise: parameters[2], fall: parameters[3] }
     }
 
+    /// The curve at x/2, given log cosh((p + q)x/2).
+    #[inline(always)]
+    fn from_log_cosh<A: Arithmetic>(self, half: f64, log_cosh: f64) -> f64 {
+        self.log_scale - A::multiply_add(self.fall - self.rise, half, log_cosh)
+    }
+
     /// Slopes at small and at large batch sizes: the curve is concave, so the first is the larger.
     fn limits(self) -> (f64, f64) {
         (self.rise.max(-self.fall), self.rise.min(-self.fall))
@@ -37,9 +43,7 @@ impl Curve for Bend {
     #[inline(always)]
     fn at<A: Arithmetic>(self, column: Column) -> f64 {
         let half = 0.5 * (column.log_batch_size - self.log_noise);
-        let tilt =
-            A::multiply_add(self.fall - self.rise, half, log_cosh::<A>((self.rise + self.fall) * half));
-        self.log_scale - tilt
+        self.from_log_cosh::<A>(half, log_cosh::<A>((self.rise + self.fall) * half))
     }
 }
 
@@ -57,15 +61,20 @@ impl Law for BrokenPower {
     }
 
     fn gradient(&self, parameters: &[f64], log_batch_size: f64, out: &mut [f64]) {
-        let Bend { log_noise, rise, fall, .. } = Bend::new(parameters);
+        self.value_and_gradient(parameters, log_batch_size, out);
+    }
+
+    fn value_and_gradient(&self, parameters: &[f64], log_batch_size: f64, out: &mut [f64]) -> f64 {
+        let bend = Bend::new(parameters);
+        let Bend { log_noise, rise, fall, .. } = bend;
         let x = log_batch_size - log_noise;
         // Shares of e^(−px) and e^(qx) in their sum.
-        let rising = logistic::<Plain>(-(rise + fall) * x);
-        let falling = logistic::<Plain>((rise + fall) * x);
+        let Softened { log_cosh, below: rising, above: falling } = Softened::at(0.5 * (rise + fall) * x);
         out[0] = 1.0;
         out[1] = fall * falling - rise * rising;
         out[2] = x * rising;
         out[3] = -x * falling;
+        bend.from_log_cosh::<Plain>(0.5 * x, log_cosh)
     }
 
     /// `log(p/q)/(p + q)` from B_c if the curve rises first and falls later.

@@ -4,7 +4,7 @@
 //! `s = f/(2+f)`), with the exponent moved by integer arithmetic on the bits. They stay within 2 (exponential) and 3
 //! (logarithm) units in the last place of the true value, with and without fused multiply-add.
 
-use super::arithmetic::Arithmetic;
+use super::arithmetic::{Arithmetic, Plain};
 
 const LN2_HIGH: f64 = 6.931_471_803_691_238e-1;
 const LN2_LOW: f64 = 1.908_214_929_270_587_7e-10;
@@ -108,6 +108,23 @@ pub fn log<A: Arithmetic>(z: f64) -> f64 {
 pub fn log_cosh<A: Arithmetic>(h: f64) -> f64 {
     let magnitude = h.abs();
     magnitude + (log::<A>(1.0 + exp::<A>(-2.0 * magnitude)) - std::f64::consts::LN_2)
+}
+
+/// log cosh h, and the shares of e^(−h) and e^h in their sum, from one exponential.
+pub struct Softened {
+    pub log_cosh: f64,
+    pub below: f64,
+    pub above: f64,
+}
+
+impl Softened {
+    #[inline]
+    pub fn at(h: f64) -> Self {
+        let small = exp::<Plain>(-2.0 * h.abs());
+        let (less, more) = (small / (1.0 + small), 1.0 / (1.0 + small));
+        let (below, above) = if h < 0.0 { (more, less) } else { (less, more) };
+        Self { log_cosh: h.abs() + (log::<Plain>(1.0 + small) - std::f64::consts::LN_2), below, above }
+    }
 }
 
 /// log(1 + eᵗ) = t/2 + log cosh(t/2) + log 2, for any t.

@@ -41,6 +41,12 @@ pub trait Law: Debug + Sync {
     /// Derivatives of [`Law::value`] with respect to the parameters.
     fn gradient(&self, parameters: &[f64], log_batch_size: f64, out: &mut [f64]);
 
+    /// [`Law::value`], with [`Law::gradient`] into `out`: laws may compute once what the two share.
+    fn value_and_gradient(&self, parameters: &[f64], log_batch_size: f64, out: &mut [f64]) -> f64 {
+        self.gradient(parameters, log_batch_size, out);
+        self.value(parameters, log_batch_size)
+    }
+
     /// log B where the curve is highest: `+inf` if it never stops rising (or rises to its limit), `-inf` if it
     /// only falls, NaN if it is flat.
     fn peak(&self, parameters: &[f64]) -> f64;

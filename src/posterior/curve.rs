@@ -94,12 +94,11 @@ impl Curve {
                 for (theta, &parameter) in scratch.theta[1..].iter_mut().zip(&self.parameters) {
                     *theta = state.group(parameter, group);
                 }
+                let (at, out) = (cells.log_reference, &mut scratch.slopes_at_reference);
                 at_reference =
-                    self.law.value(&scratch.theta, cells.log_reference) - state.group(self.reference, group);
-                self.law.gradient(&scratch.theta, cells.log_reference, &mut scratch.slopes_at_reference);
+                    self.law.value_and_gradient(&scratch.theta, at, out) - state.group(self.reference, group);
             }
-            let curve = self.law.value(&scratch.theta, x) - at_reference;
-            self.law.gradient(&scratch.theta, x, &mut scratch.slopes);
+            let curve = self.law.value_and_gradient(&scratch.theta, x, &mut scratch.slopes) - at_reference;
             scratch.away[cell] = state.values[self.optimum + cell] - curve;
             let slopes = scratch.slopes[1..].iter().zip(&scratch.slopes_at_reference[1..]);
             for (out, (here, there)) in scratch.by_theta[cell * width..].iter_mut().zip(slopes) {

@@ -23,6 +23,10 @@ const HEARTBEAT: Duration = Duration::from_millis(20);
 /// needs a third of the steps of a diagonal one; of large pooled models it costs more than it saves.
 const LOW_RANK_SIZE: usize = 100;
 
+/// Trajectories of up to 2⁷ steps: with the right mass matrix two dozen are enough, and before it is known longer ones
+/// cost more than all that follows.
+const LOW_RANK_DEPTH: u64 = 7;
+
 /// How to sample.
 #[derive(Debug, Clone, Copy)]
 pub struct Settings {
@@ -184,8 +188,12 @@ fn run(
         options.adapt_options.step_size_settings.target_accept = settings.target_accept;
         return chain(options, model, rng, number, settings, made, stop);
     }
-    let mut options =
-        LowRankNutsSettings { num_tune: tune, num_draws: draws, ..LowRankNutsSettings::default() };
+    let mut options = LowRankNutsSettings {
+        num_tune: tune,
+        num_draws: draws,
+        maxdepth: LOW_RANK_DEPTH,
+        ..LowRankNutsSettings::default()
+    };
     options.adapt_options.step_size_settings.target_accept = settings.target_accept;
     chain(options, model, rng, number, settings, made, stop)
 }

@@ -23,7 +23,7 @@ from rich.progress import track
 from scipy import stats
 from surge_fit import LAWS, Normal, Sweep, default_priors, get_law, native
 from surge_fit.law import Law
-from surge_fit.mixing import rhat
+from surge_fit.mixing import measure
 from surge_fit.observations import Observations, Runs, observe
 from surge_fit.predictive import deterministics, predictive, prior_draws
 from surge_fit.priors import Prior, Priors
@@ -162,7 +162,7 @@ def fittable(case: Case, seen: Sequence[Observations]) -> list[int]:
 def agree(free: Mapping[str, np.ndarray]) -> bool:
     """Whether the chains of a fit have found the same distribution, of every variable."""
     columns = (value.reshape(CHAINS, DRAWS, -1) for value in free.values())
-    return all(rhat(value[..., j]) <= AGREE for value in columns for j in range(value.shape[-1]))
+    return all(measure(value[..., j]).rhat <= AGREE for value in columns for j in range(value.shape[-1]))
 
 
 def _thinned(draws: np.ndarray) -> np.ndarray:
