@@ -11,6 +11,7 @@ started without PYTHONDONTWRITEBYTECODE):
 * ``gradient``  one log density with its gradient, natively
 * ``mixing``    effective samples per second of sampling, compiled and warm, each engine with its usual effort
 * ``fresh``     simulated sweeps that nobody has looked at: how many fits pass, and how many draws diverge
+* ``update``    each run left out of 24 and of 48: how often draws are reweighted, what that and a fit take
 * ``growth``    `compare`, `next_runs` and pooled fits of ever more runs, 20 to a group
 
 Limits. A process cannot be faster than its interpreter and imports, which are listed; a fit no faster than
@@ -34,8 +35,10 @@ import numpy as np
 import surge_fit as sf
 from surge_fit import fitting, native
 from surge_fit.diagnostics import MAX_RHAT, MIN_ESS, diagnose
+from surge_fit.importance import MAX_PARETO_K
 from surge_fit.law import get_law
 from surge_fit.observations import Observations, observe
+from surge_fit.updating import update
 
 ENGINES = ("native", "pymc")
 LAW = get_law("broken_power")
@@ -220,6 +223,32 @@ def fresh(arguments: argparse.Namespace) -> Iterator[tuple[str, list[Row]]]:
     )
 
 
+def updates(arguments: argparse.Namespace) -> Iterator[tuple[str, list[Row]]]:
+    """One run left out after another; a fit follows where reweighting does not hold."""
+    rows: list[Row] = []
+    for rates_each in (RATES_EACH, 2 * RATES_EACH):
+        sweep = simulated(0, SIZES, rates_each)
+        posterior = sf.fit(sweep)
+        found = []
+        for run in range(len(sweep)):
+            say(f"update: {run} of {len(sweep)}")
+            others = sweep.where(np.arange(len(sweep)) != run)
+            found.append(timed(lambda p=posterior, s=others: update(p, s)))
+        taken = [seconds for seconds, held in found if held.reweighted]
+        fitted = [seconds for seconds, held in found if not held.reweighted]
+        rows.append(
+            {
+                "runs": f"{len(sweep)}",
+                "k < 0.7": statistics.mean(held.pareto_k < MAX_PARETO_K for _, held in found),
+                "reweighted": len(taken) / len(found),
+                "seconds of these": statistics.median(taken) if taken else float("nan"),
+                "fitted": len(fitted) / len(found),
+                "seconds": statistics.median(fitted) if fitted else float("nan"),
+            }
+        )
+    yield "one run left out (reweighted: k < 0.7, and worth 400 draws or more)", rows
+
+
 def pooled(runs: int) -> sf.Sweep:
     """Groups of 20 runs each at five batch sizes; fewer runs than that are one group."""
     groups = max(1, runs // RUNS_OF_GROUP)
@@ -278,6 +307,7 @@ SECTIONS = {
     "gradient": gradient,
     "mixing": mixing,
     "fresh": fresh,
+    "update": updates,
     "growth": growth,
 }
 

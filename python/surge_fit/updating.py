@@ -9,6 +9,7 @@ import numpy as np
 
 from surge_fit import fitting
 from surge_fit.definition import require_enough_runs
+from surge_fit.diagnostics import MIN_ESS
 from surge_fit.errors import InputError
 from surge_fit.fitting import Progress
 from surge_fit.importance import MAX_PARETO_K, Weights, smooth
@@ -33,12 +34,16 @@ class Update:
     posterior : Posterior
     pareto_k : float
         Tail index of the importance weights; NaN where the two models do not have the same parameters.
+    efficiency : float
+        How many equally weighted draws the weighted ones are worth, as a share of them: effective sample
+        sizes, which `Posterior.diagnostics` tells of the chains, shrink by so much; 1 for a new fit.
     reweighted : bool
         Whether the draws are those of the former fit, resampled; else the sweep was fitted anew.
     """
 
     posterior: Posterior
     pareto_k: float
+    efficiency: float
     reweighted: bool
 
 
@@ -47,7 +52,8 @@ def update(posterior: Posterior, sweep: Sweep, *, progress: Progress | None = No
 
     Where the sweep has the batch sizes of the former one and its posterior is not too far, the draws are
     weighed by the ratio of the two densities, priors included, and resampled: Pareto-smoothed importance
-    sampling (arXiv:1507.02646). Otherwise it is fitted anew.
+    sampling (arXiv:1507.02646). Where its tail index reaches 0.7, or the weighted draws are worth fewer than
+    400, the sweep is fitted anew.
 
     Parameters
     ----------
@@ -62,7 +68,7 @@ def update(posterior: Posterior, sweep: Sweep, *, progress: Progress | None = No
     -------
     Update
         Its posterior has the priors that were given to the former fit, the default ones scaled by the new
-        sweep. Of draws that were weighed, the effective sample sizes count the weights.
+        sweep. Diagnostics of draws that were weighed are those of the former chains.
 
     Raises
     ------
@@ -86,9 +92,9 @@ def update(posterior: Posterior, sweep: Sweep, *, progress: Progress | None = No
         free = _moved(posterior, observations)
         weights = _weights(posterior, observations, priors, free)
         k = weights.pareto_k
-        near = _resampled(posterior, sweep, observations, priors, free, weights)
-        if k < MAX_PARETO_K and near.diagnostics.trustworthy:
-            return Update(near, k, reweighted=True)
+        if k < MAX_PARETO_K and weights.efficiency * len(weights.weight) >= MIN_ESS:
+            near = _resampled(posterior, sweep, observations, priors, free, weights)
+            return Update(near, k, weights.efficiency, reweighted=True)
     again = fitting.fit(
         sweep,
         law=law,
@@ -98,7 +104,7 @@ def update(posterior: Posterior, sweep: Sweep, *, progress: Progress | None = No
         random_seed=posterior.random_seed,
         progress=progress,
     )
-    return Update(again, k, reweighted=False)
+    return Update(again, k, 1.0, reweighted=False)
 
 
 def _same_parameters(posterior: Posterior, observations: Observations, priors: Priors) -> bool:
@@ -150,13 +156,9 @@ def _resampled(
         return np.asarray(flat[chosen].reshape(values.shape))
 
     draws, told = ({n: take(values) for n, values in held.items()} for held in (free, stats))
-    checked, share = posterior.diagnostics, weights.efficiency
     return replace(
         posterior,
         inference_data=infer(observations, posterior.law, priors, draws, told, posterior.random_seed),
         sweep=sweep,
         priors=priors,
-        diagnostics=replace(
-            checked, min_ess_bulk=share * checked.min_ess_bulk, min_ess_tail=share * checked.min_ess_tail
-        ),
     )
