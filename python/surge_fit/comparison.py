@@ -43,8 +43,9 @@ DEFAULT_LAWS = (
 LEAST_BATCH_SIZES = 3
 """Without one batch size, a fit needs two more."""
 
-CLEAR_ERRORS, CLEAR_NATS = 2.0, 2.0
-"""A law loses where it is worse by more than so many standard errors and by more than so many nats."""
+CLEAR_ERRORS, CLEAR_NATS = 2.0, 4.0
+"""A law loses where it is worse by more than so many standard errors and by more than so many nats: the
+standard errors of smaller differences are not to be relied upon (arXiv:2008.10296)."""
 
 MAX_MONTE_CARLO_ERROR = 0.5
 """A score whose Monte Carlo standard error [nats] exceeds this is not to be relied upon."""
@@ -75,7 +76,7 @@ class LawScore:
     monte_carlo_error : float
         Standard error of `elpd` that comes from the finite number of draws.
     verdict : {"best", "tie", "loses"}
-        ``loses`` where the difference exceeds both two standard errors and two nats, else ``tie``.
+        ``loses`` where the difference exceeds both two standard errors and four nats, else ``tie``.
     """
 
     law: Law
