@@ -264,3 +264,39 @@ def test_a_state_file_that_is_there_stops_before_anything_is_computed(tmp_path, 
     (tmp_path / "g.hessian_diagonal.safetensors").write_text("precious")
     with pytest.raises(DumpError, match=r"hessian_diagonal\.safetensors' exists"):
         capture_gradients(differentiated_by_nobody, *problem, tmp_path / "g.safetensors", hessian_probes=1)
+
+
+def test_the_digits_network_gives_the_gradients_state_and_curvature_that_were_dumped(tmp_path, shared_data):
+    # The files were made from this network's weights with another program, in float64.
+    datasets = pytest.importorskip(
+        "sklearn.datasets", reason="scikit-learn, which has the digits, is missing"
+    )
+    folder = shared_data / "digits_mlp"
+    weights, _ = read_safetensors(folder / "step00010.weights.safetensors")
+    images, labels = datasets.load_digits(return_X_y=True)
+
+    def loss(params, batch):
+        hidden = jnp.tanh(batch[0] @ params["hidden"]["weight"].T + params["hidden"]["bias"])
+        logits = hidden @ params["output"]["weight"].T + params["output"]["bias"]
+        return optax.softmax_cross_entropy_with_integer_labels(logits, batch[1]).mean()
+
+    params = {
+        layer: {kind: weights[f"{layer}.{kind}"] for kind in ("weight", "bias")}
+        for layer in ("hidden", "output")
+    }
+    captured = capture_gradients(
+        loss, params, ((images / 16).astype("f4"), labels), tmp_path / "g.safetensors", hessian_probes=200
+    )
+    arrays, _ = read_safetensors(*captured.gradients)
+    expected, _ = read_safetensors(folder / "step00010.all_examples.safetensors")
+    assert arrays.keys() == expected.keys()
+    for name, array in expected.items():
+        np.testing.assert_allclose(arrays[name], array, rtol=2e-4, atol=2e-6)
+    # Hutchinson's standard error of the trace from 200 probes is sqrt(2 (|H|² - |diag H|²) / 200).
+    hessian = read_safetensors(folder / "step00010.hessian.safetensors")[0]["hessian"].astype("f8")
+    error = np.sqrt(2 * ((hessian**2).sum() - (np.diag(hessian) ** 2).sum()) / 200)
+    diagonal, _ = read_safetensors(captured.hessian_diagonal)
+    dumped, _ = read_safetensors(folder / "step00010.hessian_diagonal.safetensors")
+    assert diagonal.keys() == dumped.keys()
+    trace, exact = (sum(float(array.sum()) for array in held.values()) for held in (diagonal, dumped))
+    assert abs(trace - exact) < 4 * error
