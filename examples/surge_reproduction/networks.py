@@ -19,7 +19,7 @@ import train as digits
 Params: TypeAlias = Any
 Batch: TypeAlias = tuple[Any, Any]
 
-CHANNELS = (8, 16)
+CHANNELS = (4, 16)
 POPULATION = 1024
 POPULATION_SEED, TRAINING_SEED = 100, 0
 
@@ -69,16 +69,29 @@ class Checkpoint:
     optimizer_state: Any
 
 
-def patches(images: jax.Array) -> jax.Array:
-    """Cut every second 3×3 window out of images padded by a pixel: (n, h, w, channel) → (…, 9·channel)."""
-    padded = jnp.pad(images, ((0, 0), (1, 1), (1, 1), (0, 0)))
-    height, width = images.shape[1:3]
-    windows = [
-        padded[:, row : row + height : 2, column : column + width : 2]
-        for row in range(3)
-        for column in range(3)
-    ]
-    return jnp.concatenate(windows, axis=-1)
+def convolution_places(side: int, channels: int, outputs: int) -> NDArray[np.int64]:
+    """Say where the weights of a 3×3 convolution stand in the matrix that it is.
+
+    Padding of one pixel, stride 2. As a matrix it is a few times more multiplications, and several times
+    faster on a CPU where every member of a batch of networks has weights of its own.
+
+    Returns
+    -------
+    ndarray, shape (side² · channels, (side/2)² · outputs)
+        Positions in the flat weights (3, 3, channels, outputs); their number, 9 · channels · outputs,
+        where there is none.
+    """
+    half, none = side // 2, 9 * channels * outputs
+    places = np.full((side, side, channels, half, half, outputs), none)
+    weights = np.arange(none).reshape(3, 3, channels, outputs)
+    for row, column, i, j in np.ndindex(half, half, 3, 3):
+        y, x = 2 * row + i - 1, 2 * column + j - 1
+        if 0 <= y < side and 0 <= x < side:
+            places[y, x, :, row, column] = weights[i, j]
+    return places.reshape(side**2 * channels, half**2 * outputs)
+
+
+PLACES = {"conv1": convolution_places(8, 1, CHANNELS[0]), "conv2": convolution_places(4, *CHANNELS)}
 
 
 def initialise_convolutional(key: jax.Array) -> Params:
@@ -101,11 +114,12 @@ def initialise_convolutional(key: jax.Array) -> Params:
 
 def convolutional_loss(params: Params, batch: Batch) -> jax.Array:
     """Return the cross-entropy of two 3×3 convolutions of stride 2, ReLU, and a linear layer."""
-    images, labels = batch
-    held = images.reshape(-1, 8, 8, 1)
-    for name in ("conv1", "conv2"):
-        held = jax.nn.relu(patches(held) @ params[name]["w"] + params[name]["b"])
-    logits = held.reshape(len(held), -1) @ params["output"]["w"] + params["output"]["b"]
+    held, labels = batch
+    for name, places in PLACES.items():
+        matrix = jnp.append(params[name]["w"].ravel(), 0.0)[places]
+        bias = jnp.tile(params[name]["b"], places.shape[1] // len(params[name]["b"]))
+        held = jax.nn.relu(held @ matrix + bias)
+    logits = held @ params["output"]["w"] + params["output"]["b"]
     return optax.softmax_cross_entropy_with_integer_labels(logits, labels).mean()
 
 
@@ -125,7 +139,7 @@ NETWORKS = (
         convolutional_loss,
         batch_size=64,
         learning_rate=2.7e-3,
-        checkpoints=(10, 100, 540),
+        checkpoints=(10, 60, 540),
     ),
 )
 

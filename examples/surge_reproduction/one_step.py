@@ -20,9 +20,8 @@ from scipy.optimize import minimize_scalar
 Floats = NDArray[np.float64]
 
 OPTIMIZERS = ("sgd", "sign", "adam")
-SIDE_BY_SIDE = 32
-FEWEST, MOST = 64, 1536
-FOR_THE_BRACKET = 128
+AT_ONCE = 64
+FEWEST, MOST = 128, 1024
 START, SMALLEST = 1e-2, 1e-7
 NEAR = 0.2
 
@@ -48,7 +47,7 @@ class Measured:
 
 def minibatches(batch_size: int) -> int:
     """Minibatches that a search averages over: more where they are noisier."""
-    return int(np.clip(2 * MOST // batch_size, FEWEST, MOST))
+    return int(np.clip(4 * MOST // batch_size, FEWEST, MOST))
 
 
 def directions(optimizer: str, gradients: NDArray[np.float32], checkpoint: Checkpoint) -> NDArray[np.float32]:
@@ -96,7 +95,7 @@ def measure(
         def after(direction: jax.Array) -> jax.Array:
             return checkpoint.network.mean_loss(restore(flat - rate * direction), examples)
 
-        return jax.lax.map(after, directions, batch_size=SIDE_BY_SIDE)
+        return jax.lax.map(after, directions)
 
     generator = np.random.default_rng(seed)
     at_rest = float(checkpoint.network.mean_loss(checkpoint.params, examples))
@@ -105,11 +104,12 @@ def measure(
         drawn = generator.integers(0, len(gradients), (minibatches(batch_size), batch_size))
         means = np.stack([gradients[rows].mean(axis=0) for rows in drawn])
         for optimizer, results in found.items():
-            taken = jnp.asarray(directions(optimizer, means, checkpoint))
+            taken = jnp.asarray(directions(optimizer, means, checkpoint)).reshape(-1, AT_ONCE, flat.size)
             start = next((r.learning_rate for r in reversed(results) if np.isfinite(r.learning_rate)), START)
 
-            def after(rate: float, first: int | None = None, taken: jax.Array = taken) -> Floats:
-                return np.asarray(losses(taken[:first], rate), dtype=np.float64)
+            def after(rate: float, blocks: int | None = None, taken: jax.Array = taken) -> Floats:
+                found = [np.asarray(losses(block, rate)) for block in taken[:blocks]]
+                return np.concatenate(found).astype(np.float64)
 
             results.append(best_rate(after, start, at_rest))
     return found
@@ -123,7 +123,7 @@ def best_rate(losses: Callable[..., Any], start: float, at_rest: float) -> Measu
     Parameters
     ----------
     losses : callable
-        Learning rate, and how many minibatches (all, if not said) → losses after a step, (minibatch,).
+        Learning rate, and how many blocks of minibatches (all, if not said) → losses after a step.
     start : float
         Where to begin.
     at_rest : float
@@ -138,7 +138,7 @@ def best_rate(losses: Callable[..., Any], start: float, at_rest: float) -> Measu
         value = float(losses(float(np.exp(log_rate)), first).mean())
         return value if np.isfinite(value) else np.inf
 
-    few, width = FOR_THE_BRACKET, np.log(3.0)
+    few, width = 2, np.log(3.0)
     middle = np.log(start)
     at_low, at_middle, at_high = (mean(middle + shift, few) for shift in (-width, 0.0, width))
     while at_low < at_middle or at_middle >= at_rest:
