@@ -204,3 +204,18 @@ def flat_gradients(checkpoint: Checkpoint, examples: Batch) -> NDArray[np.float3
         return jax.vmap(lambda row: jax.flatten_util.ravel_pytree(row)[0])(found)
 
     return np.asarray(rows(checkpoint.params, examples))
+
+
+def hessian(checkpoint: Checkpoint, examples: Batch) -> NDArray[np.float32]:
+    """Differentiate the mean loss twice: shape (parameter, parameter), in the order of ``ravel_pytree``."""
+    flat, restore = jax.flatten_util.ravel_pytree(checkpoint.params)
+    gradient = jax.grad(lambda held: checkpoint.network.mean_loss(restore(held), examples))
+
+    @jax.jit
+    def rows(positions: jax.Array) -> jax.Array:
+        def row(position: jax.Array) -> jax.Array:
+            return jax.jvp(gradient, (flat,), (jnp.zeros_like(flat).at[position].set(1.0),))[1]
+
+        return jax.lax.map(row, positions)
+
+    return np.asarray(rows(jnp.arange(flat.size)))
