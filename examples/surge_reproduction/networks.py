@@ -1,20 +1,16 @@
 """The two networks, their population of examples, and their training with Adam up to some checkpoints."""
 
 import math
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, TypeAlias
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from digits_adam import train as digits
 from numpy.typing import NDArray
-
-sys.path.append(str(Path(__file__).parents[1] / "digits_adam"))
-import train as digits
 
 Params: TypeAlias = Any
 Batch: TypeAlias = tuple[Any, Any]
@@ -113,12 +109,12 @@ def initialise_convolutional(key: jax.Array) -> Params:
 
 
 def convolutional_loss(params: Params, batch: Batch) -> jax.Array:
-    """Return the cross-entropy of two 3×3 convolutions of stride 2, ReLU, and a linear layer."""
+    """Return the cross-entropy of two 3×3 convolutions of stride 2, tanh, and a linear layer."""
     held, labels = batch
     for name, places in PLACES.items():
         matrix = jnp.append(params[name]["w"].ravel(), 0.0)[places]
         bias = jnp.tile(params[name]["b"], places.shape[1] // len(params[name]["b"]))
-        held = jax.nn.relu(held @ matrix + bias)
+        held = jnp.tanh(held @ matrix + bias)
     logits = held @ params["output"]["w"] + params["output"]["b"]
     return optax.softmax_cross_entropy_with_integer_labels(logits, labels).mean()
 

@@ -12,7 +12,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-import train as digits
+from digits_adam import train as digits
 from networks import Batch, Checkpoint
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
@@ -21,7 +21,7 @@ Floats = NDArray[np.float64]
 
 OPTIMIZERS = ("sgd", "sign", "adam")
 AT_ONCE = 64
-FEWEST, MOST = 128, 1024
+FEWEST, MOST = 128, 2048
 START, SMALLEST = 1e-2, 1e-7
 NEAR = 0.2
 
@@ -35,7 +35,7 @@ class Measured:
     learning_rate : float
         NaN where no learning rate lowers the mean loss.
     standard_error : float
-        Of its logarithm, from the spread over minibatches.
+        Of its logarithm, from the spread over minibatches; NaN where they do not resolve the minimum.
     loss_drop : float
         At that rate [nats].
     """
@@ -47,7 +47,7 @@ class Measured:
 
 def minibatches(batch_size: int) -> int:
     """Minibatches that a search averages over: more where they are noisier."""
-    return int(np.clip(4 * MOST // batch_size, FEWEST, MOST))
+    return int(np.clip(2 * MOST // batch_size, FEWEST, MOST))
 
 
 def directions(optimizer: str, gradients: NDArray[np.float32], checkpoint: Checkpoint) -> NDArray[np.float32]:
@@ -155,8 +155,9 @@ def best_rate(losses: Callable[..., Any], start: float, at_rest: float) -> Measu
     below, centre, above = (losses(float(np.exp(middle + shift))) for shift in (-NEAR, 0.0, NEAR))
     slope = (above - below) / (2 * NEAR)
     curvature = float((above - 2 * centre + below).mean()) / NEAR**2
-    return Measured(
-        learning_rate=float(np.exp(middle + np.clip(-slope.mean() / curvature, -NEAR, NEAR))),
-        standard_error=float(slope.std(ddof=1) / np.sqrt(len(slope)) / curvature),
-        loss_drop=at_rest - float(centre.mean()),
-    )
+    drop = at_rest - float(centre.mean())
+    if curvature <= 0:
+        return Measured(float(np.exp(middle)), np.nan, drop)
+    newton = float(np.clip(-slope.mean() / curvature, -NEAR, NEAR))
+    error = float(slope.std(ddof=1) / np.sqrt(len(slope)) / curvature)
+    return Measured(float(np.exp(middle + newton)), error, drop)

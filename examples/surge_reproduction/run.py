@@ -3,7 +3,7 @@
 Trains two small networks, captures their gradients at several checkpoints, predicts the best one-step
 learning rate of SGD, sign descent and Adam at every batch size, measures it, and draws one page::
 
-    python examples/surge_reproduction/run.py             # writes results.json and figure.png beside this file
+    python examples/surge_reproduction/run.py         # writes results.json and figure.png beside this file
     python examples/surge_reproduction/run.py --help
 
 What held and what did not is written in README.md beside this file.

@@ -21,7 +21,7 @@ class Signs:
     excess : float
         Root mean square difference of the two beyond what so few draws give by chance.
     correlation : float
-        Mean of VᵀHV over what independent signs of the observed means would give: 1 if they are.
+        Mean of VᵀHV over Theorem 2's, Σ (1 − 𝓔²) H_ii + 𝓔ᵀH𝓔: 1 where signs are independent.
     """
 
     batch_size: int
@@ -59,9 +59,5 @@ def compare_signs(
     chance = (signs.var(axis=0, dtype=np.float64) / (DRAWS - 1))[moving].mean()
     square = ((observed - predicted)[moving] ** 2).mean() - chance
     together = np.einsum("kp,kp->k", signs @ hessian, signs).mean(dtype=np.float64)
-    # Independent signs with means m: Σ_ij m_i m_j H_ij + Σ_i var(V_i) H_ii, with m_i m_j freed of its noise.
-    diagonal = np.diag(hessian).astype(np.float64)
-    variance = signs.var(axis=0, ddof=1, dtype=np.float64)
-    of_means = (DRAWS * observed @ hessian @ observed - together) / (DRAWS - 1)
-    alone = of_means + ((observed**2 - variance / DRAWS) @ -diagonal + (signs**2).mean(axis=0) @ diagonal)
+    alone = predicted @ hessian @ predicted + (1 - predicted**2) @ np.diag(hessian)
     return Signs(batch_size, predicted, observed, float(np.sqrt(max(square, 0.0))), float(together / alone))

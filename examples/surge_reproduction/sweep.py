@@ -3,8 +3,8 @@
 import math
 from dataclasses import dataclass
 
-import optimum
 import surge_fit as sf
+from digits_adam import optimum
 
 
 @dataclass(frozen=True)
