@@ -1,16 +1,17 @@
 """One page: predicted against measured, noise scales over training, the limit of large batches, signs."""
 
-import math
 from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 STEP_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7")
 GREY = "#6E6E6E"
 TITLES = {"sgd": "SGD", "sign": "sign descent", "adam": "Adam"}
+THEORIES = {"sgd": "exact for SGD", "sign": "Theorem 2", "adam": "Theorem 2, of signs"}
 STYLE: Any = {
     "font.size": 8.5,
     "axes.titlesize": 9.5,
@@ -23,7 +24,7 @@ STYLE: Any = {
 
 
 def draw(results: dict[str, Any]) -> Figure:
-    """Draw the results of `run.py`.
+    """Draw the results of `reproduce.py`.
 
     Parameters
     ----------
@@ -54,24 +55,21 @@ def draw(results: dict[str, Any]) -> Figure:
 def _curves(axis: Axes, network: str, optimizer: str, checkpoints: list[dict[str, Any]]) -> None:
     for colour, held in zip(STEP_COLOURS, checkpoints, strict=False):
         measured, predicted = held["measured"][optimizer], held["predicted"][optimizer]
-        rates = np.array(measured["learning_rate"], dtype=float)
-        error = np.array(measured["standard_error"], dtype=float)
+        rates, error = _numbers(measured["learning_rate"]), _numbers(measured["standard_error"])
         bars = [rates - rates * np.exp(-2 * error), rates * np.exp(2 * error) - rates]
         size = measured["batch_size"]
         axis.errorbar(size, rates, yerr=bars, fmt="o", ms=4, lw=1, color=colour, label=f"step {held['step']}")
-        band = np.array(predicted["interval"], dtype=float)
-        axis.plot(predicted["batch_size"], predicted["resampled"], color=colour, lw=1.4)
-        axis.fill_between(predicted["batch_size"], *band.T, color=colour, alpha=0.15, lw=0)
-        if predicted["theory"]:
-            axis.plot(predicted["batch_size"], predicted["theory"], color=colour, lw=1, ls="--")
+        sizes = predicted["batch_size"]
+        axis.plot(sizes, _numbers(predicted["resampled"]), color=colour, lw=1.4)
+        axis.fill_between(sizes, *_numbers(predicted["interval"]).T, color=colour, alpha=0.15, lw=0)
+        axis.plot(sizes, _numbers(predicted["theory"]), color=colour, lw=1, ls="--")
     axis.set(xscale="log", yscale="log", xlabel="batch size [examples]", ylabel="best one-step learning rate")
     axis.set_title(f"{TITLES[optimizer]}, {network}")
     handles = axis.get_legend_handles_labels()[0]
-    if optimizer != "adam":
-        handles += [
-            plt.Line2D([], [], color=GREY, lw=1.4, label="resampled"),
-            plt.Line2D([], [], color=GREY, lw=1, ls="--", label="theory"),
-        ]
+    handles += [
+        plt.Line2D([], [], color=GREY, lw=1.4, label="resampled"),
+        plt.Line2D([], [], color=GREY, lw=1, ls="--", label=THEORIES[optimizer]),
+    ]
     axis.legend(handles=handles, loc="best")
 
 
@@ -83,18 +81,19 @@ def _whole_runs(axis: Axes, found: dict[str, Any]) -> None:
 
 
 def _noise_scales(axis: Axes, results: dict[str, Any]) -> None:
+    kinds = {
+        "simple_noise_scale": ("tr Σ/|G|²", "o-"),
+        "sgd_noise_scale": ("SGD's", "s--"),
+        "surge_noise_scale": ("Theorem 3's", "^:"),
+    }
     for colour, (network, checkpoints) in zip(STEP_COLOURS, results["networks"].items(), strict=False):
         steps = [held["step"] for held in checkpoints]
-        for key, style in (
-            ("simple_noise_scale", "o-"),
-            ("sgd_noise_scale", "s--"),
-            ("surge_noise_scale", "^:"),
-        ):
-            values = [math.nan if held[key] is None else held[key] for held in checkpoints]
-            label = {"simple": "tr Σ/|G|²", "sgd": "SGD's", "surge": "Theorem 3's"}[key.split("_")[0]]
+        for key, (label, style) in kinds.items():
+            values = _numbers([held[key] for held in checkpoints])
+            values[~(values > 0)] = np.nan
             axis.plot(steps, values, style, color=colour, ms=4, lw=1, label=f"{label}, {network}")
     low, high = results["whole_runs"]["interval"]
-    axis.axhspan(low, high, color=GREY, alpha=0.2, lw=0, label="critical batch size of whole runs (90 %)")
+    axis.axhspan(low, high, color=GREY, alpha=0.2, lw=0, label="critical batch size, whole runs (90 %)")
     axis.set(xscale="log", yscale="log", xlabel="step", ylabel="noise scale [examples]")
     axis.set_title("Noise scales over training")
 
@@ -102,22 +101,27 @@ def _noise_scales(axis: Axes, results: dict[str, Any]) -> None:
 def _limit(axis: Axes, networks: dict[str, Any]) -> None:
     checkpoints = next(iter(networks.values()))
     for colour, held in zip(STEP_COLOURS, checkpoints, strict=False):
-        limit, measured, predicted = held["limit"], held["measured"]["sign"], held["predicted"]["sign"]
-        label = f"step {held['step']}"
-        rates = np.array(measured["learning_rate"], dtype=float) / limit
-        axis.plot(measured["batch_size"], rates, "o-", ms=4, lw=1, color=colour, label=label)
-        theory = np.array(predicted["theory"], dtype=float) / limit
-        axis.plot(predicted["batch_size"], theory, color=colour, lw=1, ls="--")
+        measured, predicted, limit = held["measured"]["sign"], held["predicted"]["sign"], held["limit"]
+        if limit <= 0:
+            continue
+        rates = _numbers(measured["learning_rate"]) / limit
+        axis.plot(measured["batch_size"], rates, "o-", ms=4, lw=1, color=colour, label=f"step {held['step']}")
+        axis.plot(predicted["batch_size"], _numbers(predicted["theory"]) / limit, color=colour, lw=1, ls="--")
     axis.axhline(1, color="black", lw=0.8)
     axis.set(xscale="log", yscale="log", xlabel="batch size [examples]", ylabel="rate / Theorem 4's limit")
     axis.set_title(f"Sign descent at large batches, {next(iter(networks))} (dashed: Theorem 2)")
 
 
 def _signs(axis: Axes, networks: dict[str, Any]) -> None:
-    held = next(iter(networks.values()))[1]
+    held = next(iter(networks.values()))[-1]
     for colour, found in zip(STEP_COLOURS, held["signs"], strict=False):
         label = f"B = {found['batch_size']}: VᵀHV {found['correlation']:.0f}× that of independent signs"
         axis.plot(found["predicted"], found["observed"], "o-", ms=3, lw=1, color=colour, label=label)
     axis.plot([-1, 1], [-1, 1], color="black", lw=0.8)
     axis.set(xlabel="mean sign if Gaussian, erf(√(B/2) μ/σ)", ylabel="mean sign observed")
     axis.set_title(f"Signs of minibatch gradients, {next(iter(networks))}, step {held['step']}")
+
+
+def _numbers(values: Any) -> NDArray[np.float64]:
+    """Read numbers of JSON, None as NaN."""
+    return np.array(values, dtype=np.float64)

@@ -1,26 +1,26 @@
 """The pieces of examples/surge_reproduction: what is called measured is a measurement."""
 
 import importlib.util
+import json
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-LACKING = [name for name in ("jax", "optax", "sklearn") if importlib.util.find_spec(name) is None]
-if LACKING:
-    pytest.skip(
-        f"{', '.join(LACKING)} not installed; `uv run --group examples pytest` installs it",
-        allow_module_level=True,
-    )
+if any(importlib.util.find_spec(name) is None for name in ("jax", "optax", "sklearn")):
+    pytest.skip("no JAX, Optax or scikit-learn here; `--group examples` has them", allow_module_level=True)
 
 sys.path.append(str(Path(__file__).parents[2] / "examples" / "surge_reproduction"))
 
-import jax  # noqa: E402
-import networks  # noqa: E402
-import one_step  # noqa: E402
-import optax  # noqa: E402
-import signs  # noqa: E402
+import figure
+import jax
+import line_search
+import networks
+import optax
+import predictions
+import reproduce
+import signs
 
 EXAMPLES = 48
 
@@ -67,7 +67,7 @@ def test_the_hessian_is_that_of_the_mean_loss(examples):
 def test_the_direction_of_adam_is_the_update_of_optax(checkpoint, examples):
     gradients = networks.flat_gradients(checkpoint, examples)
     _, restore = jax.flatten_util.ravel_pytree(checkpoint.params)
-    taken = one_step.directions("adam", gradients[:2], checkpoint)
+    taken = line_search.directions("adam", gradients[:2], checkpoint)
     adam = optax.adam(1.0)
     for row, gradient in enumerate(gradients[:2]):
         update, _ = adam.update(restore(gradient), checkpoint.optimizer_state)
@@ -82,16 +82,16 @@ def test_the_search_finds_the_minimum_of_the_mean_over_minibatches():
     gains += 0.2 - gains.mean()
 
     def losses(rate, blocks=None):
-        return (1 - gains * rate + 20 * rate**2)[: None if blocks is None else blocks * one_step.AT_ONCE]
+        return (1 - gains * rate + 20 * rate**2)[: None if blocks is None else blocks * line_search.AT_ONCE]
 
-    found = one_step.best_rate(losses, 0.3, at_rest=1.0)
+    found = line_search.best_rate(losses, 0.3, at_rest=1.0)
     assert found.learning_rate == pytest.approx(0.005, rel=0.02)
     assert found.loss_drop == pytest.approx(5e-4, rel=0.02)
     assert found.standard_error == pytest.approx(gains.std(ddof=1) / 0.2 / 16, rel=0.1)
 
 
 def test_a_direction_that_never_descends_has_no_best_rate():
-    found = one_step.best_rate(lambda rate, blocks=None: np.full(64, 1 + rate), 0.3, at_rest=1.0)
+    found = line_search.best_rate(lambda rate, blocks=None: np.full(64, 1 + rate), 0.3, at_rest=1.0)
     assert np.isnan(found.learning_rate)
     assert found.loss_drop == 0
 
@@ -108,3 +108,21 @@ def test_signs_of_gaussian_gradients_agree_with_the_theory_and_one_shared_factor
     together = signs.compare_signs(shared, ones, 8)
     mean = together.predicted[0]
     assert together.correlation == pytest.approx(64**2 / (64 * (1 - mean**2) + (64 * mean) ** 2), rel=1e-3)
+
+
+def test_a_small_study_yields_what_the_page_is_drawn_from(examples, monkeypatch):
+    monkeypatch.setattr(line_search, "MOST", line_search.AT_ONCE)
+    monkeypatch.setattr(line_search, "FEWEST", line_search.AT_ONCE)
+    monkeypatch.setattr(predictions, "BATCH_SIZES", (1, 4, 64))
+    monkeypatch.setattr(reproduce, "SIGN_BATCH_SIZES", (4,))
+    found = list(reproduce.study(networks.NETWORKS[1], examples, checkpoints=(3, 5), batch_sizes=(1, 8)))
+    found = json.loads(json.dumps(found, allow_nan=False))
+    assert [held["step"] for held in found] == [3, 5]
+    for held in found:
+        assert held["predicted"]["adam"]["batch_size"] == [1, 4, 64]
+        assert len(held["measured"]["sgd"]["learning_rate"]) == 2
+    whole = {"batch_size": [1, 8], "learning_rate": [1e-3, 2e-3], "interval": [10.0, 30.0]}
+    page = figure.draw({"networks": {"first": found, "second": found[:1]}, "whole_runs": whole})
+    assert len(page.axes) == 9
+    assert all(axis.get_title(loc="left") for axis in page.axes)
+    page.canvas.draw()

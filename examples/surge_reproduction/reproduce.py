@@ -3,8 +3,8 @@
 Trains two small networks, captures their gradients at several checkpoints, predicts the best one-step
 learning rate of SGD, sign descent and Adam at every batch size, measures it, and draws one page::
 
-    python examples/surge_reproduction/run.py         # writes results.json and figure.png beside this file
-    python examples/surge_reproduction/run.py --help
+    python examples/surge_reproduction/reproduce.py         # writes results.json and figure.png here
+    python examples/surge_reproduction/reproduce.py --help
 
 What held and what did not is written in README.md beside this file.
 """
@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from line_search import Measured, measure
 from networks import NETWORKS, Batch, Checkpoint, Network, flat_gradients, hessian, population, train
 from numpy.typing import NDArray
-from one_step import Measured, measure
 from predictions import predict
 from signs import Signs, compare_signs
 from sweep import whole_runs
@@ -83,7 +83,7 @@ def study(
             "loss": float(network.mean_loss(checkpoint.params, examples)),
             "parameters": gradients.shape[1],
             **population_values(gradients, curvature),
-            **predictions_of(checkpoint, examples, curvature, batch_sizes),
+            **predictions_of(checkpoint, examples, curvature),
             "measured": {
                 optimizer: as_columns(batch_sizes, held)
                 for optimizer, held in measure(checkpoint, examples, gradients, batch_sizes).items()
@@ -110,12 +110,10 @@ def population_values(gradients: NDArray[np.float32], curvature: NDArray[np.floa
     }
 
 
-def predictions_of(
-    checkpoint: Checkpoint, examples: Batch, curvature: NDArray[np.float32], batch_sizes: tuple[int, ...]
-) -> dict[str, Any]:
+def predictions_of(checkpoint: Checkpoint, examples: Batch, curvature: NDArray[np.float32]) -> dict[str, Any]:
     """Capture gradients of a part of the population, and predict from them."""
     with tempfile.TemporaryDirectory() as folder:
-        return predict(checkpoint, examples, curvature, batch_sizes, Path(folder))
+        return predict(checkpoint, examples, curvature, Path(folder))
 
 
 def as_columns(batch_sizes: tuple[int, ...], held: list[Measured]) -> dict[str, list[float | None]]:
