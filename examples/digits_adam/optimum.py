@@ -101,28 +101,63 @@ def fewest_steps(steps: NDArray[np.float64]) -> float:
     return float(np.nanmin(steps.mean(axis=0)))
 
 
-def main() -> None:
-    """Print one line per batch size."""
+@dataclass(frozen=True)
+class GridColumn:
+    """The runs of one batch size.
+
+    Attributes
+    ----------
+    batch_size : int
+    learning_rates : ndarray, shape (learning_rate,)
+        Ascending.
+    losses, steps : ndarray, shape (seed, learning_rate)
+        Loss [nats], and steps to the target loss: NaN where it was not reached.
+    diverged : int
+        Number of diverged runs.
+    """
+
+    batch_size: int
+    learning_rates: NDArray[np.float64]
+    losses: NDArray[np.float64]
+    steps: NDArray[np.float64]
+    diverged: int
+
+
+def read_grid() -> list[GridColumn]:
+    """Read the full grid, by batch size."""
     with GRID.open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     by_size: dict[int, list[dict[str, str]]] = defaultdict(list)
     for row in rows:
         by_size[int(row["batch_size"])].append(row)
+    found = []
+    for batch_size, held in by_size.items():
+        rates = sorted({float(row["learning_rate"]) for row in held})
+        shape = (len(rates), -1)
+        found.append(
+            GridColumn(
+                batch_size,
+                np.array(rates),
+                np.array([float(row["loss"]) for row in held]).reshape(shape).T,
+                np.array([float(row["steps_to_target"] or "nan") for row in held]).reshape(shape).T,
+                sum(row["status"] == "diverged" for row in held),
+            )
+        )
+    return found
+
+
+def main() -> None:
+    """Print one line per batch size."""
     headers = ["batch size", "best learning rate", "se of its log", "loss", "curvature", "sd over seeds"]
     headers += ["noise", "fewest steps to target", "diverged"]
     print("| " + " | ".join(headers) + " |")
     print("|--:" * len(headers) + "|")
-    for batch_size, held in by_size.items():
-        rates = sorted({float(row["learning_rate"]) for row in held})
-        shape = (len(rates), -1)
-        losses = np.array([float(row["loss"]) for row in held]).reshape(shape).T
-        steps = np.array([float(row["steps_to_target"] or "nan") for row in held]).reshape(shape).T
-        found = locate(np.array(rates), losses)
-        diverged = sum(row["status"] == "diverged" for row in held)
+    for column in read_grid():
+        found = locate(column.learning_rates, column.losses)
         print(
-            f"| {batch_size} | {math.exp(found.log_learning_rate):.2g} | {found.standard_error:.2f} "
+            f"| {column.batch_size} | {math.exp(found.log_learning_rate):.2g} | {found.standard_error:.2f} "
             f"| {found.loss:.4f} | {found.curvature:.3f} | {found.seed_spread:.4f} | {found.noise:.4f} "
-            f"| {fewest_steps(steps):.0f} | {diverged} |"
+            f"| {fewest_steps(column.steps):.0f} | {column.diverged} |"
         )
 
 

@@ -130,6 +130,18 @@ def test_the_probabilistic_libraries_are_imported_where_they_belong():
     assert importers_of("arviz") == {"_compat"}
 
 
+def test_training_frameworks_are_imported_by_their_integration_alone_and_when_it_is_called():
+    assert importers_of("jax", "torch") == {"integrations"}
+    for path in (PACKAGE / "integrations").rglob("*.py"):
+        top_level = ast.parse(path.read_text(encoding="utf-8")).body
+        imported = {
+            (node.module or "") if isinstance(node, ast.ImportFrom) else node.names[0].name
+            for node in top_level
+            if isinstance(node, ast.Import | ast.ImportFrom)
+        }
+        assert {name.split(".")[0] for name in imported} & {"jax", "optax", "torch"} == set()
+
+
 def test_matplotlib_and_the_terminal_stay_in_the_faces():
     assert importers_of("matplotlib") == {"plots"}
     assert importers_of("typer", "rich") == {"report", "cli"}
@@ -165,8 +177,11 @@ def test_no_file_is_two_ideas():
 
 
 def test_the_package_depends_on_what_it_imports_and_no_more():
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    read = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    project, groups = read["project"], read["dependency-groups"]
     requirements = [*project["dependencies"], *chain(*project["optional-dependencies"].values())]
+    # Who captures gradients has the framework already; for the tests, a group installs it.
+    requirements += [group[0] for group in (groups["jax"], groups["torch"])]
     declared = {re.split(r"[\[<>=!~ ]", requirement)[0] for requirement in requirements}
     imported = {name.split(".")[0] for path in SOURCES for name in run_time_imports(path)}
     # xarray finds h5netcdf by name, to write and read posteriors.
