@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from surge_fit.curve.bend import find_bend
 from surge_fit.curve.curvature import Curvature, CurvatureLike, read_curvature
 from surge_fit.curve.passes import CurvePass, Resampled
 from surge_fit.curve.resampling import GROUPS, Ratio, draw_minibatches, resampled_ratio
@@ -143,6 +144,7 @@ def learning_rate_curve(
         scale_known=known.scale_known,
         step=opened.step,
         loss=opened.loss,
+        unit="examples" if statistics.unit == "examples" else "rows",
         examples=len(rows) * per_row,
         parameters=opened.parameters,
         resamples=count,
@@ -160,6 +162,7 @@ def learning_rate_curve(
             np.array(asked),
             few if optimizer == "sign" and not rule.weight_decay else None,
         ),
+        bend=find_bend(points),
         verdict=judge(points, optimizer),
         dropped_examples=statistics.dropped_examples,
         notes=_notes(opened, rule, known, law),
