@@ -108,6 +108,7 @@ impl BatchCurve {
 }
 
 /// Add numbers to sums, one by one.
+#[inline(always)]
 pub fn add_all<T: Copy + Into<f64>>(sums: &mut [f64], others: &[T]) {
     sums.iter_mut().zip(others).for_each(|(sum, &other)| *sum += other.into());
 }
