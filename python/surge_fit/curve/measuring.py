@@ -135,7 +135,6 @@ def learning_rate_curve(
             )
         )
     points.sort(key=lambda point: point.batch_size)
-    few = np.array([size <= len(rows) / 4 for size in in_rows])
     unresolved = np.sum([tensor["unresolved"] for tensor in tensors], axis=0)
     return LearningRateCurve(
         source=opened.source,
@@ -160,7 +159,7 @@ def learning_rate_curve(
             statistics,
             tensors,
             np.array(asked),
-            few if optimizer == "sign" and not rule.weight_decay else None,
+            resampled.apart if optimizer == "sign" and not rule.weight_decay else None,
         ),
         bend=find_bend(points),
         verdict=judge(points, optimizer),

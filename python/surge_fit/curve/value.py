@@ -105,7 +105,7 @@ class SignCheck:
         Root mean square difference of the two, without what the number of resamples gives.
     effective_signs : ndarray, shape (batch,)
         How many independent signs would make two minibatches agree as unequally as they do; the number of
-        parameters where signs are independent.
+        parameters where signs are independent. NaN where too few minibatches have no row in common.
     """
 
     name: str
