@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 
+use super::design::Design;
 use super::*;
 use crate::dump::Dtype;
 use crate::error::Error;
