@@ -136,7 +136,7 @@ pub(crate) fn require<'a>(
     argument: &'static str,
     requirement: &'static str,
     values: impl IntoIterator<Item = &'a f64>,
-    holds: impl Fn(f64) -> bool,
+    mut holds: impl FnMut(f64) -> bool,
 ) -> Result<(), Error> {
     match values.into_iter().enumerate().find(|(_, value)| !holds(**value)) {
         None => Ok(()),

@@ -59,6 +59,7 @@
 // Tests compare with exact values.
 #![cfg_attr(test, allow(clippy::float_cmp))]
 
+mod curve;
 mod dump;
 mod error;
 mod law;
@@ -68,6 +69,10 @@ mod python;
 mod statistics;
 mod surface;
 
+pub use curve::{
+    CurveSums, Design, Directions, Minibatches, Optimizer, State, TensorCurve, bilinear_forms, directions,
+    scan_directions,
+};
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub use dump::fuzzing;
@@ -86,6 +91,8 @@ pub use surface::Valley;
 #[cfg(feature = "python")]
 #[pyo3::pymodule]
 mod _core {
+    #[pymodule_export]
+    use crate::python::curve::{bilinear_forms, scan_directions, write_directions};
     #[pymodule_export]
     use crate::python::dump::{GradientFile, index_files};
     #[pymodule_export]

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from surge_fit.checks import Check
     from surge_fit.comparison import LawComparison, compare
+    from surge_fit.curve import LearningRateCurve, learning_rate_curve
     from surge_fit.diagnostics import Diagnostics
     from surge_fit.dump import Dump, open_dump
     from surge_fit.errors import (
@@ -55,6 +56,7 @@ _HOME = {
     "Law": "law",
     "LawComparison": "comparison",
     "LogNormal": "priors",
+    "LearningRateCurve": "curve",
     "NextRun": "planning",
     "NextRuns": "planning",
     "Normal": "priors",
@@ -79,6 +81,7 @@ _HOME = {
     "fit_many": "fitting",
     "get_law": "law",
     "gradient_statistics": "statistics",
+    "learning_rate_curve": "curve",
     "load_posterior": "posterior",
     "next_runs": "planning",
     "observe": "observations",

@@ -12,6 +12,7 @@ from surge_fit.typing import FloatArray, Path
 __all__ = [
     "GradientFile",
     "PosteriorModel",
+    "bilinear_forms",
     "estimate_noise",
     "estimate_resolvable",
     "estimate_two_batch_noise",
@@ -26,8 +27,10 @@ __all__ = [
     "law_supremum",
     "merge_moments",
     "sample_posteriors",
+    "scan_directions",
     "scan_gradients",
     "valley",
+    "write_directions",
 ]
 
 def law_parameters() -> list[tuple[str, list[str]]]:
@@ -312,3 +315,47 @@ def sample_posteriors(
     Of each, unconstrained ``draws`` of shape (chain, draw, entry), and the sampler's statistics of shape
     (chain, draw).
     """
+
+def scan_directions(
+    tensors: list[Any], request: dict[str, Any], progress: Callable[[int], None]
+) -> tuple[dict[str, FloatArray], list[dict[str, Any]]]:
+    """Sum over all parameters what the directions of minibatches say.
+
+    Parameters
+    ----------
+    tensors : list of tuple
+        As for `scan_gradients`; every tensor has every row.
+    request : dict
+        ``order`` (rows that take part), ``groups``, ``permutations`` (resample, largest size) of positions in
+        ``order``, ``sizes`` [rows], ``theory`` batch sizes [rows] (``sizes`` first), ``optimizer`` and its
+        ``constants``, its state ``first``, ``second`` and ``weights`` (parameter,) times ``decay``, the
+        Hessian ``diagonal`` (empty: mean squares of gradients), ``scale`` of the stored numbers,
+        ``fisher``: whether products with every gradient are asked for.
+    progress : callable
+        Hears how many bytes are done.
+
+    Returns
+    -------
+    dict
+        ``own`` (resample, size), ``groups`` (matrix row, group), ``rows`` (matrix row, position).
+    list of dict
+        Sums of each tensor.
+
+    Raises
+    ------
+    InputError
+        For a malformed request.
+    """
+
+def write_directions(
+    tensors: list[Any],
+    request: dict[str, Any],
+    target: NDArray[np.float32],
+    progress: Callable[[int], None],
+) -> None:
+    """Write the matrix of all parameters to `target`: directions, then the rows of the theory."""
+
+def bilinear_forms(
+    left: NDArray[np.float32], right: NDArray[np.float32], hessian: NDArray[np.float32]
+) -> FloatArray:
+    """Give leftᵀ H right of every pair of rows, shape (vector,), H symmetric."""

@@ -1,5 +1,6 @@
 //! The only place that knows Python: every function converts, detaches, calls, converts.
 
+pub mod curve;
 pub mod dump;
 pub mod law;
 pub mod noise;

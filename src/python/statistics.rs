@@ -16,7 +16,7 @@ use crate::statistics::{
 /// Rows of one tensor in one file: the file (None: rows of zeros), the entry, and how many rows it holds.
 type SegmentArgument = (Option<Py<GradientFile>>, usize, usize);
 /// Name, dtype, shape of the parameter, segments, and the rows of the dump that are there.
-type TensorArgument = (String, String, Vec<usize>, Vec<SegmentArgument>, Option<Vec<usize>>);
+pub(super) type TensorArgument = (String, String, Vec<usize>, Vec<SegmentArgument>, Option<Vec<usize>>);
 
 #[pyfunction]
 #[pyo3(signature = (tensors, keep, *, weights, groups, shape, scale, output, progress))]
@@ -67,7 +67,7 @@ pub fn scan_gradients<'py>(
 }
 
 /// One row of zeros, as long as the longest row that is needed.
-fn zeros_for(tensors: &[TensorArgument]) -> Result<Vec<u8>, Error> {
+pub(super) fn zeros_for(tensors: &[TensorArgument]) -> Result<Vec<u8>, Error> {
     let mut longest = 0;
     for (_, dtype, shape, segments, _) in tensors {
         if segments.iter().any(|segment| segment.0.is_none()) {
@@ -77,7 +77,7 @@ fn zeros_for(tensors: &[TensorArgument]) -> Result<Vec<u8>, Error> {
     Ok(vec![0; longest])
 }
 
-fn partial_rows<'a>(tensor: &'a TensorArgument, zeros: &'a [u8]) -> PyResult<PartialRows<'a>> {
+pub(super) fn partial_rows<'a>(tensor: &'a TensorArgument, zeros: &'a [u8]) -> PyResult<PartialRows<'a>> {
     let (_, dtype, shape, segments, present) = tensor;
     let (dtype, columns) = (parse("tensors", dtype)?, shape.iter().product::<usize>());
     let length = columns * dtype.size();

@@ -4,7 +4,7 @@ Results go to stdout; progress and refusals to stderr. Exit codes: 0 done, 1 fai
 2 wrong usage, 130 stopped by Ctrl-C.
 """
 
-from surge_fit.cli import comparison, gradients, planning, sweeps
+from surge_fit.cli import comparison, curves, gradients, planning, sweeps
 from surge_fit.cli.app import app, main
 
-__all__ = ["app", "comparison", "gradients", "main", "planning", "sweeps"]
+__all__ = ["app", "comparison", "curves", "gradients", "main", "planning", "sweeps"]

@@ -15,7 +15,7 @@ from typer.core import TyperGroup
 from surge_fit.errors import SurgeFitError
 
 FAILED, STOPPED = 1, 130
-_COMMANDS = ("recommend", "next", "fit", "compare", "check", "laws", "gradients", "inspect")
+_COMMANDS = ("recommend", "next", "fit", "compare", "check", "laws", "gradients", "curve", "inspect")
 
 
 class _Group(TyperGroup):

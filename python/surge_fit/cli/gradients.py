@@ -124,7 +124,7 @@ def gradients(
     patterns = regular_expressions(group)
     options = {
         "layout": layout,
-        "microbatch_size": _microbatch_sizes(microbatch_size),
+        "microbatch_size": microbatch_sizes(microbatch_size),
         "loss_reduction": loss_reduction,
         "loss_scale": loss_scale,
         "clipped": clipped,
@@ -183,7 +183,7 @@ def inspect(
     """
     options: dict[str, Any] = {
         "layout": layout,
-        "microbatch_size": _microbatch_sizes(microbatch_size),
+        "microbatch_size": microbatch_sizes(microbatch_size),
         "loss_reduction": loss_reduction,
         "loss_scale": loss_scale,
         "clipped": clipped,
@@ -197,7 +197,8 @@ def inspect(
     show(dumps_to_json(dumps)) if as_json else tell(dumps_to_text(dumps, **terminal()))
 
 
-def _microbatch_sizes(text: str | None) -> float | list[float] | None:
+def microbatch_sizes(text: str | None) -> float | list[float] | None:
+    """Parse ``32`` or one number for each row, ``32,32,16``."""
     if text is None:
         return None
     words = text.split(",")

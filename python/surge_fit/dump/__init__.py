@@ -6,6 +6,7 @@
 """
 
 from surge_fit.dump.opening import open_checkpoints, open_dump, read_labels
+from surge_fit.dump.plain import read_arrays
 from surge_fit.dump.value import Dump, DumpTensor
 
-__all__ = ["Dump", "DumpTensor", "open_checkpoints", "open_dump", "read_labels"]
+__all__ = ["Dump", "DumpTensor", "open_checkpoints", "open_dump", "read_arrays", "read_labels"]

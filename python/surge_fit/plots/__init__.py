@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from surge_fit.plots.comparison import plot_comparison, save_comparison
+from surge_fit.plots.curve import plot_learning_rate_curve, save_learning_rate_curve
 from surge_fit.plots.gradients import plot_gradient_noise, save_gradient_noise
 from surge_fit.plots.law import draw_law, plot_law
 from surge_fit.plots.population import plot_population
@@ -32,6 +33,7 @@ __all__ = [
     "plot_comparison",
     "plot_gradient_noise",
     "plot_law",
+    "plot_learning_rate_curve",
     "plot_population",
     "plot_priors",
     "plot_recommendation",
@@ -40,6 +42,7 @@ __all__ = [
     "save_comparison",
     "save_fit",
     "save_gradient_noise",
+    "save_learning_rate_curve",
     "save_priors",
     "save_recommendation",
 ]

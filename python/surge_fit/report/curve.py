@@ -1,0 +1,162 @@
+"""A learning-rate curve as text and as a dict for strict JSON."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict
+from typing import Any
+
+from surge_fit.curve import FLAGS, CurvePoint, LearningRateCurve, SignCheck
+from surge_fit.importers.wording import number
+from surge_fit.report.as_json import strict_dict
+from surge_fit.report.layout import MAX_WIDTH, Block, Line, Table, render
+from surge_fit.report.numbers import plain, probability, scientific, together
+
+_OPTIMIZERS = {"sgd": "SGD", "sign": "sign descent", "adam": "Adam"}
+
+
+def curve_to_json(curve: LearningRateCurve) -> dict[str, Any]:
+    """Tell a curve as a dict of JSON types.
+
+    Parameters
+    ----------
+    curve : LearningRateCurve
+
+    Returns
+    -------
+    dict
+        ``curve`` (per batch size ``theory``, ``resampled``, ``flags``, …), ``verdict``, and their ground.
+    """
+    told = {name: getattr(curve, name) for name in curve.__dataclass_fields__}
+    told["curve"] = [asdict(point) for point in told.pop("points")]
+    told["verdict"] = asdict(curve.verdict)
+    told["signs"] = [_signs(check) for check in curve.signs]
+    return strict_dict(told)
+
+
+def _signs(check: SignCheck) -> dict[str, Any]:
+    columns = ("batch_size", "skewness", "excess_kurtosis", "agreement", "disagreement", "effective_signs")
+    held = {name: [float(value) for value in getattr(check, name)] for name in columns}
+    return {"name": check.name, "parameters": check.parameters, **held}
+
+
+def curve_to_text(curve: LearningRateCurve, *, width: int = MAX_WIDTH, color: bool = False) -> str:
+    """Tell a curve for a reader.
+
+    Parameters
+    ----------
+    curve : LearningRateCurve
+    width, color
+        As for `to_text`.
+
+    Returns
+    -------
+    str
+    """
+    blocks: list[Block] = [Line(_heading(curve), "heading"), None, _rates(curve)]
+    met = dict.fromkeys(flag for point in curve.points for flag in point.flags)
+    marks = {flag: _MARKS[place] for place, flag in enumerate(met)}
+    blocks += [Line(f"{FLAGS[flag]}.", "faint", f"{marks[flag]} ") for flag in met]
+    blocks += [None, Line(curve.verdict.text, "warning" if curve.verdict.agrees is False else "plain")]
+    blocks += [None, *(Line(sentence) for sentence in _laws(curve)), None, _gaussianity(curve)]
+    dropped = len(curve.dropped_examples)
+    notes = [*curve.notes]
+    if dropped:
+        notes.append(f"{dropped} rows with numbers that are not finite were left out.")
+    blocks += [None] if notes else []
+    blocks += [Line(sentence, "warning", "Note: ") for sentence in notes]
+    return render(blocks, width=width, color=color)
+
+
+_MARKS = "*†‡§¶#ªº"
+
+
+def _heading(curve: LearningRateCurve) -> str:
+    parts = [f"{number(curve.examples)} examples", f"{curve.parameters:,} parameters"]
+    parts += [f"step {number(curve.step)}"] if curve.step is not None else []
+    parts += [f"loss {plain(curve.loss, 4)}"] if curve.loss is not None else []
+    return (
+        f"{curve.source}: best next step of {_OPTIMIZERS[curve.optimizer]}, {', '.join(parts)}; curvature: "
+        f"{curve.curvature}"
+    )
+
+
+def _rates(curve: LearningRateCurve) -> Table:
+    met = list(dict.fromkeys(flag for point in curve.points for flag in point.flags))
+    headers = (
+        "batch size\n[examples]",
+        "resampled\nlearning rate" if curve.scale_known else "resampled\n(shape only)",
+        "95 % interval",
+        "theory",
+        "theory, without\nbias",
+        "95 % interval",
+        "VᵀHV over\ntheory's",
+        "",
+    )
+    return Table(headers, tuple(_row(point, met) for point in curve.points), 1)
+
+
+def _row(point: CurvePoint, met: list[str]) -> tuple[str, ...]:
+    theory, resampled = point.theory, point.resampled
+    ratio = point.quadratic_form_ratio
+    return (
+        number(point.batch_size),
+        *_with_interval(resampled.learning_rate, resampled.interval),
+        "n/a" if theory.learning_rate is None else scientific(theory.learning_rate),
+        *_with_interval(theory.debiased_learning_rate, theory.interval),
+        "n/a" if ratio is None else plain(ratio),
+        "".join(_MARKS[met.index(flag)] for flag in point.flags),
+    )
+
+
+def _with_interval(value: float | None, interval: tuple[float, float] | None) -> tuple[str, str]:
+    if value is None:
+        return "n/a", "n/a"
+    if interval is None:
+        return scientific(value), "n/a"
+    if interval[1] > 100 * interval[0]:
+        return scientific(value), " … ".join(map(scientific, interval))
+    return together(value, interval)
+
+
+def _laws(curve: LearningRateCurve) -> list[str]:
+    unit = "" if curve.scale_known else " (scale unknown)"
+    if curve.optimizer == "sgd":
+        if curve.noise_scale is None or curve.max_learning_rate is None:
+            return ["SGD: no noise scale; GᵀHG or tr(HΣ) is not positive."]
+        return [
+            f"SGD, ε_max/(1 + B_noise/B): B_noise = {plain(curve.noise_scale, 3)} examples, ε_max = "
+            f"{scientific(curve.max_learning_rate, 3)}{unit}."
+        ]
+    told = []
+    if curve.noise_scale is not None and curve.max_learning_rate is not None:
+        told.append(
+            f"Theorem 3, small batches: B_noise = {plain(curve.noise_scale, 3)} examples, ε_max = "
+            f"{scientific(curve.max_learning_rate, 3)}{unit}; Theorem 5: ΔL_max = "
+            f"{plain(curve.max_loss_drop or math.nan)}{unit}."
+        )
+    if curve.limit is not None:
+        told.append(f"Theorem 4, batches without end: {scientific(curve.limit, 3)}{unit}.")
+    told.append(
+        f"The mean of {probability(curve.unresolved_parameters)} of the parameters, with "
+        f"{probability(curve.unresolved_curvature)} of the curvature, is not resolved from zero."
+    )
+    return told
+
+
+def _gaussianity(curve: LearningRateCurve) -> Table:
+    shown = [0, len(curve.signs[-1].batch_size) // 2]
+    headers = ["parameters"]
+    for place in shown:
+        size = number(curve.signs[-1].batch_size[place])
+        headers += [f"skewness\nat {size}", f"kurtosis\nat {size}"]
+        headers += ["signs as\nGaussian", "effective\nsigns"] if curve.optimizer == "sign" else []
+    rows = []
+    for check in curve.signs:
+        cells = [f"{check.parameters:,}"]
+        for place in shown:
+            cells += [plain(check.skewness[place]), plain(check.excess_kurtosis[place])]
+            if curve.optimizer == "sign":
+                cells += [plain(check.agreement[place]), plain(check.effective_signs[place])]
+        rows.append((*cells, check.name))
+    return Table((*headers, "tensor"), tuple(rows), 1)

@@ -1,0 +1,48 @@
+//! Running sums over permuted rows, four permutations at a time, sixteen columns that stay in the first cache.
+
+use super::design::Design;
+use crate::statistics::{LANES, Lanes};
+
+/// Permutations that are summed side by side: enough chains of additions to hide their latency.
+const ABREAST: usize = 4;
+
+/// Sum the rows of `packed` (one entry per position) along every permutation; `met` hears of each resample, size and sum.
+#[inline(always)]
+pub fn prefix_sums(design: &Design, packed: &[Lanes<f32>], mut met: impl FnMut(usize, usize, Lanes<f32>)) {
+    assert_eq!(packed.len(), design.rows(), "one entry per position");
+    let mut resample = 0;
+    while resample + ABREAST <= design.resamples() {
+        abreast::<ABREAST>(design, packed, resample, &mut met);
+        resample += ABREAST;
+    }
+    while resample < design.resamples() {
+        abreast::<1>(design, packed, resample, &mut met);
+        resample += 1;
+    }
+}
+
+#[inline(always)]
+fn abreast<const COUNT: usize>(
+    design: &Design,
+    packed: &[Lanes<f32>],
+    first: usize,
+    met: &mut impl FnMut(usize, usize, Lanes<f32>),
+) {
+    let runs: [&[u32]; COUNT] = std::array::from_fn(|run| design.permutation(first + run));
+    let mut sums = [Lanes([0.0; LANES]); COUNT];
+    let mut done = 0;
+    for (index, &size) in design.sizes.iter().enumerate() {
+        for at in done..size {
+            for run in 0..COUNT {
+                // SAFETY: every run has as many positions as the largest size, and each position is one of `packed`:
+                // Design::new refuses others, and the assertion above holds `packed` to the design.
+                let row = unsafe { packed.get_unchecked(*runs[run].get_unchecked(at) as usize) };
+                sums[run] = sums[run].add(*row);
+            }
+        }
+        done = size;
+        for (run, sum) in sums.iter().enumerate() {
+            met(first + run, index, *sum);
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! What a pass finds; adds up over disjoint parameters.
+
+use super::design::Design;
+
+/// Sums over all parameters of a pass. K resamples of b sizes are K·b directions; rows of the matrix as in the design.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct CurveSums {
+    /// V · Σ(gradients of its minibatch), per direction.
+    pub own: Vec<f64>,
+    /// Products of every row of the matrix with the sum of the gradients of every group, row-major.
+    pub groups: Vec<f64>,
+    /// Products of every row of the matrix with every gradient, row-major; empty unless asked for.
+    pub rows: Vec<f64>,
+}
+
+/// Sums of one tensor, per parameter those of the theory and of the signs.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct TensorCurve {
+    /// Parameters.
+    pub parameters: u64,
+    /// Parameters whose gradient does not vary.
+    pub constant: u64,
+    /// Σ Hᵢᵢ.
+    pub curvature: f64,
+    /// Σ |Hᵢᵢ|.
+    pub absolute_curvature: f64,
+    /// Parameters whose mean lies within two standard errors of zero, and Σ |Hᵢᵢ| over them.
+    pub unresolved: [f64; 2],
+    /// Σ of the unbiased μ²/σ.
+    pub drift: f64,
+    /// Σ Hᵢᵢ times the mean over pairs of thirds of (μ/σ)(μ/σ).
+    pub ratio_curvature: f64,
+    /// Per batch size of the theory.
+    pub batches: Vec<BatchCurve>,
+    /// Per direction: V · V of the next resample, the last meeting the first.
+    pub overlaps: Vec<f64>,
+}
+
+/// Sums of one tensor at one batch size of the theory. E is the expected sign, S the mean sign over resamples.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct BatchCurve {
+    /// Σ (1 − E²) Hᵢᵢ.
+    pub independent: f64,
+    /// The same with E² from pairs of thirds.
+    pub independent_split: f64,
+    /// Parameters with B ≥ πσ²/(2μ²), without bias, and Σ |Hᵢᵢ| over them.
+    pub saturated: [f64; 2],
+    /// Σ (1 − E⁴).
+    pub overlap_variance: f64,
+    /// Σ S E.
+    pub mean_expected: f64,
+    /// Σ E².
+    pub expected_squared: f64,
+    /// Σ (S − E)².
+    pub disagreement: f64,
+    /// Σ (q − S²) with q the mean of V²: what a sign scatters.
+    pub scatter: f64,
+}
+
+impl CurveSums {
+    /// Nothing yet; products with gradients only where they are asked for.
+    pub fn new(design: &Design, rows: bool) -> Self {
+        let matrix_rows = design.matrix_rows();
+        Self {
+            own: vec![0.0; design.directions()],
+            groups: vec![0.0; matrix_rows * design.groups.len()],
+            rows: vec![0.0; if rows { matrix_rows * design.rows() } else { 0 }],
+        }
+    }
+}
+
+impl TensorCurve {
+    /// Nothing yet.
+    pub fn new(design: &Design) -> Self {
+        Self {
+            batches: vec![BatchCurve::default(); design.theory.len()],
+            overlaps: vec![0.0; design.directions()],
+            ..Self::default()
+        }
+    }
+
+    /// Add the sums of other parameters.
+    pub fn add(&mut self, other: &Self) {
+        self.parameters += other.parameters;
+        self.constant += other.constant;
+        self.curvature += other.curvature;
+        self.absolute_curvature += other.absolute_curvature;
+        add_all(&mut self.unresolved, &other.unresolved);
+        self.drift += other.drift;
+        self.ratio_curvature += other.ratio_curvature;
+        self.batches.iter_mut().zip(&other.batches).for_each(|(sums, other)| sums.add(other));
+        add_all(&mut self.overlaps, &other.overlaps);
+    }
+}
+
+impl BatchCurve {
+    /// Add the sums of other parameters.
+    pub fn add(&mut self, other: &Self) {
+        self.independent += other.independent;
+        self.independent_split += other.independent_split;
+        add_all(&mut self.saturated, &other.saturated);
+        self.overlap_variance += other.overlap_variance;
+        self.mean_expected += other.mean_expected;
+        self.expected_squared += other.expected_squared;
+        self.disagreement += other.disagreement;
+        self.scatter += other.scatter;
+    }
+}
+
+/// Add numbers to sums, one by one.
+pub fn add_all<T: Copy + Into<f64>>(sums: &mut [f64], others: &[T]) {
+    sums.iter_mut().zip(others).for_each(|(sum, &other)| *sum += other.into());
+}
