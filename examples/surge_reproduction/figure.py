@@ -37,10 +37,10 @@ def draw(results: dict[str, Any]) -> Figure:
     """
     with plt.rc_context(STYLE):
         figure, axes = plt.subplots(3, 3, figsize=(12.4, 11.4), layout="constrained")
+        _whole_runs(axes[0, 2], results["whole_runs"])
         for row, (network, checkpoints) in zip(axes, results["networks"].items(), strict=False):
             for axis, optimizer in zip(row, TITLES, strict=True):
                 _curves(axis, network, optimizer, checkpoints)
-        _whole_runs(axes[0, 2], results["whole_runs"])
         _noise_scales(axes[2, 0], results)
         _limit(axes[2, 1], results["networks"])
         _signs(axes[2, 2], results["networks"])
@@ -64,6 +64,8 @@ def _curves(axis: Axes, network: str, optimizer: str, checkpoints: list[dict[str
         axis.fill_between(sizes, *_numbers(predicted["interval"]).T, color=colour, alpha=0.15, lw=0)
         axis.plot(sizes, _numbers(predicted["theory"]), color=colour, lw=1, ls="--")
     axis.set(xscale="log", yscale="log", xlabel="batch size [examples]", ylabel="best one-step learning rate")
+    seen = np.concatenate([_numbers(held["measured"][optimizer]["learning_rate"]) for held in checkpoints])
+    axis.set_ylim(np.nanmin(seen) / 10, np.nanmax(seen) * 10)
     axis.set_title(f"{TITLES[optimizer]}, {network}")
     handles = axis.get_legend_handles_labels()[0]
     handles += [
@@ -77,7 +79,6 @@ def _whole_runs(axis: Axes, found: dict[str, Any]) -> None:
     axis.plot(
         found["batch_size"], found["learning_rate"], color="black", lw=1, marker="x", ms=4, label="whole runs"
     )
-    axis.legend(loc="best")
 
 
 def _noise_scales(axis: Axes, results: dict[str, Any]) -> None:
@@ -109,7 +110,7 @@ def _limit(axis: Axes, networks: dict[str, Any]) -> None:
         axis.plot(predicted["batch_size"], _numbers(predicted["theory"]) / limit, color=colour, lw=1, ls="--")
     axis.axhline(1, color="black", lw=0.8)
     axis.set(xscale="log", yscale="log", xlabel="batch size [examples]", ylabel="rate / Theorem 4's limit")
-    axis.set_title(f"Sign descent at large batches, {next(iter(networks))} (dashed: Theorem 2)")
+    axis.set_title("Sign descent at large batches (dashed: Theorem 2)")
 
 
 def _signs(axis: Axes, networks: dict[str, Any]) -> None:
@@ -119,7 +120,7 @@ def _signs(axis: Axes, networks: dict[str, Any]) -> None:
         axis.plot(found["predicted"], found["observed"], "o-", ms=3, lw=1, color=colour, label=label)
     axis.plot([-1, 1], [-1, 1], color="black", lw=0.8)
     axis.set(xlabel="mean sign if Gaussian, erf(√(B/2) μ/σ)", ylabel="mean sign observed")
-    axis.set_title(f"Signs of minibatch gradients, {next(iter(networks))}, step {held['step']}")
+    axis.set_title(f"Signs of minibatch gradients, step {held['step']}")
 
 
 def _numbers(values: Any) -> NDArray[np.float64]:

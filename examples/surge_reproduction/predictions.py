@@ -65,7 +65,6 @@ def predict(
         "surge_noise_scale": curves["sign"].noise_scale,
         "surge_max_learning_rate": curves["sign"].max_learning_rate,
         "predicted_limit": curves["sign"].limit,
-        "captured_noise_scale": sf.gradient_statistics(dump).total.simple_noise_scale.interval,
     }
 
 
