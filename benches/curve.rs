@@ -5,6 +5,8 @@
 //! in registers; products need the GEMM crate, so `gemm` multiplies matrices of the shapes of one tile with it, over and
 //! over. Both use as many threads as the pass. Medians of repetitions.
 
+#![expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "counts; random numbers")]
+
 use std::hint::black_box;
 use std::time::Instant;
 

@@ -70,7 +70,7 @@ mod statistics;
 mod surface;
 
 pub use curve::{
-    CurveSums, Design, Directions, Minibatches, Optimizer, State, TensorCurve, bilinear_forms, directions,
+    CurveSums, Directions, Minibatches, Optimizer, State, TensorCurve, bilinear_forms, directions,
     scan_directions,
 };
 #[cfg(fuzzing)]

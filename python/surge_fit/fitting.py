@@ -17,7 +17,7 @@ from surge_fit.law import Law, get_law
 from surge_fit.observations import Observations, observe
 from surge_fit.posterior import Posterior
 from surge_fit.predictive import assemble_tree
-from surge_fit.prior_scales import default_priors, prior_from_gradients
+from surge_fit.prior_scales import default_priors, prior_from_curve, prior_from_gradients
 from surge_fit.priors import Prior, Priors
 from surge_fit.sweep import Sweep
 from surge_fit.typing import Engine, FloatArray, Path
@@ -25,6 +25,7 @@ from surge_fit.typing import Engine, FloatArray, Path
 if TYPE_CHECKING:
     import pymc as pm
 
+    from surge_fit.curve import LearningRateCurve
     from surge_fit.statistics import GradientStatistics
 
 Progress: TypeAlias = Callable[[str, float | None], None]
@@ -96,6 +97,7 @@ def fit(
     law: str | Law = "broken_power",
     priors: Mapping[str, Prior] | None = None,
     gradients: GradientStatistics | Path | None = None,
+    curve: LearningRateCurve | None = None,
     covariates: Sequence[str] = (),
     engine: Literal["auto", "native", "pymc"] = "auto",
     random_seed: int = 0,
@@ -126,6 +128,9 @@ def fit(
     gradients : GradientStatistics or path-like, optional
         Gradient noise measured on a dump, or a file that ``surge-fit gradients … -o`` saved: its noise scale
         becomes a weak prior of ``log_noise_scale`` (`surge_fit.prior_scales.prior_from_gradients`).
+    curve : LearningRateCurve, optional
+        From `surge_fit.learning_rate_curve`: where it bends becomes a weak prior of ``log_noise_scale``
+        (`surge_fit.prior_scales.prior_from_curve`).
     covariates : sequence of str
         Group columns with a positive number in every group, such as the parameters of the model and the
         tokens of the run: learning rates, noise scales, steps and curvatures may follow them, log-linearly.
@@ -147,13 +152,16 @@ def fit(
         If the sweep cannot be fitted: one batch size, no usable run, too few runs, an unusable covariate.
     InputError
         If the law, the engine or a prior's name is unknown, the native engine is asked for a law that is not
-        built in, the seed is not a non-negative integer, or the gradients cannot serve: the law has no noise
-        scale, its prior is given as well, or they count another unit than the sweep.
+        built in, the seed is not a non-negative integer, or gradients or a curve cannot serve: the law has no
+        noise scale, its prior is given as well, or they count another unit than the sweep.
     UntrustworthyFitError
         If the chains still do not pass after the second attempt; carries the posterior.
     """
     if gradients is not None:
-        priors = _with_gradients(priors or {}, gradients, sweep, get_law(law))
+        priors = _with_noise_scale(priors, _from_gradients(gradients, sweep), "gradients", get_law(law))
+    if curve is not None:
+        prior = prior_from_curve(curve, sweep.batch_unit)
+        priors = _with_noise_scale(priors, prior, "a curve", get_law(law))
     (posterior,) = fit_many(
         [sweep],
         law=law,
@@ -292,22 +300,26 @@ def _priors(observations: Observations, law: Law, replacements: Mapping[str, Pri
     return default_priors(observations, law).replace(**dict(replacements or {}))
 
 
-def _with_gradients(
-    priors: Mapping[str, Prior], gradients: GradientStatistics | Path, sweep: Sweep, law: Law
+def _with_noise_scale(
+    priors: Mapping[str, Prior] | None, prior: Prior, what: str, law: Law
 ) -> dict[str, Prior]:
-    """Add the prior of the noise scale that gradients give."""
-    from surge_fit.statistics import GradientStatistics, load_statistics
-
+    """Add the prior of the noise scale that a gradient dump gives."""
     if not law.has_noise_scale:
         raise InputError(
-            f"Gradients tell the noise scale of a law; {law.name!r} has none. Choose a law that has one "
-            "(`surge-fit laws`), or leave them out."
+            f"{what.capitalize()} can tell the noise scale of a law; {law.name!r} has none. Choose a law "
+            "that has one (`surge-fit laws`), or fit without."
         )
-    if "log_noise_scale" in priors:
+    if priors is not None and "log_noise_scale" in priors:
         raise InputError(
-            f"The prior of 'log_noise_scale' must be given once; got {priors['log_noise_scale']} and "
-            "gradients. Leave one of them out."
+            f"The prior of 'log_noise_scale' must be given once; got {priors['log_noise_scale']} and {what}. "
+            "Leave one of them out."
         )
+    return {**(priors or {}), "log_noise_scale": prior}
+
+
+def _from_gradients(gradients: GradientStatistics | Path, sweep: Sweep) -> Prior:
+    from surge_fit.statistics import GradientStatistics, load_statistics
+
     if not isinstance(gradients, GradientStatistics):
         held = load_statistics(gradients)
         if len(held) != 1:
@@ -315,7 +327,7 @@ def _with_gradients(
                 f"Gradients must be of one checkpoint; '{gradients}' holds {len(held)}. Measure one alone."
             )
         (gradients,) = held
-    return {**priors, "log_noise_scale": prior_from_gradients(gradients, sweep.batch_unit)}
+    return prior_from_gradients(gradients, sweep.batch_unit)
 
 
 def _sample(tasks: Sequence[_Task], effort: _Effort, stage: str, report: Progress) -> None:

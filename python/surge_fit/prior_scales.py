@@ -13,6 +13,7 @@ from surge_fit.priors import HalfNormal, LogNormal, Normal, Prior, Priors, Stude
 from surge_fit.typing import BatchUnit
 
 if TYPE_CHECKING:
+    from surge_fit.curve import LearningRateCurve
     from surge_fit.statistics import GradientStatistics
 
 FLOOR_GAP = StudentT(4.0, 0.5, 1.0)
@@ -131,3 +132,42 @@ def prior_from_gradients(statistics: GradientStatistics, batch_unit: BatchUnit) 
             f"{noise_scale:g} with a relative error of {error:g}. Dump more examples, or leave it out."
         )
     return Normal(math.log(noise_scale), math.hypot(1.0, error))
+
+
+def prior_from_curve(curve: LearningRateCurve, batch_unit: BatchUnit) -> Normal:
+    """A weak prior of ``log_noise_scale`` from the shape of a learning-rate curve.
+
+    The curve belongs to one step at one checkpoint; where it bends, two regimes meet, as they do at the
+    noise scale of a law. Its height plays no part.
+
+    Parameters
+    ----------
+    curve : LearningRateCurve
+        From `surge_fit.learning_rate_curve`.
+    batch_unit : {"examples", "sequences", "tokens"}
+        Of the sweep.
+
+    Returns
+    -------
+    Normal
+        Centred on the log of the batch size at which the resampled curve has lost half of its slope, with
+        standard deviation √(1 + s²), where s is its own.
+
+    Raises
+    ------
+    InputError
+        If the curve counts something else than the sweep, or does not bend within what its rows support.
+    """
+    if curve.unit != batch_unit:
+        raise InputError(
+            f"Curve and sweep must count batches alike; that of {curve.source} counts {curve.unit}, the "
+            f"sweep {batch_unit}. Convert the batch size of its bend yourself, and pass it as the prior of "
+            "'log_noise_scale', such as Normal(log B, 1)."
+        )
+    if curve.bend is None:
+        raise InputError(
+            f"The curve must bend within the batch sizes that its rows support; that of {curve.source} does "
+            "not. Dump more examples, or leave it out."
+        )
+    log_batch_size, deviation = curve.bend
+    return Normal(log_batch_size, math.hypot(1.0, deviation))

@@ -44,7 +44,12 @@ impl Design {
     /// # Errors
     ///
     /// [`Error::Shape`] and [`Error::Value`] where it contradicts itself.
-    #[expect(clippy::cast_precision_loss, reason = "counts of rows")]
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "counts and numbers of rows"
+    )]
     pub fn new(rows: usize, asked: &Minibatches<'_>) -> Result<Self, Error> {
         let count = asked.order.len();
         let mut met = vec![false; rows];

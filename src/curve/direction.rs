@@ -42,7 +42,7 @@ pub struct State<'a> {
 
 /// The state of sixteen parameters.
 #[derive(Clone, Copy)]
-pub struct Block {
+pub(super) struct Block {
     first: Lanes<f32>,
     second: Lanes<f32>,
     /// Weights times decay.
@@ -52,7 +52,7 @@ pub struct Block {
 impl State<'_> {
     /// The state of some parameters, ones and zeros beyond them.
     #[inline(always)]
-    pub fn block(&self, parameters: Range<usize>) -> Block {
+    pub(super) fn block(&self, parameters: Range<usize>) -> Block {
         let load = |values: &[f32], factor: f32, beyond: f32| {
             let mut lanes = [beyond; LANES];
             if !values.is_empty() {
@@ -73,7 +73,7 @@ impl State<'_> {
 impl Optimizer {
     /// The direction of sixteen parameters.
     #[inline(always)]
-    pub fn direction(&self, gradient: Lanes<f32>, state: &Block) -> Lanes<f32> {
+    pub(super) fn direction(&self, gradient: Lanes<f32>, state: &Block) -> Lanes<f32> {
         let gradient = gradient.0;
         match *self {
             Self::Sgd { momentum } => Lanes(std::array::from_fn(|lane| {

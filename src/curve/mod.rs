@@ -18,7 +18,7 @@ mod tests;
 mod theory;
 mod tile;
 
-pub use design::{Design, Minibatches};
+pub use design::Minibatches;
 pub use direction::{Optimizer, State};
 pub use products::bilinear_forms;
 pub use scan::{Directions, directions, scan_directions};

@@ -59,7 +59,7 @@ pub struct BatchCurve {
 
 impl CurveSums {
     /// Nothing yet; products with gradients only where they are asked for.
-    pub fn new(design: &Design, rows: bool) -> Self {
+    pub(super) fn new(design: &Design, rows: bool) -> Self {
         let matrix_rows = design.matrix_rows();
         Self {
             own: vec![0.0; design.directions()],
@@ -71,7 +71,7 @@ impl CurveSums {
 
 impl TensorCurve {
     /// Nothing yet.
-    pub fn new(design: &Design) -> Self {
+    pub(super) fn new(design: &Design) -> Self {
         Self {
             batches: vec![BatchCurve::default(); design.theory.len()],
             overlaps: vec![0.0; design.directions()],
@@ -108,6 +108,7 @@ impl BatchCurve {
 }
 
 /// Add numbers to sums, one by one.
+#[inline(always)]
 pub fn add_all<T: Copy + Into<f64>>(sums: &mut [f64], others: &[T]) {
     sums.iter_mut().zip(others).for_each(|(sum, &other)| *sum += other.into());
 }

@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 
+use super::design::Design;
 use super::*;
 use crate::dump::Dtype;
 use crate::error::Error;
@@ -53,7 +54,10 @@ fn on_threads<T: Send>(threads: usize, work: impl FnOnce() -> T + Send) -> T {
 }
 
 fn close(found: f64, expected: f64, scale: f64, what: &str) {
-    assert!((found - expected).abs() <= 1e-5 * scale.abs().max(1e-3), "{what}: {found} instead of {expected}");
+    assert!(
+        (found - expected).abs() <= 1e-5 * scale.abs().max(1e-3),
+        "{what}: {found} instead of {expected}"
+    );
 }
 
 #[test]

@@ -72,7 +72,9 @@ impl<'a> Tile<'a> {
             let bytes = &rows.rows()[row][columns.start * size..columns.end * size];
             convert(rows.dtype(), bytes, &mut target[..width]);
             if self.task.scale.to_bits() != 1.0_f32.to_bits() {
-                target.iter_mut().for_each(|number| *number *= self.task.scale);
+                for number in target {
+                    *number *= self.task.scale;
+                }
             }
         }
     }

@@ -19,6 +19,7 @@ from faces_fixture import (
     steps_to_target,
 )
 from surge_fit.cli import app
+from surge_fit.curve import LearningRateCurve, learning_rate_curve
 from surge_fit.dump import Dump, open_dump
 from surge_fit.law import LAWS
 from surge_fit.planning import NextRun, NextRuns
@@ -35,6 +36,7 @@ from surge_fit.report import (
     to_json,
     to_text,
 )
+from surge_fit.report.curve import curve_to_json, curve_to_text
 from surge_fit.report.gradient_json import checkpoints_to_json, dumps_to_json
 from surge_fit.report.gradient_text import checkpoints_to_text, dumps_to_text
 from surge_fit.report.plan import plan_to_csv, plan_to_json, plan_to_text
@@ -70,6 +72,11 @@ def dump(step: int, seed: int) -> Dump:
     return replace(
         open_dump(held, clipped=True), step=float(step), loss=2.5 - step / 100, source="grads.safetensors"
     )
+
+
+def rates() -> LearningRateCurve:
+    """Measure the curve of sign descent, without curvature."""
+    return learning_rate_curve(dump(10, 1), "sign", batch_size=[1, 8, 32, 64], resamples=20)
 
 
 def noise(step: int = 10, seed: int = 1, **options: object) -> GradientStatistics:
@@ -118,6 +125,7 @@ TEXTS = {
         [noise(batch_size=64, group=r"layers\.\d+")],
     ),
     "gradients_series": lambda: checkpoints_to_text([noise(10, 1), noise(60, 2)]),
+    "curve": lambda: curve_to_text(rates()),
     "inspect": lambda: dumps_to_text([dump(10, 1)]),
     "plan": lambda: plan_to_text(plan()),
     "plan_stop": lambda: plan_to_text(plan(stop=True, cost_unit="tokens")),
@@ -130,6 +138,7 @@ JSONS = {
     "report_steps": lambda: to_json(steps_report()),
     "check": lambda: sweep_to_json(runs()),
     "gradients": lambda: checkpoints_to_json([noise(batch_size=64)]),
+    "curve": lambda: curve_to_json(rates()),
     "plan": lambda: plan_to_json(plan()),
     "inspect": lambda: dumps_to_json([dump(10, 1)]),
 }

@@ -196,7 +196,7 @@ def test_rows_that_are_not_finite_are_left_out_and_named():
     broken = gradients.copy()
     broken[7, 3] = math.inf
     curve = curve_of(broken, optimizer="sign", batch_size=[1])
-    assert curve.dropped_examples == ("w[7]",)
+    assert curve.dropped_examples == ("memory[7]",)
     assert curve.examples == 39
     assert math.isfinite(curve.points[0].resampled.learning_rate)
 

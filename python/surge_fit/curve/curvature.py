@@ -57,11 +57,6 @@ class Curvature:
         """Whether its scale is that of the loss; an empirical Fisher has the shape alone."""
         return self.kind in ("hessian", "product")
 
-    @property
-    def has_forms(self) -> bool:
-        """Whether vᵀHw can be asked of it without the dump."""
-        return self.kind != "fisher"
-
     def forms(self, left: SingleArray, right: SingleArray) -> FloatArray:
         """Give vᵀHw of every pair of rows.
 
@@ -82,9 +77,9 @@ class Curvature:
             return np.zeros(0)
         if self.hessian is not None:
             return _core.bilinear_forms(left, right, self.hessian)
-        if self.product is not None:
-            return np.einsum("vp,vp->v", left, _checked(self.product, right), dtype=np.float64)
-        return np.einsum("vp,p,vp->v", left, self.diagonal, right, dtype=np.float64)
+        times = self.diagonal * right if self.product is None else _checked(self.product, right)
+        forms: FloatArray = np.einsum("vp,vp->v", left, times, dtype=np.float64)
+        return forms
 
 
 def read_curvature(curvature: CurvatureLike, dump: Dump, seed: int) -> Curvature:
@@ -201,4 +196,5 @@ def _probed(product: HessianVectorProduct, parameters: int, seed: int) -> Single
     """Estimate the diagonal by z ∘ Hz over random signs z (Hutchinson), without bias."""
     signs = np.random.default_rng(seed).integers(0, 2, (_PROBES, parameters), dtype=np.int8)
     probes = (2 * signs - 1).astype(np.float32)
-    return (probes * _checked(product, probes)).mean(axis=0).astype(np.float32)
+    found: SingleArray = (probes * _checked(product, probes)).mean(axis=0).astype(np.float32)
+    return found

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from surge_fit.curve.bend import find_bend
 from surge_fit.curve.curvature import Curvature, CurvatureLike, read_curvature
 from surge_fit.curve.passes import CurvePass, Resampled
 from surge_fit.curve.resampling import GROUPS, Ratio, draw_minibatches, resampled_ratio
@@ -134,7 +135,6 @@ def learning_rate_curve(
             )
         )
     points.sort(key=lambda point: point.batch_size)
-    few = np.array([size <= len(rows) / 4 for size in in_rows])
     unresolved = np.sum([tensor["unresolved"] for tensor in tensors], axis=0)
     return LearningRateCurve(
         source=opened.source,
@@ -143,6 +143,7 @@ def learning_rate_curve(
         scale_known=known.scale_known,
         step=opened.step,
         loss=opened.loss,
+        unit="examples" if statistics.unit == "examples" else "rows",
         examples=len(rows) * per_row,
         parameters=opened.parameters,
         resamples=count,
@@ -158,8 +159,9 @@ def learning_rate_curve(
             statistics,
             tensors,
             np.array(asked),
-            few if optimizer == "sign" and not rule.weight_decay else None,
+            resampled.apart if optimizer == "sign" and not rule.weight_decay else None,
         ),
+        bend=find_bend(points),
         verdict=judge(points, optimizer),
         dropped_examples=statistics.dropped_examples,
         notes=_notes(opened, rule, known, law),

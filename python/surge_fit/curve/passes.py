@@ -97,6 +97,8 @@ class Resampled:
     group_numerators : ndarray, shape (resample, size, group)
     group_forms : ndarray, shape (resample, size, group), or None
     touched : ndarray of bool, shape (resample, size, group)
+    apart : ndarray of bool, shape (resample, size)
+        Whether a minibatch shares no row with that of the next resample.
     """
 
     numerators: FloatArray
@@ -104,6 +106,7 @@ class Resampled:
     group_numerators: FloatArray
     group_forms: FloatArray | None
     touched: NDArray[np.bool_]
+    apart: NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -158,7 +161,7 @@ class CurvePass:
         """
         totals, tensors = _core.scan_directions(
             self._tensors(),
-            self._request(self.rule, drawn, theory, fisher=self.uses_fisher),
+            self._request(drawn, theory, fisher=self.uses_fisher),
             self._report("directions of minibatches"),
         )
         resamples, sizes = len(drawn.permutations), len(drawn.sizes)
@@ -180,7 +183,12 @@ class CurvePass:
         else:
             forms = self._forms(drawn)
         found = Resampled(
-            numerators, forms, groups[:count].reshape(*shape, GROUPS) / in_group, group_forms, touched
+            numerators,
+            forms,
+            groups[:count].reshape(*shape, GROUPS) / in_group,
+            group_forms,
+            touched,
+            np.logical_not((inside & np.roll(inside, -1, axis=0)).any(axis=2)),
         )
         return found, self._sign_sums(totals, tensors, drawn, theory, in_group, count), tensors
 
@@ -199,7 +207,7 @@ class CurvePass:
         drawn = Minibatches(order, np.arange(rows, dtype=np.uint32)[:, None], (1,))
         totals, _ = _core.scan_directions(
             self._tensors(),
-            self._request(self.rule, drawn, (1.0,), fisher=self.curvature.kind == "fisher"),
+            self._request(drawn, (1.0,), fisher=self.curvature.kind == "fisher"),
             self._report("directions of single rows"),
         )
         of_all = totals["groups"][:rows].sum(axis=1)
@@ -241,12 +249,11 @@ class CurvePass:
         """Cut the rows of the theory out of the matrix, and give them their forms."""
         batches = len(theory)
         parts = np.cumsum([batches, 3 * batches, 3, 1])
-        expected, of_thirds, ratios, mean_sign, influence = np.split(totals["groups"][count:], parts)
+        expected, of_thirds, _, mean_sign, influence = np.split(totals["groups"][count:], parts)
         per_batch = sum(tensor["batches"] for tensor in tensors)
         curvature = sum(tensor["curvature"] for tensor in tensors)
         ratio_curvature = sum(tensor["ratio_curvature"] for tensor in tensors)
         independent, independent_split = per_batch[:, 0], per_batch[:, 1]
-        del ratios
         if self.curvature.kind == "diagonal":
             forms = (curvature - independent, curvature - independent_split, curvature, ratio_curvature)
         elif self.curvature.kind == "fisher":
@@ -272,7 +279,7 @@ class CurvePass:
     ) -> tuple[FloatArray, FloatArray, float, float]:
         batches = len(theory)
         none = Minibatches(drawn.order, np.empty((0, 0), dtype=np.uint32), ())
-        matrix = self._matrix(self.rule, none, theory, 5 * batches + 4)
+        matrix = self._matrix(none, theory, 5 * batches + 4)
         expected, of_thirds, ratios, mean_sign, _ = np.split(matrix, np.cumsum([batches, 3 * batches, 3, 1]))
         forms = self.curvature.forms
         thirds = of_thirds.reshape(batches, 3, -1)
@@ -282,7 +289,7 @@ class CurvePass:
         ]
         ratio = [forms(ratios[a : a + 1], ratios[b : b + 1])[0] for a, b, _ in _PAIRS]
         of_mean_sign = float(forms(mean_sign, mean_sign)[0])
-        return forms(expected, expected), sum(split) / 3.0, of_mean_sign, float(sum(ratio)) / 3.0
+        return forms(expected, expected), np.mean(split, axis=0), of_mean_sign, float(sum(ratio)) / 3.0
 
     def _forms(self, drawn: Minibatches) -> FloatArray:
         """VᵀHV of every direction, shape (resample, size)."""
@@ -303,35 +310,31 @@ class CurvePass:
             part = replace(drawn, permutations=np.ascontiguousarray(drawn.permutations[chunk]))
             count = len(part.permutations) * len(part.sizes)
             sizes = tuple(map(float, part.sizes))
-            yield chunk, self._matrix(self.rule, part, sizes, count + 5 * len(sizes) + 4)[:count]
+            yield chunk, self._matrix(part, sizes, count + 5 * len(sizes) + 4)[:count]
 
-    def _matrix(
-        self, rule: UpdateRule, drawn: Minibatches, theory: Sequence[float], rows: int
-    ) -> SingleArray:
+    def _matrix(self, drawn: Minibatches, theory: Sequence[float], rows: int) -> SingleArray:
         target = np.empty((rows, self.dump.parameters), dtype=np.float32)
         _core.write_directions(
             self._tensors(),
-            self._request(rule, drawn, theory, fisher=False),
+            self._request(drawn, theory, fisher=False),
             target,
             self._report("directions for the curvature"),
         )
         return target
 
-    def _request(
-        self, rule: UpdateRule, drawn: Minibatches, theory: Sequence[float], *, fisher: bool
-    ) -> dict[str, Any]:
+    def _request(self, drawn: Minibatches, theory: Sequence[float], *, fisher: bool) -> dict[str, Any]:
         return {
             "order": np.ascontiguousarray(drawn.order, dtype=np.int64),
             "groups": GROUPS,
             "permutations": drawn.permutations,
             "sizes": list(drawn.sizes),
             "theory": np.asarray(theory, dtype=np.float64),
-            "optimizer": rule.optimizer,
-            "constants": list(rule.constants),
-            "first": rule.first,
-            "second": rule.second,
-            "weights": rule.weights,
-            "decay": rule.weight_decay,
+            "optimizer": self.rule.optimizer,
+            "constants": list(self.rule.constants),
+            "first": self.rule.first,
+            "second": self.rule.second,
+            "weights": self.rule.weights,
+            "decay": self.rule.weight_decay,
             "diagonal": self.curvature.diagonal,
             "scale": self.dump.scale,
             "fisher": fisher,
@@ -378,4 +381,4 @@ def _fisher_forms(
         split.append((thirds[:, a] * thirds[:, b])[:, rows].mean(axis=1))
         ratio.append(float((ratios[a] * ratios[b])[rows].mean()))
     of_mean_sign = float((mean_sign[0] ** 2).mean())
-    return (expected**2).mean(axis=1), sum(split) / 3.0, of_mean_sign, sum(ratio) / 3.0
+    return (expected**2).mean(axis=1), np.mean(split, axis=0), of_mean_sign, sum(ratio) / 3.0

@@ -20,6 +20,9 @@ T_QUANTILE = 2.306
 _WINDOW = 4
 """The first rows of a permutation follow each other, so that small batches meet every row equally often."""
 
+_NEAR = 3
+"""Groups whose rows come with those of the first, before all others."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Minibatches:
@@ -50,8 +53,8 @@ class Minibatches:
 def draw_minibatches(rows: IndexArray, sizes: tuple[int, ...], resamples: int, seed: int) -> Minibatches:
     """Draw nested minibatches without replacement.
 
-    A permutation goes through one group of rows after another, so that a small batch leaves most groups
-    untouched. Starts are spread evenly over the rows.
+    A permutation goes through the rows of four groups before those of the others, which batches up to four
+    ninths of the rows leave untouched. Starts are spread evenly over the rows.
 
     Parameters
     ----------
@@ -76,11 +79,11 @@ def draw_minibatches(rows: IndexArray, sizes: tuple[int, ...], resamples: int, s
         start = resample * count // resamples if resamples < count else resample % count
         group = int(np.searchsorted(cuts, start, side="right")) - 1
         own = np.roll(members[group], cuts[group] - start)
-        parts = [own[:_WINDOW], random.permutation(own[_WINDOW:])]
-        for other in random.permutation(GROUPS):
-            if other != group and sum(map(len, parts)) < largest:
-                parts.append(random.permutation(members[other]))
-        permutations[resample] = np.concatenate(parts)[:largest]
+        others = random.permutation(np.delete(np.arange(GROUPS), group))
+        near = np.concatenate([own[_WINDOW:], *(members[other] for other in others[:_NEAR])])
+        far = np.concatenate([members[other] for other in others[_NEAR:]])
+        whole = (own[:_WINDOW], random.permutation(near), random.permutation(far))
+        permutations[resample] = np.concatenate(whole)[:largest]
     return Minibatches(order, permutations, sizes)
 
 

@@ -7,10 +7,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from surge_fit.curve.value import SignCheck
 from surge_fit.statistics import GradientStatistics, TensorStatistics
 from surge_fit.typing import FloatArray
+
+_LEAST_PAIRS = 8
+"""Of minibatches without a common row, that tell how equally two of them agree."""
 
 _OVERLAP_VARIANCE, _MEAN_EXPECTED, _EXPECTED_SQUARED, _DISAGREEMENT, _SCATTER = range(4, 9)
 
@@ -19,7 +23,7 @@ def check_signs(
     statistics: GradientStatistics,
     tensors: Sequence[Mapping[str, Any]],
     batch_size: FloatArray,
-    resampled: FloatArray | None,
+    apart: NDArray[np.bool_] | None,
 ) -> tuple[SignCheck, ...]:
     """Compare signs with what the theory takes them for, per tensor and over all.
 
@@ -31,8 +35,8 @@ def check_signs(
         Sums per tensor of a pass.
     batch_size : ndarray, shape (batch,)
         [examples], those resampled first.
-    resampled : ndarray of bool, shape (batch,), or None
-        Which of them have minibatches that hardly share rows; None where directions are no signs.
+    apart : ndarray of bool, shape (resample, size), or None
+        Whether a minibatch shares no row with that of the next resample; None where directions are no signs.
 
     Returns
     -------
@@ -44,19 +48,19 @@ def check_signs(
         "parameters": sum(tensor["parameters"] for tensor in tensors),
     }
     told = zip((*statistics.tensors, statistics.total), (*tensors, total), strict=True)
-    return tuple(_check(shape, sums, batch_size, resampled) for shape, sums in told)
+    return tuple(_check(shape, sums, batch_size, apart) for shape, sums in told)
 
 
 def _check(
     shape: TensorStatistics,
     sums: Mapping[str, Any],
     batch_size: FloatArray,
-    resampled: FloatArray | None,
+    apart: NDArray[np.bool_] | None,
 ) -> SignCheck:
     nothing = np.full(len(batch_size), math.nan)
     agreement, disagreement, effective = nothing, nothing, nothing
     resamples, sizes = sums["overlaps"].shape
-    if resampled is not None and resamples > 1:
+    if apart is not None and resamples > 1:
         batches, parameters = sums["batches"][:sizes], sums["parameters"]
         agreement, disagreement, effective = nothing.copy(), nothing.copy(), nothing.copy()
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -64,11 +68,10 @@ def _check(
             chance = batches[:, _SCATTER] / (resamples - 1)
             excess = np.maximum(batches[:, _DISAGREEMENT] - chance, 0.0)
             disagreement[:sizes] = np.sqrt(excess / parameters)
-            unequal = sums["overlaps"].var(axis=0, ddof=1)
-            found = np.minimum(parameters * batches[:, _OVERLAP_VARIANCE] / unequal, parameters)
-        effective[:sizes] = np.where(unequal > 0, found, parameters)
-        for column in (agreement, disagreement, effective):
-            column[~resampled.astype(bool)] = math.nan
+        for place in np.flatnonzero(apart.sum(axis=0) >= _LEAST_PAIRS):
+            unequal = sums["overlaps"][apart[:, place], place].var(ddof=1)
+            expected = parameters * batches[place, _OVERLAP_VARIANCE]
+            effective[place] = min(expected / unequal, parameters) if unequal > 0 else parameters
     skewness = math.nan if shape.skewness is None else shape.skewness
     kurtosis = math.nan if shape.excess_kurtosis is None else shape.excess_kurtosis
     return SignCheck(

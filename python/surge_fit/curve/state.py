@@ -49,11 +49,6 @@ class UpdateRule:
     weights: SingleArray = field(default_factory=_nothing)
     weight_decay: float = 0.0
 
-    @property
-    def is_plain_sgd(self) -> bool:
-        """Whether the update is the mean gradient itself."""
-        return self.optimizer == "sgd" and not self.first.size and not self.weight_decay
-
 
 def update_rule(
     optimizer: Optimizer,
@@ -94,7 +89,10 @@ def update_rule(
         raise InputError(f"'weight_decay' must be a number from 0 on; got {weight_decay!r}.")
     if weight_decay and weights is None:
         raise InputError("'weight_decay' needs the parameters: pass 'weights', a file with every tensor.")
-    decay = {"weights": _weights(dump, weights), "weight_decay": weight_decay} if weight_decay else {}
+    decay: dict[str, Any] = {}
+    if weight_decay and weights is not None:
+        held = flat(dump, read_arrays(weights)[0], "", weights)
+        decay = {"weights": held, "weight_decay": weight_decay}
     if optimizer == "sign":
         _refuse_state(state, "sign descent remembers nothing")
         return UpdateRule("sign", (), **decay)
@@ -163,11 +161,6 @@ def flat(dump: Dump, arrays: Mapping[str, Any], suffix: str, path: object) -> Si
             raise InputError(f"'{name}' must be finite; in '{path}' it is not. Write it again.")
         parts.append(found.reshape(-1).astype(np.float32))
     return np.concatenate(parts)
-
-
-def _weights(dump: Dump, path: Path | None) -> SingleArray:
-    assert path is not None
-    return flat(dump, read_arrays(path)[0], "", path)
 
 
 def _refuse_state(state: Path | None, why: str) -> None:

@@ -13,6 +13,8 @@ from surge_fit.curve.resampling import GROUPS, Ratio
 from surge_fit.curve.value import TheoryPoint
 from surge_fit.typing import FloatArray
 
+_ROUNDING = 1e-5
+
 
 @dataclass(frozen=True, slots=True)
 class SmallBatchLaw:
@@ -102,7 +104,9 @@ def small_batch_law(sums: SignSums) -> SmallBatchLaw:
     steep = float(sums.mean_sign.sum()) / float(sums.in_group.sum())
     limit = Ratio(steep, sums.mean_sign_form, math.nan).value
     off_diagonal = sums.ratio_form - sums.ratio_curvature
-    if not (off_diagonal > 0 and sums.curvature > 0 and sums.drift > 0):
+    # What single precision cannot tell from zero is none.
+    rounding = _ROUNDING * (abs(sums.ratio_form) + abs(sums.ratio_curvature))
+    if not (off_diagonal > rounding and sums.curvature > 0 and sums.drift > 0):
         return SmallBatchLaw(None, None, None, limit)
     noise_scale = math.pi * sums.curvature / (2.0 * off_diagonal)
     peak = math.sqrt(noise_scale / (2.0 * math.pi)) * sums.drift / sums.curvature

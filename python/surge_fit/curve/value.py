@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from surge_fit.curve.state import Optimizer
 from surge_fit.typing import FloatArray
@@ -104,7 +105,7 @@ class SignCheck:
         Root mean square difference of the two, without what the number of resamples gives.
     effective_signs : ndarray, shape (batch,)
         How many independent signs would make two minibatches agree as unequally as they do; the number of
-        parameters where signs are independent.
+        parameters where signs are independent. NaN where too few minibatches have no row in common.
     """
 
     name: str
@@ -153,6 +154,8 @@ class LearningRateCurve:
         Whether resampled numbers are learning rates, or a shape alone.
     step, loss : float or None
         Of the checkpoint.
+    unit : {"examples", "rows"}
+        What batch sizes count; rows where nobody said how many examples a row is.
     examples : float
     parameters, resamples, seed : int
     points : tuple of CurvePoint
@@ -169,6 +172,8 @@ class LearningRateCurve:
         Fractions of parameters and of Σ|Hᵢᵢ| whose mean lies within two standard errors of zero.
     signs : tuple of SignCheck
         Per tensor, the last over all.
+    bend : tuple of float, or None
+        Log of the batch size where the resampled curve bends, and its standard deviation.
     verdict : Verdict
     dropped_examples : tuple of str
         Rows left out because of a number that is not finite.
@@ -182,6 +187,7 @@ class LearningRateCurve:
     scale_known: bool
     step: float | None
     loss: float | None
+    unit: Literal["examples", "rows"]
     examples: float
     parameters: int
     resamples: int
@@ -194,6 +200,7 @@ class LearningRateCurve:
     unresolved_parameters: float
     unresolved_curvature: float
     signs: tuple[SignCheck, ...]
+    bend: tuple[float, float] | None
     verdict: Verdict
     dropped_examples: tuple[str, ...]
     notes: tuple[str, ...]

@@ -68,7 +68,7 @@ def judge(points: Sequence[CurvePoint], optimizer: Optimizer) -> Verdict:
         factor,
         size,
         f"{cause} at {len(differing)} of {len(compared)} batch sizes: the theory {more}estimates the best "
-        f"learning rate by a factor of {times:.2g} at {number(size)} examples. Use the resampled curve.",
+        f"learning rate by a factor of {times:.2g} at batch size {number(size)}. Use the resampled curve.",
     )
 
 

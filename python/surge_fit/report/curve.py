@@ -6,6 +6,8 @@ import math
 from dataclasses import asdict
 from typing import Any
 
+import numpy as np
+
 from surge_fit.curve import FLAGS, CurvePoint, LearningRateCurve, SignCheck
 from surge_fit.importers.wording import number
 from surge_fit.report.as_json import strict_dict
@@ -88,7 +90,7 @@ def _rates(curve: LearningRateCurve) -> Table:
         "resampled\nlearning rate" if curve.scale_known else "resampled\n(shape only)",
         "95 % interval",
         "theory",
-        "theory, without\nbias",
+        "debiased\ntheory",
         "95 % interval",
         "VᵀHV over\ntheory's",
         "",
@@ -145,18 +147,18 @@ def _laws(curve: LearningRateCurve) -> list[str]:
 
 
 def _gaussianity(curve: LearningRateCurve) -> Table:
-    shown = [0, len(curve.signs[-1].batch_size) // 2]
-    headers = ["parameters"]
-    for place in shown:
-        size = number(curve.signs[-1].batch_size[place])
-        headers += [f"skewness\nat {size}", f"kurtosis\nat {size}"]
-        headers += ["signs as\nGaussian", "effective\nsigns"] if curve.optimizer == "sign" else []
+    """How Gaussian batch means are and how independent their signs, at the largest size that tells it."""
+    sizes = curve.signs[-1].batch_size
+    told = np.flatnonzero(np.isfinite(curve.signs[-1].effective_signs))
+    place = int(told[np.argmax(sizes[told])]) if len(told) else 0
+    of_signs = curve.optimizer == "sign"
+    headers = ["parameters", f"skewness\nat {number(sizes[place])}", "excess\nkurtosis"]
+    headers += ["signs as\nGaussian", "independent\nsigns"] if of_signs else []
     rows = []
     for check in curve.signs:
-        cells = [f"{check.parameters:,}"]
-        for place in shown:
-            cells += [plain(check.skewness[place]), plain(check.excess_kurtosis[place])]
-            if curve.optimizer == "sign":
-                cells += [plain(check.agreement[place]), plain(check.effective_signs[place])]
+        cells = [f"{check.parameters:,}", plain(check.skewness[place]), plain(check.excess_kurtosis[place])]
+        if of_signs:
+            signs = check.effective_signs[place]
+            cells += [plain(check.agreement[place]), f"{signs:,.0f}" if signs >= 10 else plain(signs)]
         rows.append((*cells, check.name))
     return Table((*headers, "tensor"), tuple(rows), 1)

@@ -141,7 +141,7 @@ class Estimator:
 
     def _resolvable(self, sums: Sequence[TensorSums], signal: float) -> Quantity:
         """Bound π/(2·mean δ²); its interval where the standardised sums are there."""
-        if not len(sums[0].standardized_norms):
+        if not len(sums[0].standardized_norms) or not any(held.signal_parameters for held in sums):
             return inverted(Quantity(signal, math.nan, (math.nan, math.nan)), math.pi / 2)
         found = _core.estimate_resolvable(
             [
