@@ -8,7 +8,7 @@ use super::direction::{Optimizer, State};
 use super::prefix::prefix_sums;
 use super::products::{Matrix, add_products};
 use super::sums::{CurveSums, TensorCurve, add_all};
-use super::theory::{Parameter, agreement, parameter};
+use super::theory::{Moments, agreement, batch, parameters, ratio};
 use crate::law::{Arithmetic, Kernel};
 use crate::statistics::{LANES, Lanes, Rows};
 
@@ -143,17 +143,37 @@ impl<'a> Tile<'a> {
                 *square += deviation * deviation;
             }
         }
-        self.matrix[design.expected(0) * stride..].fill(0.0);
-        for column in 0..columns {
-            let (mean, variance) = (means[column], squares[column] / rows);
-            let curvature = match self.task.diagonal {
+        let mut held = Moments { mean: means, ..Moments::default() };
+        for (column, &mean) in held.mean.iter().enumerate() {
+            let variance = squares[column] / rows;
+            held.variance.push(variance);
+            held.curvature.push(match self.task.diagonal {
                 [] => variance + mean * mean,
                 diagonal => f64::from(diagonal[first + column]),
-            };
-            let of = |third: usize| thirds[column][third] / design.third(third).len() as f64;
-            let held = Parameter { mean, thirds: std::array::from_fn(of), variance, curvature };
-            let matrix = &mut self.matrix;
-            parameter(design, &held, tensor, |row, value| matrix[row * stride + column] = value);
+            });
+            held.ratios[0].push(ratio(mean, variance));
+            for (third, sum) in thirds[column].iter().enumerate() {
+                let mean = sum / design.third(third).len() as f64;
+                held.ratios[1 + third].push(ratio(mean, variance));
+            }
+        }
+        let mut rest = self.matrix[design.expected(0) * stride..].chunks_mut(stride);
+        let mut rows = |count: usize| -> Vec<&mut [f32]> {
+            rest.by_ref().take(count).map(|row| &mut row[..columns]).collect()
+        };
+        let batches = design.theory.len();
+        let expected = rows(batches);
+        let of_thirds = rows(THIRDS * batches);
+        let mut ratios = rows(THIRDS);
+        ratios.splice(0..0, rows(1));
+        parameters(design, &held, tensor, ratios.try_into().expect("one row and three"));
+        let influence = rows(batches);
+        let mut of_thirds = of_thirds.into_iter();
+        for (index, (expected, influence)) in expected.into_iter().zip(influence).enumerate() {
+            let mut rows = vec![expected, influence];
+            rows.extend(of_thirds.by_ref().take(THIRDS));
+            let rows = rows.try_into().expect("two rows and three");
+            batch(design, &held, design.theory[index], &mut tensor.batches[index], rows);
         }
     }
 
@@ -164,22 +184,22 @@ impl<'a> Tile<'a> {
         let (design, sizes) = (self.task.design, self.task.design.sizes.len());
         let resamples = design.resamples();
         let one_over = 1.0 / resamples as f32;
-        let mut means = vec![[0.0_f32; 2]; columns];
+        let (mut means, mut squares) = (vec![0.0_f32; columns], vec![0.0_f32; columns]);
         for size in 0..sizes {
-            means.fill([0.0; 2]);
+            means.fill(0.0);
+            squares.fill(0.0);
             for resample in 0..resamples {
                 let row = self.row(resample * sizes + size, columns);
                 let next = self.row((resample + 1) % resamples * sizes + size, columns);
-                let mut overlap = 0.0_f32;
-                for ((mean, &sign), &other) in means.iter_mut().zip(row).zip(next) {
-                    mean[0] += sign;
-                    mean[1] += sign * sign;
-                    overlap += sign * other;
+                for ((mean, square), &sign) in means.iter_mut().zip(&mut squares).zip(row) {
+                    *mean += sign;
+                    *square += sign * sign;
                 }
-                tensor.overlaps[resample * sizes + size] += f64::from(overlap);
+                tensor.overlaps[resample * sizes + size] += product(row, next);
             }
-            for (mean, &expected) in means.iter().zip(self.row(design.expected(size), columns)) {
-                agreement(one_over * mean[0], one_over * mean[1], expected, &mut tensor.batches[size]);
+            let expected = self.row(design.expected(size), columns);
+            for ((mean, square), &expected) in means.iter().zip(&squares).zip(expected) {
+                agreement(one_over * mean, one_over * square, expected, &mut tensor.batches[size]);
             }
         }
     }
@@ -196,6 +216,17 @@ impl<'a> Tile<'a> {
             add_products(&mut self.row_products, left, gradients, columns);
         }
     }
+}
+
+/// The product of two rows, in sixteen lanes.
+#[inline(always)]
+fn product(one: &[f32], other: &[f32]) -> f64 {
+    let ((one, last), (other, last_other)) = (one.as_chunks(), other.as_chunks());
+    let mut lanes = Lanes([0.0_f32; LANES]);
+    for (one, other) in one.iter().zip(other) {
+        lanes = lanes.add(Lanes(*one).mul(Lanes(*other)));
+    }
+    lanes.total() + last.iter().zip(last_other).map(|(a, b)| f64::from(a * b)).sum::<f64>()
 }
 
 /// The work on one tile, to be compiled for several instruction sets.

@@ -57,7 +57,8 @@ def sign_theory(sums: SignSums, batch: Sequence[float]) -> tuple[list[TheoryPoin
     -----
     Without bias: expected signs from one third of the rows, gradients from the others, curvature (where it
     is the Fisher) from the last; a third's expected signs are taken at the batch size that makes up for the
-    noise of its mean. The interval follows the scatter of the numerator over groups of rows.
+    noise of its mean. The interval follows the scatter of the numerator over groups of rows and over
+    thirds.
     """
     points, forms = [], []
     rows, in_group = float(sums.in_group.sum()), sums.in_group
@@ -71,9 +72,9 @@ def sign_theory(sums: SignSums, batch: Sequence[float]) -> tuple[list[TheoryPoin
         thirds = in_group.reshape(3, -1).sum(axis=1)
         if size < thirds.min():
             apart = [_apart(sums.expected_of[index, third], third, in_group) for third in range(3)]
-            split = Ratio(
-                sum(apart) / 3.0, sums.independent_split[index] + sums.split_form[index], plain.log_error
-            )
+            mean, spread = sum(apart) / 3.0, float(np.std(apart, ddof=1)) / math.sqrt(3.0)
+            relative = math.hypot(plain.log_error, spread / mean) if mean > 0 else math.nan
+            split = Ratio(mean, sums.independent_split[index] + sums.split_form[index], relative)
             debiased, interval, denominator = split.value, split.interval, split.denominator
         else:
             interval = plain.interval
