@@ -29,7 +29,7 @@ impl Bend {
 
     /// The curve at x/2, given log cosh((p + q)x/2).
     #[inline(always)]
-    fn from_log_cosh<A: Arithmetic>(self, half: f64, log_cosh: f64) -> f64 {
+    fn given_log_cosh<A: Arithmetic>(self, half: f64, log_cosh: f64) -> f64 {
         self.log_scale - A::multiply_add(self.fall - self.rise, half, log_cosh)
     }
 
@@ -43,7 +43,7 @@ impl Curve for Bend {
     #[inline(always)]
     fn at<A: Arithmetic>(self, column: Column) -> f64 {
         let half = 0.5 * (column.log_batch_size - self.log_noise);
-        self.from_log_cosh::<A>(half, log_cosh::<A>((self.rise + self.fall) * half))
+        self.given_log_cosh::<A>(half, log_cosh::<A>((self.rise + self.fall) * half))
     }
 }
 
@@ -74,7 +74,7 @@ impl Law for BrokenPower {
         out[1] = fall * falling - rise * rising;
         out[2] = x * rising;
         out[3] = -x * falling;
-        bend.from_log_cosh::<Plain>(0.5 * x, log_cosh)
+        bend.given_log_cosh::<Plain>(0.5 * x, log_cosh)
     }
 
     /// `log(p/q)/(p + q)` from B_c if the curve rises first and falls later.
