@@ -18,7 +18,7 @@ pub struct Minibatches<'a> {
     pub permutations: &'a [u32],
     /// Rows of a minibatch, ascending: the first so many positions of every run.
     pub sizes: &'a [usize],
-    /// Batch sizes of the theory [rows]; those of `sizes` first, in the same order.
+    /// Batch sizes of the theory, in rows; those of `sizes` first, in the same order.
     pub theory: &'a [f64],
 }
 
