@@ -106,8 +106,13 @@ pub fn log<A: Arithmetic>(z: f64) -> f64 {
 /// log cosh h = |h| + log(1 + e^(−2|h|)) − log 2, for any h.
 #[inline(always)]
 pub fn log_cosh<A: Arithmetic>(h: f64) -> f64 {
-    let magnitude = h.abs();
-    magnitude + (log::<A>(1.0 + exp::<A>(-2.0 * magnitude)) - std::f64::consts::LN_2)
+    given_small::<A>(h, exp::<A>(-2.0 * h.abs()))
+}
+
+/// log cosh h, given e^(−2|h|).
+#[inline(always)]
+fn given_small<A: Arithmetic>(h: f64, small: f64) -> f64 {
+    h.abs() + (log::<A>(1.0 + small) - std::f64::consts::LN_2)
 }
 
 /// log cosh h, and the shares of e^(−h) and e^h in their sum, from one exponential.
@@ -123,7 +128,7 @@ impl Softened {
         let small = exp::<Plain>(-2.0 * h.abs());
         let (less, more) = (small / (1.0 + small), 1.0 / (1.0 + small));
         let (below, above) = if h < 0.0 { (more, less) } else { (less, more) };
-        Self { log_cosh: h.abs() + (log::<Plain>(1.0 + small) - std::f64::consts::LN_2), below, above }
+        Self { log_cosh: given_small::<Plain>(h, small), below, above }
     }
 }
 

@@ -30,17 +30,17 @@ pub(super) fn start(model: &Model, rng: &mut ChaCha8Rng) -> Result<Vec<f64>, Err
         for variable in &variables {
             let stretch = variable.start..variable.start + variable.len;
             for (i, entry) in position[stretch].iter_mut().enumerate() {
-                let (centre, reach) = match variable.name.as_str() {
-                    "log_optimal_learning_rate" => (best[i].or_else(|| mean(&best, |_| true)), REACH),
+                let best = match variable.name.as_str() {
+                    "log_optimal_learning_rate" => best[i].or_else(|| mean(&best, |_| true)),
                     "log_reference_learning_rate" if !variable.scalar => {
-                        (mean(&best, |cell| groups[cell] == i), REACH)
+                        mean(&best, |cell| groups[cell] == i)
                     }
                     "log_reference_learning_rate" | "log_reference_learning_rate_mean" => {
-                        (mean(&best, |_| true), REACH)
+                        mean(&best, |_| true)
                     }
-                    _ => (None, 0.0),
+                    _ => None,
                 };
-                let (centre, reach) = centre.map_or_else(|| of_prior(variable, &variables), |at| (at, reach));
+                let (centre, reach) = best.map_or_else(|| of_prior(variable, &variables), |at| (at, REACH));
                 *entry = centre + reach * uniform(rng);
             }
         }
