@@ -101,8 +101,9 @@ def save_fit(posterior: Posterior, path: Path) -> None:
 def _figure(plot: Callable[[Posterior, Axes], Axes], posterior: Posterior) -> Figure:
     import matplotlib.pyplot as plt
 
-    figure = plt.figure(figsize=(7.6, 5.0), layout="constrained")
-    plot(posterior, figure.add_subplot())
+    with plt.rc_context(STYLE):
+        figure = plt.figure(figsize=(7.6, 5.0), layout="constrained")
+        plot(posterior, figure.add_subplot())
     return figure
 
 
