@@ -79,13 +79,16 @@ impl Valley {
         let (sum, product) = (p + q, p * q);
         let distance = u.abs();
         let (along, across) = if u > 0.0 { (p, q) } else { (q, p) };
+        // The same for all u: taken out of their loop.
+        let (over_sum, over_product, over_p, over_q) = (1.0 / sum, 1.0 / product, 1.0 / p, 1.0 / q);
+        let (over_along, over_across) = if u > 0.0 { (over_p, over_q) } else { (over_q, over_p) };
         let fading = exp::<A>(-sum * distance);
         let denominator = A::multiply_add(along, fading, across);
         let inverse = 1.0 / denominator;
-        let value = A::multiply_add(along, distance, log::<A>(denominator / sum)) / product;
+        let value = A::multiply_add(along, distance, log::<A>(denominator * over_sum)) * over_product;
         let reach = along * distance;
-        let by_log_along = (distance + (fading * (1.0 - reach)) * inverse - 1.0 / sum) / across - value;
-        let by_log_across = ((1.0 - reach * fading) * inverse - 1.0 / sum) / along - value;
+        let by_log_along = (distance + (fading * (1.0 - reach)) * inverse - over_sum) * over_across - value;
+        let by_log_across = ((1.0 - reach * fading) * inverse - over_sum) * over_along - value;
         let turned = by_log_along - by_log_across;
         let near = self.partials_near::<A>(u);
         let close = sum * distance < SERIES_LIMIT;

@@ -5,7 +5,7 @@
 //! It holds the other laws: p = q = ½ is the surge law, p = 1 with q = 0 is SGD's (with ε_c = ε_max/2), q = −p a power
 //! law, p = q = 0 a constant.
 
-use super::arithmetic::{Arithmetic, Plain};
+use super::arithmetic::{Arithmetic, Kernel, Plain, dispatch};
 use super::columns::{Column, Columns, Curve, Output, fill};
 use super::math::{Softened, log_cosh};
 use super::{LOG_LEARNING_RATE_SCALE, LOG_NOISE_SCALE, Law};
@@ -33,6 +33,17 @@ impl Bend {
         self.log_scale - A::multiply_add(self.fall - self.rise, half, log_cosh)
     }
 
+    /// The curve, and its derivatives by all parameters.
+    #[inline(always)]
+    fn partials<A: Arithmetic>(self, log_batch_size: f64) -> (f64, [f64; 4]) {
+        let Self { log_noise, rise, fall, .. } = self;
+        let x = log_batch_size - log_noise;
+        // Shares of e^(−px) and e^(qx) in their sum.
+        let Softened { log_cosh, below: rising, above: falling } = Softened::at::<A>(0.5 * (rise + fall) * x);
+        let slopes = [1.0, fall * falling - rise * rising, x * rising, -x * falling];
+        (self.given_log_cosh::<A>(0.5 * x, log_cosh), slopes)
+    }
+
     /// Slopes at small and at large batch sizes: the curve is concave, so the first is the larger.
     fn limits(self) -> (f64, f64) {
         (self.rise.max(-self.fall), self.rise.min(-self.fall))
@@ -44,6 +55,32 @@ impl Curve for Bend {
     fn at<A: Arithmetic>(self, column: Column) -> f64 {
         let half = 0.5 * (column.log_batch_size - self.log_noise);
         self.given_log_cosh::<A>(half, log_cosh::<A>((self.rise + self.fall) * half))
+    }
+}
+
+/// Values and derivatives at many batch sizes.
+struct Partials<'a> {
+    bend: Bend,
+    log_batch_size: &'a [f64],
+    values: &'a mut [f64],
+    slopes: &'a mut [f64],
+}
+
+impl Kernel for Partials<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<A: Arithmetic>(self) {
+        let count = self.log_batch_size.len();
+        let (log_batch_size, values) = (&self.log_batch_size[..count], &mut self.values[..count]);
+        let (by_scale, rest) = self.slopes[..4 * count].split_at_mut(count);
+        let (by_noise, rest) = rest.split_at_mut(count);
+        let (by_rise, by_fall) = rest.split_at_mut(count);
+        for i in 0..count {
+            let (value, slopes) = self.bend.partials::<A>(log_batch_size[i]);
+            values[i] = value;
+            [by_scale[i], by_noise[i], by_rise[i], by_fall[i]] = slopes;
+        }
     }
 }
 
@@ -61,20 +98,17 @@ impl Law for BrokenPower {
     }
 
     fn gradient(&self, parameters: &[f64], log_batch_size: f64, out: &mut [f64]) {
-        self.value_and_gradient(parameters, log_batch_size, out);
+        out.copy_from_slice(&Bend::new(parameters).partials::<Plain>(log_batch_size).1);
     }
 
-    fn value_and_gradient(&self, parameters: &[f64], log_batch_size: f64, out: &mut [f64]) -> f64 {
-        let bend = Bend::new(parameters);
-        let Bend { log_noise, rise, fall, .. } = bend;
-        let x = log_batch_size - log_noise;
-        // Shares of e^(−px) and e^(qx) in their sum.
-        let Softened { log_cosh, below: rising, above: falling } = Softened::at(0.5 * (rise + fall) * x);
-        out[0] = 1.0;
-        out[1] = fall * falling - rise * rising;
-        out[2] = x * rising;
-        out[3] = -x * falling;
-        bend.given_log_cosh::<Plain>(0.5 * x, log_cosh)
+    fn values_and_gradients(
+        &self,
+        parameters: &[f64],
+        log_batch_size: &[f64],
+        values: &mut [f64],
+        slopes: &mut [f64],
+    ) {
+        dispatch(Partials { bend: Bend::new(parameters), log_batch_size, values, slopes });
     }
 
     /// `log(p/q)/(p + q)` from B_c if the curve rises first and falls later.

@@ -4,7 +4,7 @@
 //! `s = f/(2+f)`), with the exponent moved by integer arithmetic on the bits. They stay within 2 (exponential) and 3
 //! (logarithm) units in the last place of the true value, with and without fused multiply-add.
 
-use super::arithmetic::{Arithmetic, Plain};
+use super::arithmetic::Arithmetic;
 
 const LN2_HIGH: f64 = 6.931_471_803_691_238e-1;
 const LN2_LOW: f64 = 1.908_214_929_270_587_7e-10;
@@ -123,12 +123,13 @@ pub struct Softened {
 }
 
 impl Softened {
-    #[inline]
-    pub fn at(h: f64) -> Self {
-        let small = exp::<Plain>(-2.0 * h.abs());
-        let (less, more) = (small / (1.0 + small), 1.0 / (1.0 + small));
+    #[inline(always)]
+    pub fn at<A: Arithmetic>(h: f64) -> Self {
+        let small = exp::<A>(-2.0 * h.abs());
+        let more = 1.0 / (1.0 + small);
+        let less = small * more;
         let (below, above) = if h < 0.0 { (more, less) } else { (less, more) };
-        Self { log_cosh: given_small::<Plain>(h, small), below, above }
+        Self { log_cosh: given_small::<A>(h, small), below, above }
     }
 }
 

@@ -41,10 +41,23 @@ pub trait Law: Debug + Sync {
     /// Derivatives of [`Law::value`] with respect to the parameters.
     fn gradient(&self, parameters: &[f64], log_batch_size: f64, out: &mut [f64]);
 
-    /// [`Law::value`], with [`Law::gradient`] into `out`: laws may compute once what the two share.
-    fn value_and_gradient(&self, parameters: &[f64], log_batch_size: f64, out: &mut [f64]) -> f64 {
-        self.gradient(parameters, log_batch_size, out);
-        self.value(parameters, log_batch_size)
+    /// [`Law::value`] and [`Law::gradient`] at many batch sizes, the slopes of shape (parameter, batch size).
+    fn values_and_gradients(
+        &self,
+        parameters: &[f64],
+        log_batch_size: &[f64],
+        values: &mut [f64],
+        slopes: &mut [f64],
+    ) {
+        let mut here = [0.0; MOST_PARAMETERS];
+        let here = &mut here[..parameters.len()];
+        for (column, (&x, value)) in log_batch_size.iter().zip(values).enumerate() {
+            *value = self.value(parameters, x);
+            self.gradient(parameters, x, here);
+            for (row, slope) in slopes.chunks_mut(log_batch_size.len()).zip(&*here) {
+                row[column] = *slope;
+            }
+        }
     }
 
     /// log B where the curve is highest: `+inf` if it never stops rising (or rises to its limit), `-inf` if it
@@ -60,6 +73,9 @@ pub trait Law: Debug + Sync {
     /// [`Law::value`] at many batch sizes, to the last few units of log ε.
     fn row(&self, parameters: &[f64], columns: Columns<'_>, out: Output<'_>);
 }
+
+/// No law has more parameters than this.
+const MOST_PARAMETERS: usize = 4;
 
 /// All built-in laws.
 pub static LAWS: [&dyn Law; 10] = [

@@ -1,7 +1,9 @@
 //! The law, and the optima of all cells around it.
 
+use std::ops::Range;
+
 use super::density::State;
-use super::observed::Cells;
+use super::observed::Observed;
 use super::prior::HALF_LOG_TAU;
 use super::process::Blocks;
 use crate::law::Law;
@@ -9,49 +11,71 @@ use crate::law::Law;
 /// `log lr*(cell) ~ GP(log lr_ref + shape(x) − shape(x_ref), τ²)`.
 #[derive(Debug, Clone)]
 pub(super) struct Curve {
-    pub law: &'static dyn Law,
+    law: &'static dyn Law,
     /// Pooled parameter: the law at the reference batch size.
-    pub reference: usize,
+    reference: usize,
     /// Pooled parameters of the law but its scale, in its order.
-    pub parameters: Vec<usize>,
+    parameters: Vec<usize>,
     /// Slot of the process's scale.
-    pub scale: usize,
+    scale: usize,
     /// First slot of the optima.
     pub optimum: usize,
-    pub whitening: Blocks,
-    pub log_determinant: f64,
-    pub scratch: Scratch,
-}
-
-/// Room for one evaluation.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Scratch {
-    theta: Vec<f64>,
-    slopes: Vec<f64>,
-    slopes_at_reference: Vec<f64>,
-    away: Vec<f64>,
+    whitening: Blocks,
+    log_determinant: f64,
+    groups: Vec<Group>,
     innovation: Vec<f64>,
+    away: Vec<f64>,
     by_away: Vec<f64>,
-    /// Derivatives of the curve by the law's parameters, shape (cell, parameter).
-    by_theta: Vec<f64>,
+    theta: Vec<f64>,
 }
 
-impl Scratch {
-    pub fn new(parameters: usize, cells: usize) -> Self {
-        let count = parameters + 1;
-        Self {
-            theta: vec![0.0; count],
-            slopes: vec![0.0; count],
-            slopes_at_reference: vec![0.0; count],
-            away: vec![0.0; cells],
-            innovation: vec![0.0; cells],
-            by_away: vec![0.0; cells],
-            by_theta: vec![0.0; cells * parameters],
-        }
-    }
+/// The cells of a group, and the law there.
+#[derive(Debug, Clone)]
+struct Group {
+    cells: Range<usize>,
+    /// log B at the reference, and then of every cell.
+    log_batch_size: Vec<f64>,
+    values: Vec<f64>,
+    /// Shape (parameter, batch size).
+    slopes: Vec<f64>,
 }
 
 impl Curve {
+    pub fn new(
+        law: &'static dyn Law,
+        reference: usize,
+        parameters: Vec<usize>,
+        scale: usize,
+        optimum: usize,
+        observed: &Observed,
+    ) -> Self {
+        let cells = &observed.cells;
+        let count = cells.group.len();
+        let group = |number: usize| {
+            let start = |number| cells.group.partition_point(|&other| other < number);
+            let of_group = start(number)..start(number + 1);
+            let there = cells.log_batch_size[of_group.clone()].iter().copied();
+            let log_batch_size: Vec<f64> = std::iter::once(cells.log_reference).chain(there).collect();
+            let columns = log_batch_size.len();
+            let slopes = vec![0.0; (parameters.len() + 1) * columns];
+            Group { cells: of_group, log_batch_size, values: vec![0.0; columns], slopes }
+        };
+        Self {
+            law,
+            reference,
+            scale,
+            optimum,
+            whitening: observed.blocks(&cells.whitening),
+            log_determinant: cells.log_determinant,
+            groups: (0..observed.groups()).map(group).collect(),
+            innovation: vec![0.0; count],
+            away: vec![0.0; count],
+            by_away: vec![0.0; count],
+            theta: vec![0.0; parameters.len() + 1],
+            parameters,
+        }
+    }
+
     /// What does not depend on any variable.
     pub fn constant(&self, cells: usize) -> f64 {
         #[expect(clippy::cast_precision_loss, reason = "a count of cells")]
@@ -59,50 +83,46 @@ impl Curve {
         self.log_determinant - count * HALF_LOG_TAU
     }
 
-    pub fn add(&mut self, cells: &Cells, state: &mut State) -> f64 {
-        self.follow(cells, state);
-        let scratch = &mut self.scratch;
+    pub fn add(&mut self, state: &mut State) -> f64 {
+        self.follow(state);
         let tau = state.values[self.scale];
-        self.whitening.times(&scratch.away, &mut scratch.innovation);
-        let squares: f64 = scratch.innovation.iter().map(|z| z * z).sum::<f64>() / (tau * tau);
+        let over_square = 1.0 / (tau * tau);
+        self.whitening.times(&self.away, &mut self.innovation);
+        let squares: f64 = self.innovation.iter().map(|z| z * z).sum::<f64>() * over_square;
         #[expect(clippy::cast_precision_loss, reason = "a count of cells")]
-        let count = scratch.away.len() as f64;
+        let count = self.away.len() as f64;
         state.adjoint[self.scale] += (squares - count) / tau;
 
-        scratch.by_away.fill(0.0);
-        self.whitening.add_transposed(-1.0 / (tau * tau), &scratch.innovation, &mut scratch.by_away);
-        let width = self.parameters.len();
-        for (cell, &by) in scratch.by_away.iter().enumerate() {
-            let group = cells.group[cell];
-            state.adjoint[self.optimum + cell] += by;
-            *state.by_group(self.reference, group) -= by;
-            for (parameter, slope) in self.parameters.iter().zip(&scratch.by_theta[cell * width..]) {
-                *state.by_group(*parameter, group) -= by * slope;
+        self.by_away.fill(0.0);
+        self.whitening.add_transposed(-over_square, &self.innovation, &mut self.by_away);
+        for (number, group) in self.groups.iter().enumerate() {
+            let by_away = &self.by_away[group.cells.clone()];
+            let total: f64 = by_away.iter().sum();
+            *state.by_group(self.reference, number) -= total;
+            let rows = group.slopes.chunks(group.values.len()).skip(1);
+            for (&parameter, row) in self.parameters.iter().zip(rows) {
+                let along: f64 = by_away.iter().zip(&row[1..]).map(|(by, slope)| by * slope).sum();
+                *state.by_group(parameter, number) -= along - total * row[0];
             }
         }
+        let optima = &mut state.adjoint[self.optimum..][..self.by_away.len()];
+        optima.iter_mut().zip(&self.by_away).for_each(|(optimum, by)| *optimum += by);
         -0.5 * squares - count * state.log_values[self.scale]
     }
 
     /// How far the optimum of every cell is from the law, and the law's derivatives there.
-    fn follow(&mut self, cells: &Cells, state: &State) {
-        let scratch = &mut self.scratch;
-        let width = self.parameters.len();
-        let (mut group, mut at_reference) = (usize::MAX, 0.0);
-        for (cell, &x) in cells.log_batch_size.iter().enumerate() {
-            if cells.group[cell] != group {
-                group = cells.group[cell];
-                for (theta, &parameter) in scratch.theta[1..].iter_mut().zip(&self.parameters) {
-                    *theta = state.group(parameter, group);
-                }
-                let (at, out) = (cells.log_reference, &mut scratch.slopes_at_reference);
-                at_reference =
-                    self.law.value_and_gradient(&scratch.theta, at, out) - state.group(self.reference, group);
+    fn follow(&mut self, state: &State) {
+        let optima = &state.values[self.optimum..];
+        for (number, group) in self.groups.iter_mut().enumerate() {
+            for (theta, &parameter) in self.theta[1..].iter_mut().zip(&self.parameters) {
+                *theta = state.group(parameter, number);
             }
-            let curve = self.law.value_and_gradient(&scratch.theta, x, &mut scratch.slopes) - at_reference;
-            scratch.away[cell] = state.values[self.optimum + cell] - curve;
-            let slopes = scratch.slopes[1..].iter().zip(&scratch.slopes_at_reference[1..]);
-            for (out, (here, there)) in scratch.by_theta[cell * width..].iter_mut().zip(slopes) {
-                *out = here - there;
+            let Group { cells, log_batch_size, values, slopes } = group;
+            self.law.values_and_gradients(&self.theta, log_batch_size, values, slopes);
+            let level = state.group(self.reference, number) - values[0];
+            let there = optima[cells.clone()].iter().zip(&values[1..]);
+            for (away, (optimum, value)) in self.away[cells.clone()].iter_mut().zip(there) {
+                *away = optimum - value - level;
             }
         }
     }

@@ -1,6 +1,7 @@
 //! The log density of the model and its gradient, composed from its parts.
 
-use super::curve::{Curve, Scratch};
+use super::curve::Curve;
+use super::entries::Entries;
 use super::layout::{Layout, Variable};
 use super::observed::Observed;
 use super::points::Points;
@@ -35,6 +36,7 @@ pub struct Model {
     points: Option<Points>,
     valleys: Option<Valleys>,
     steps: Option<Steps>,
+    entries: Entries,
     constant: f64,
     state: State,
 }
@@ -44,7 +46,7 @@ pub struct Model {
 pub(super) struct State {
     /// On the constrained scale.
     pub values: Vec<f64>,
-    /// The unconstrained ones: logarithms of positive variables.
+    /// The unconstrained ones: logarithms of positive variables. A moved one is here less what it is moved by.
     pub log_values: Vec<f64>,
     /// Derivatives with respect to `values`.
     pub adjoint: Vec<f64>,
@@ -126,8 +128,9 @@ impl Model {
     ///
     /// # Errors
     /// [`Error::Observations`] if the observations contradict each other, [`Error::MissingPrior`] if a prior is missing.
-    pub fn new(law: &'static dyn Law, observed: Observed, priors: &Priors) -> Result<Self, Error> {
+    pub fn new(law: &'static dyn Law, mut observed: Observed, priors: &Priors) -> Result<Self, Error> {
         observed.check()?;
+        observed.sort();
         let (cells, groups) = (observed.cells.log_batch_size.len(), observed.groups());
         let covariates = observed.cells.covariates.len() / groups;
         let mut build = Builder { priors, layout: Layout::default(), pooled: Vec::new(), groups, covariates };
@@ -145,10 +148,7 @@ impl Model {
             }
             let scale = build.scalar("discrepancy_scale")?;
             let optimum = build.layout.push("log_optimal_learning_rate", Some(cells), None);
-            let scratch = Scratch::new(parameters.len(), cells);
-            let whitening = observed.blocks(&observed.cells.whitening);
-            let log_determinant = observed.cells.log_determinant;
-            Some(Curve { law, reference, parameters, scale, optimum, whitening, log_determinant, scratch })
+            Some(Curve::new(law, reference, parameters, scale, optimum, &observed))
         } else {
             None
         };
@@ -209,7 +209,8 @@ impl Model {
             by_group: vec![0.0; pooled.len() * groups],
             count: groups,
         };
-        Ok(Self { observed, layout, pooled, moved, curve, points, valleys, steps, constant, state })
+        let entries = Entries::new(&layout);
+        Ok(Self { observed, layout, pooled, moved, curve, points, valleys, steps, entries, constant, state })
     }
 
     /// The free variables, in the order of the unconstrained vector.
@@ -235,36 +236,17 @@ impl Model {
     pub fn log_density(&mut self, position: &[f64], gradient: &mut [f64]) -> f64 {
         assert_eq!((position.len(), gradient.len()), (self.layout.size, self.layout.size));
         let state = &mut self.state;
-        let mut total = self.constant;
         state.log_values.copy_from_slice(position);
         state.adjoint.fill(0.0);
         state.by_group.fill(0.0);
-        for variable in &self.layout.variables {
-            let stretch = variable.start..variable.start + variable.len;
-            if variable.is_positive() {
-                for i in stretch.clone() {
-                    state.values[i] = position[i].exp();
-                }
-            } else {
-                state.values[stretch.clone()].copy_from_slice(&position[stretch.clone()]);
-            }
+        // The prior of a moved variable is that of what is left of it.
+        if let Some((slot, ratio)) = self.moved {
+            state.log_values[slot] -= position[ratio];
         }
-        for variable in &self.layout.variables {
-            let stretch = variable.start..variable.start + variable.len;
-            let Some(prior) = variable.prior else {
-                gradient[stretch].fill(0.0);
-                continue;
-            };
-            let shift = self.moved.filter(|(slot, _)| *slot == variable.start).map(|(_, ratio)| ratio);
-            for i in stretch {
-                let q = position[i] - shift.map_or(0.0, |ratio| position[ratio]);
-                let (value, slope) = prior.at(q, state.values[i]);
-                total += value;
-                gradient[i] = slope;
-                if let Some(ratio) = shift {
-                    state.adjoint[ratio] -= slope;
-                }
-            }
+        let mut total = self.constant + self.entries.open(&state.log_values, &mut state.values, gradient);
+        if let Some((slot, ratio)) = self.moved {
+            state.values[slot] = position[slot];
+            state.adjoint[ratio] -= gradient[slot];
         }
         let (cells, groups) = (&self.observed.cells, state.count);
         for (index, parameter) in self.pooled.iter().enumerate() {
@@ -274,7 +256,7 @@ impl Model {
             total += parameter.density(values, log_values, &cells.covariates, groups, adjoint);
         }
         if let Some(curve) = &mut self.curve {
-            total += curve.add(cells, state);
+            total += curve.add(state);
         }
         if let Some(points) = &self.points {
             total += points.add(&self.observed.optimum, state);
@@ -290,13 +272,7 @@ impl Model {
             let (values, by) = (&state.groups[stretch.clone()], &state.by_group[stretch]);
             parameter.backward(&state.values, &cells.covariates, values, by, &mut state.adjoint);
         }
-        for variable in &self.layout.variables {
-            let stretch = variable.start..variable.start + variable.len;
-            let (values, adjoint) = (&state.values[stretch.clone()], &state.adjoint[stretch.clone()]);
-            for ((slope, value), by_value) in gradient[stretch].iter_mut().zip(values).zip(adjoint) {
-                *slope += by_value * if variable.is_positive() { *value } else { 1.0 };
-            }
-        }
+        self.entries.close(&state.adjoint, gradient);
         total
     }
 }

@@ -78,8 +78,9 @@ impl Kernel for OfLosses<'_> {
             let residual = above_floor[i] - depth;
             let t = residual * residual * inverse;
             let weight = (DEGREES + 1.0) / (DEGREES + t);
-            let fit = log::<A>(A::multiply_add(t, 1.0 / DEGREES, 1.0));
-            value[i] = LOG_CONSTANT - 0.5 * log::<A>(total) - 0.5 * (DEGREES + 1.0) * fit;
+            // ½ log total + 3 log(1 + t/5), the logarithm taken once.
+            let fit = A::multiply_add(t, 1.0 / DEGREES, 1.0);
+            value[i] = LOG_CONSTANT - 0.5 * log::<A>(total * (fit * fit) * (fit * fit) * (fit * fit));
             let by_mean = weight * residual * inverse;
             let by_variance = (weight * t - 1.0) * inverse;
             let by_depth = A::multiply_add(by_variance * square_error, depth, by_mean);

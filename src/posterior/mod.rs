@@ -6,6 +6,7 @@
 
 mod curve;
 mod density;
+mod entries;
 mod lanes;
 mod layout;
 mod observed;

@@ -1,5 +1,7 @@
 //! What was observed: runs by the likelihood that they enter, and the cells they belong to.
 
+use std::ops::Range;
+
 use super::process::Blocks;
 use crate::error::Error;
 
@@ -21,6 +23,22 @@ impl Runs {
     #[must_use]
     pub fn len(&self) -> usize {
         self.cell.len()
+    }
+
+    /// The runs of every cell, where [`Runs::sort`] has been called.
+    pub(super) fn of_cells(&self, cells: usize) -> Vec<Range<usize>> {
+        let start = |cell: usize| self.cell.partition_point(|&other| other < cell);
+        (0..cells).map(|cell| start(cell)..start(cell + 1)).collect()
+    }
+
+    /// Put the runs of a cell next to each other.
+    fn sort(&mut self) {
+        let mut order: Vec<usize> = (0..self.len()).collect();
+        order.sort_by_key(|&i| self.cell[i]);
+        self.cell = order.iter().map(|&i| self.cell[i]).collect();
+        for column in [&mut self.log_learning_rate, &mut self.value, &mut self.se] {
+            *column = order.iter().map(|&i| column[i]).collect();
+        }
     }
 
     /// Whether there are none.
@@ -125,6 +143,13 @@ impl Observed {
             }
         }
         Ok(())
+    }
+
+    /// Put the runs of a cell next to each other.
+    pub(super) fn sort(&mut self) {
+        for runs in [&mut self.finished, &mut self.wall] {
+            runs.sort();
+        }
     }
 
     fn first_of_group(&self) -> Vec<usize> {

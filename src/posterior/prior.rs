@@ -1,4 +1,4 @@
-//! Priors on the unconstrained scale: log density, Jacobian included, and its derivative.
+//! Priors, and the constants of their log densities.
 
 use std::f64::consts::{LN_2, PI};
 
@@ -53,26 +53,6 @@ impl Prior {
             Self::Normal { sd, .. } | Self::LogNormal { log_sd: sd, .. } => -HALF_LOG_TAU - sd.ln(),
             Self::HalfNormal { sd } => LN_2 - HALF_LOG_TAU - sd.ln(),
             Self::StudentT { degrees, scale, .. } => student_t_constant(degrees) - scale.ln(),
-        }
-    }
-
-    /// Rest of the log density at unconstrained q, whose exponential is `value` where positive; and the derivative.
-    #[inline]
-    pub(super) fn at(&self, q: f64, value: f64) -> (f64, f64) {
-        match *self {
-            Self::Normal { mean, sd } | Self::LogNormal { log_median: mean, log_sd: sd } => {
-                let t = (q - mean) / sd;
-                (-0.5 * t * t, -t / sd)
-            }
-            Self::HalfNormal { sd } => {
-                let t = value / sd;
-                (q - 0.5 * t * t, 1.0 - t * t)
-            }
-            Self::StudentT { degrees, location, scale } => {
-                let t = (q - location) / scale;
-                let spread = degrees + t * t;
-                (-0.5 * (degrees + 1.0) * (t * t / degrees).ln_1p(), -(degrees + 1.0) * t / (spread * scale))
-            }
         }
     }
 }

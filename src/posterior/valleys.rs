@@ -1,5 +1,7 @@
 //! The losses around the optima, the divergence wall, and losses so huge that only their size counts.
 
+use std::ops::Range;
+
 use super::density::State;
 use super::lanes::{Losses, OfLosses, OfOutcomes, Outcomes, Shared, sum};
 use super::observed::{Cells, Observed, Runs};
@@ -31,6 +33,9 @@ pub(super) struct Valleys {
 pub(super) struct Scratch {
     losses: Losses,
     outcomes: Outcomes,
+    /// Finished runs, and runs at the wall, of every cell.
+    finished: Vec<Range<usize>>,
+    at_wall: Vec<Range<usize>>,
     /// κ and floor of every cell, and derivatives by log κ; shape (cell,).
     kappa: Vec<f64>,
     floor: Vec<f64>,
@@ -43,6 +48,8 @@ impl Scratch {
         Self {
             losses: Losses::new(&observed.finished.se),
             outcomes: Outcomes::new(&observed.wall.value),
+            finished: observed.finished.of_cells(cells),
+            at_wall: observed.wall.of_cells(cells),
             kappa: vec![0.0; cells],
             floor: vec![0.0; cells],
             by_log_kappa: vec![0.0; cells],
@@ -78,23 +85,30 @@ impl Valleys {
     }
 
     fn finished(&mut self, shared: Shared, cells: &Cells, runs: &Runs, state: &mut State) -> f64 {
-        let Scratch { losses, kappa, floor, .. } = &mut self.scratch;
-        for (i, &cell) in runs.cell.iter().enumerate() {
-            losses.distance[i] = runs.log_learning_rate[i] - state.values[self.optimum + cell];
-            losses.kappa[i] = kappa[cell];
-            losses.above_floor[i] = runs.value[i] - floor[cell];
+        let Scratch { losses, finished, kappa, floor, .. } = &mut self.scratch;
+        for (cell, of_cell) in finished.iter().enumerate() {
+            let optimum = state.values[self.optimum + cell];
+            let seen = runs.log_learning_rate[of_cell.clone()].iter().zip(&runs.value[of_cell.clone()]);
+            let distance = losses.distance[of_cell.clone()].iter_mut();
+            let found = distance.zip(&mut losses.above_floor[of_cell.clone()]);
+            for ((log_learning_rate, loss), (distance, above_floor)) in seen.zip(found) {
+                *distance = log_learning_rate - optimum;
+                *above_floor = loss - floor[cell];
+            }
+            losses.kappa[of_cell.clone()].fill(kappa[cell]);
         }
         dispatch(OfLosses(shared, losses));
-        self.collect(cells, runs, state)
+        self.collect(cells, state)
     }
 
     /// Carry the derivatives of the losses back to the variables, and sum their densities.
-    fn collect(&mut self, cells: &Cells, runs: &Runs, state: &mut State) -> f64 {
-        let Scratch { losses, by_log_kappa, .. } = &mut self.scratch;
-        for (i, &cell) in runs.cell.iter().enumerate() {
-            state.adjoint[self.optimum + cell] -= losses.by_distance[i];
-            state.adjoint[self.floor_gap + cell] -= losses.by_floor[i] * cells.gap[cell];
-            by_log_kappa[cell] += losses.by_log_kappa[i];
+    fn collect(&mut self, cells: &Cells, state: &mut State) -> f64 {
+        let Scratch { losses, finished, by_log_kappa, .. } = &mut self.scratch;
+        for (cell, of_cell) in finished.iter().enumerate() {
+            let total = |values: &[f64]| values[of_cell.clone()].iter().sum::<f64>();
+            state.adjoint[self.optimum + cell] -= total(&losses.by_distance);
+            state.adjoint[self.floor_gap + cell] -= total(&losses.by_floor) * cells.gap[cell];
+            by_log_kappa[cell] += total(&losses.by_log_kappa);
         }
         state.adjoint[self.noise] += sum(&losses.by_noise);
         state.adjoint[self.shape_error] += sum(&losses.by_shape_error);
@@ -104,22 +118,30 @@ impl Valleys {
     }
 
     fn walls(&mut self, runs: &Runs, state: &mut State) -> f64 {
-        let (wall, width) = (state.values[self.wall], state.values[self.wall_width]);
-        let outcomes = &mut self.scratch.outcomes;
-        for (i, &cell) in runs.cell.iter().enumerate() {
-            outcomes.logit[i] =
-                (runs.log_learning_rate[i] - state.values[self.optimum + cell] - wall) / width;
+        let (wall, inverse_width) = (state.values[self.wall], 1.0 / state.values[self.wall_width]);
+        let Scratch { outcomes, at_wall, .. } = &mut self.scratch;
+        for (cell, of_cell) in at_wall.iter().enumerate() {
+            let nearest = state.values[self.optimum + cell] + wall;
+            let logits = outcomes.logit[of_cell.clone()].iter_mut();
+            for (logit, log_learning_rate) in logits.zip(&runs.log_learning_rate[of_cell.clone()]) {
+                *logit = (log_learning_rate - nearest) * inverse_width;
+            }
         }
         dispatch(OfOutcomes(outcomes));
         let (mut by_wall, mut by_width) = (0.0, 0.0);
-        for (i, &cell) in runs.cell.iter().enumerate() {
-            let by = outcomes.by_logit[i] / width;
-            state.adjoint[self.optimum + cell] -= by;
-            by_wall -= by;
-            by_width -= by * outcomes.logit[i];
+        for (cell, of_cell) in at_wall.iter().enumerate() {
+            let (mut by_logit, mut by_scale) = (0.0, 0.0);
+            for (by, logit) in outcomes.by_logit[of_cell.clone()].iter().zip(&outcomes.logit[of_cell.clone()])
+            {
+                by_logit += by;
+                by_scale += by * logit;
+            }
+            state.adjoint[self.optimum + cell] -= by_logit * inverse_width;
+            by_wall -= by_logit;
+            by_width -= by_scale;
         }
-        state.adjoint[self.wall] += by_wall;
-        state.adjoint[self.wall_width] += by_width;
+        state.adjoint[self.wall] += by_wall * inverse_width;
+        state.adjoint[self.wall_width] += by_width * inverse_width;
         sum(&outcomes.value)
     }
 
