@@ -56,6 +56,11 @@ class Diagnostics:
         return min(self.min_ess_bulk, self.min_ess_tail)
 
     @property
+    def diverged(self) -> bool:
+        """Whether so many draws diverged that the posterior may be missing a region."""
+        return self.divergences > MAX_DIVERGENT_SHARE * self.draws
+
+    @property
     def problems(self) -> tuple[str, ...]:
         """A sentence for each reason not to trust the fit; empty when there is none."""
         found = []
@@ -69,7 +74,7 @@ class Diagnostics:
                 f"Only {self.min_ess:.0f} effective samples for {self.min_ess_parameter} "
                 f"(must be at least {MIN_ESS:.0f})."
             )
-        if self.divergences > MAX_DIVERGENT_SHARE * self.draws:
+        if self.diverged:
             found.append(
                 f"{self.divergences} of {self.draws} draws diverged: the posterior has a corner that the "
                 "sampler could not enter."

@@ -47,12 +47,12 @@ class _Effort:
     target_accept: float
 
 
-_EFFORTS: dict[Engine, tuple[_Effort, _Effort]] = {
-    "native": (_Effort(400, 1000, 0.95), _Effort(2000, 3000, 0.99)),
+_EFFORTS: dict[Engine, tuple[_Effort, ...]] = {
+    "native": (_Effort(400, 1000, 0.95), _Effort(400, 3000, 0.95), _Effort(2000, 3000, 0.99)),
     "pymc": (_Effort(800, 1500, 0.95), _Effort(3200, 3000, 0.99)),
 }
-"""The usual attempt and the second one: lower targets let chains stick without a single divergence on these
-models; smaller steps enter the corners that the first attempt could not."""
+"""The usual attempt, and what follows where its chains do not pass. Lower targets let chains stick without a
+single divergence on these models; smaller steps enter the corners that larger ones could not."""
 
 
 def build_model(
@@ -115,7 +115,8 @@ def fit(
 
     Samples the model of `surge_fit.definition` with NUTS (4 chains, target acceptance 0.95; natively 1,000
     kept draws each, with PyMC 1,500) and checks R-hat, effective sample size and divergences. Where they do
-    not pass, the fit is repeated once in smaller steps (target acceptance 0.99) with more tuning and draws.
+    not pass, the fit is repeated: natively with 3,000 draws, unless too many diverged; and where that does
+    not do, in smaller steps (target acceptance 0.99) with more tuning.
 
     Parameters
     ----------
@@ -156,7 +157,7 @@ def fit(
         built in, the seed is not a non-negative integer, or gradients or a curve cannot serve: the law has no
         noise scale, its prior is given as well, or they count another unit than the sweep.
     UntrustworthyFitError
-        If the chains still do not pass after the second attempt; carries the posterior.
+        If the chains do not pass after the last attempt either; carries the posterior.
     """
     if gradients is not None:
         priors = _with_noise_scale(priors, _from_gradients(gradients, sweep), "gradients", get_law(law))
@@ -201,7 +202,7 @@ def fit_many(
     Returns
     -------
     tuple of Posterior
-        In the order of the sweeps. One whose chains do not pass after the second attempt is among them:
+        In the order of the sweeps. One whose chains do not pass after the last attempt either is among them:
         look at ``posterior.diagnostics.trustworthy``.
 
     Raises
@@ -223,11 +224,13 @@ def fit_many(
         _task(sweep, law, priors, tuple(covariates), engine, int(random_seed))
         for sweep, law in zip(sweeps, laws, strict=True)
     ]
-    for chosen in ("native", "pymc"):
+    for chosen, efforts in _EFFORTS.items():
         mine = [task for task in tasks if task.engine == chosen]
-        _sample(mine, _EFFORTS[chosen][0], "sampling", report)
-        again = [task for task in mine if not task.diagnostics.trustworthy]
-        _sample(again, _EFFORTS[chosen][1], "sampling again, in smaller steps", report)
+        for effort in efforts:
+            careful = effort.target_accept > efforts[0].target_accept
+            todo = [task for task in mine if task.needs(careful)]
+            again = "sampling again, in smaller steps" if careful else "sampling again, longer"
+            _sample(todo, effort, "sampling" if effort is efforts[0] else again, report)
     report("drawing predictions", None)
     return tuple(task.posterior() for task in tasks)
 
@@ -245,6 +248,12 @@ class _Task:
     seed: int
     attempts: int = 0
     draws: Draws = ({}, {})
+
+    def needs(self, careful: bool) -> bool:
+        """Whether to sample (again): more draws do not help against divergences, smaller steps do."""
+        if self.attempts == 0:
+            return True
+        return not self.diagnostics.trustworthy and (careful or not self.diagnostics.diverged)
 
     @cached_property
     def diagnostics(self) -> Diagnostics:
@@ -338,7 +347,7 @@ def _sample(tasks: Sequence[_Task], effort: _Effort, stage: str, report: Progres
         return
     each = CHAINS * (effort.tune + effort.draws)
     settings = {"chains": CHAINS, **asdict(effort)}
-    # The second attempt must not begin like the first.
+    # An attempt must not begin like the one before.
     seeds = [task.seed + task.attempts for task in tasks]
 
     def told(before: int) -> Callable[[int], None] | None:

@@ -7,7 +7,7 @@ the unseen runs could tell, the floor of their valley, is integrated out.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,6 +31,9 @@ _IN_CACHE = 4096
 
 _FACTORS = 16
 """Student's t factors of one logarithm: residuals of 1e9 scales do not overflow their product."""
+
+_MOST_DRAWS = 2000
+"""Draws of a posterior at which runs are predicted: neighbouring ones say the same."""
 
 _BLOCKS = 40
 """Blocks of consecutive draws, whose means give the Monte Carlo error."""
@@ -61,17 +64,24 @@ def held_out_log_density(
     Returns
     -------
     ndarray, shape (draw,)
-        In nats; of losses in the sweep's unit, or of log learning rates for optimum points.
+        In nats; of losses in the sweep's unit, or of log learning rates for optimum points. Of a long
+        posterior, draws that are spread evenly over it.
     """
     size = observations.batch_size[batch_size_index]
     log_optimum = posterior.log_optimal_learning_rate([float(size)])[:, :1]
+    every = slice(None, None, math.ceil(len(log_optimum) / _MOST_DRAWS))
+    log_optimum = log_optimum[every]
+
+    def draws(name: str) -> FloatArray:
+        return posterior.draws(name)[every, None]
+
     points = _at(observations.optimum, batch_size_index)
     if len(points.value):
-        sd = np.sqrt(posterior.draws("optimum_noise")[:, None] ** 2 + points.se**2)
+        sd = np.sqrt(draws("optimum_noise") ** 2 + points.se**2)
         t = (points.value - log_optimum) / sd
         return np.asarray((_STUDENT_T.log_density(t) - np.log(sd)).sum(axis=1))
 
-    wall, width = posterior.draws("wall")[:, None], posterior.draws("wall_width")[:, None]
+    wall, width = draws("wall"), draws("wall_width")
     seen = _at(observations.wall, batch_size_index)
     logit = surface.divergence_logit(seen.log_learning_rate - log_optimum, wall, width)
     total = -np.logaddexp(0.0, np.where(seen.value == 1, -logit, logit)).sum(axis=1)
@@ -84,8 +94,8 @@ def held_out_log_density(
     lever = math.log(size) - posterior.observations.log_reference_batch_size
     scales = observations.scales
     integral = _integrate_floor(
-        *_residuals(posterior, finished, log_optimum, lever),
-        *_residuals(posterior, censored, log_optimum, lever),
+        *_residuals(draws, finished, log_optimum, lever),
+        *_residuals(draws, censored, log_optimum, lever),
         surface.divergence_logit(censored.log_learning_rate - log_optimum, wall, width),
         location=float(
             scales.best_loss[batch_size_index] - scales.gap[batch_size_index] * FLOOR_GAP.location
@@ -132,15 +142,13 @@ def _at(runs: Runs, batch_size_index: int) -> _Seen:
 
 
 def _residuals(
-    posterior: Posterior, seen: _Seen, log_optimum: FloatArray, lever: float
+    draws: Callable[[str], FloatArray], seen: _Seen, log_optimum: FloatArray, lever: float
 ) -> tuple[FloatArray, FloatArray]:
     """Where each run puts the floor, and the scale of its residual; both of shape (draw, run)."""
-    curvature = np.exp(posterior.draws("log_curvature") + posterior.draws("curvature_slope") * lever)
+    curvature = np.exp(draws("log_curvature") + draws("curvature_slope") * lever)
     u = seen.log_learning_rate - log_optimum
-    rate, asymmetry = posterior.draws("valley_rate"), posterior.draws("valley_asymmetry")
-    depth = curvature[:, None] * surface.valley(np, u, rate[:, None], asymmetry[:, None])
-    noise, shape_error = posterior.draws("loss_noise")[:, None], posterior.draws("shape_error")[:, None]
-    sd = np.sqrt(noise**2 + (shape_error * depth) ** 2 + seen.se**2)
+    depth = curvature * surface.valley(np, u, draws("valley_rate"), draws("valley_asymmetry"))
+    sd = np.sqrt(draws("loss_noise") ** 2 + (draws("shape_error") * depth) ** 2 + seen.se**2)
     return seen.value - depth, sd
 
 
