@@ -108,4 +108,8 @@ mod _core {
     use crate::python::posterior::{PosteriorModel, sample_posteriors};
     #[pymodule_export]
     use crate::python::statistics::scan_gradients;
+
+    #[pymodule_export]
+    #[expect(non_upper_case_globals, reason = "the name that Python uses")]
+    const __version__: &str = env!("CARGO_PKG_VERSION");
 }

@@ -11,10 +11,10 @@ Importing the package loads neither PyMC nor matplotlib; `fit` and the plots do.
 """
 
 from importlib import import_module
-from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from surge_fit._version import __version__
     from surge_fit.checks import Check
     from surge_fit.comparison import LawComparison, compare
     from surge_fit.curve import LearningRateCurve, learning_rate_curve
@@ -94,13 +94,13 @@ _HOME = {
 }
 
 __all__ = [*_HOME]
-__version__ = version("surge-fit")
 
 
 def __getattr__(name: str) -> object:
-    if name not in _HOME:
+    home = "_version" if name == "__version__" else _HOME.get(name)
+    if home is None:
         raise AttributeError(f"module 'surge_fit' has no attribute {name!r}")
-    return getattr(import_module(f"surge_fit.{_HOME[name]}"), name)
+    return getattr(import_module(f"surge_fit.{home}"), name)
 
 
 def __dir__() -> list[str]:

@@ -9,9 +9,12 @@ from numpy.typing import NDArray
 
 from surge_fit.typing import FloatArray, Path
 
+__version__: str
+
 __all__ = [
     "GradientFile",
     "PosteriorModel",
+    "__version__",
     "bilinear_forms",
     "estimate_noise",
     "estimate_resolvable",

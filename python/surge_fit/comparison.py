@@ -10,12 +10,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from typing import Literal, TypeAlias
 
 import numpy as np
 
 from surge_fit import fitting
+from surge_fit._version import __version__
 from surge_fit.definition import require_enough_runs
 from surge_fit.errors import InputError, SweepError
 from surge_fit.estimates import CURVE_LAW, CurveStatements, curve_statements
@@ -214,7 +214,7 @@ def compare(
         runs=observations.count,
         batch_unit=sweep.batch_unit,
         random_seed=random_seed,
-        version=version("surge-fit"),
+        version=__version__,
     )
 
 

@@ -6,13 +6,13 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property, partial
-from importlib.metadata import version
 from pathlib import Path as _Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from surge_fit import discrepancy
+from surge_fit._version import __version__
 from surge_fit.diagnostics import Diagnostics
 from surge_fit.errors import InputError
 from surge_fit.importers.wording import listing
@@ -303,9 +303,11 @@ class Posterior:
         path : path-like
             ArviZ and xarray read it too.
         """
+        from importlib.metadata import version
+
         attributes = {
             "surge_fit_format": _FORMAT,
-            "surge_fit_version": version("surge-fit"),
+            "surge_fit_version": __version__,
             "versions": json.dumps({name: version(name) for name in ("pymc", "arviz", "nutpie", "numpy")}),
             "law": self.law.name,
             "random_seed": self.random_seed,

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from surge_fit._version import __version__
 from surge_fit.errors import SurgeFitError
 
 FAILED, STOPPED = 1, 130
@@ -69,9 +70,7 @@ def main() -> None:
 
 def _version(asked: bool) -> None:
     if asked:
-        from importlib.metadata import version
-
-        typer.echo(f"surge-fit {version('surge-fit')}")
+        typer.echo(f"surge-fit {__version__}")
         raise typer.Exit
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 
 import numpy as np
 
+from surge_fit._version import __version__
 from surge_fit.diagnostics import Diagnostics
 from surge_fit.estimates import PROBABILITY, ParameterEstimate, estimate_parameters
 from surge_fit.law import Law
@@ -183,7 +183,7 @@ def compose(posterior: Posterior, recommendations: Sequence[Recommendation] = ()
         diagnostics=posterior.diagnostics,
         warnings=warnings_of(posterior, parameters, recommendations, sensitivities),
         random_seed=posterior.random_seed,
-        version=version("surge-fit"),
+        version=__version__,
     )
 
 
@@ -210,7 +210,7 @@ def compose_population(posterior: Posterior) -> PopulationReport:
         diagnostics=posterior.diagnostics,
         warnings=warnings_of(posterior, (), (), ()),
         random_seed=posterior.random_seed,
-        version=version("surge-fit"),
+        version=__version__,
     )
 
 
