@@ -70,30 +70,57 @@ impl State<'_> {
     }
 }
 
-impl Optimizer {
-    /// The direction of sixteen parameters.
+/// An optimizer's rule, known when the loop over minibatches is compiled.
+pub(super) trait Rule: Copy {
+    /// The direction of sixteen parameters: from the sum over the rows of a minibatch, and one over their number.
+    fn direction(self, sum: Lanes<f32>, one_over: f32, state: &Block) -> Lanes<f32>;
+}
+
+/// [`Optimizer::Sgd`], with its momentum.
+#[derive(Clone, Copy)]
+pub(super) struct Sgd(pub f32);
+
+/// [`Optimizer::Sign`].
+#[derive(Clone, Copy)]
+pub(super) struct Sign;
+
+/// [`Optimizer::Adam`], with its decays, its corrections and its eps.
+#[derive(Clone, Copy)]
+pub(super) struct Adam(pub [f32; 2], pub [f32; 2], pub f32);
+
+impl Rule for Sgd {
     #[inline(always)]
-    pub(super) fn direction(&self, gradient: Lanes<f32>, state: &Block) -> Lanes<f32> {
-        let gradient = gradient.0;
-        match *self {
-            Self::Sgd { momentum } => Lanes(std::array::from_fn(|lane| {
-                momentum * state.first.0[lane] + gradient[lane] + state.decay.0[lane]
-            })),
-            Self::Sign => Lanes(std::array::from_fn(|lane| sign(gradient[lane]) + state.decay.0[lane])),
-            Self::Adam { beta1, beta2, corrections: [first, second], eps } => {
-                Lanes(std::array::from_fn(|lane| {
-                    let g = gradient[lane];
-                    let m = (beta1 * state.first.0[lane] + (1.0 - beta1) * g) / first;
-                    let v = (beta2 * state.second.0[lane] + (1.0 - beta2) * g * g) / second;
-                    m / (v.sqrt() + eps) + state.decay.0[lane]
-                }))
-            }
-        }
+    fn direction(self, sum: Lanes<f32>, one_over: f32, state: &Block) -> Lanes<f32> {
+        Lanes(std::array::from_fn(|lane| {
+            self.0 * state.first.0[lane] + one_over * sum.0[lane] + state.decay.0[lane]
+        }))
+    }
+}
+
+impl Rule for Sign {
+    #[inline(always)]
+    fn direction(self, sum: Lanes<f32>, _: f32, state: &Block) -> Lanes<f32> {
+        Lanes(std::array::from_fn(|lane| sign(sum.0[lane]) + state.decay.0[lane]))
+    }
+}
+
+impl Rule for Adam {
+    #[inline(always)]
+    fn direction(self, sum: Lanes<f32>, one_over: f32, state: &Block) -> Lanes<f32> {
+        let Self([beta1, beta2], [first, second], eps) = self;
+        Lanes(std::array::from_fn(|lane| {
+            let g = one_over * sum.0[lane];
+            let m = (beta1 * state.first.0[lane] + (1.0 - beta1) * g) / first;
+            let v = (beta2 * state.second.0[lane] + (1.0 - beta2) * g * g) / second;
+            m / (v.sqrt() + eps) + state.decay.0[lane]
+        }))
     }
 }
 
 /// −1, 0 or 1.
 #[inline(always)]
 pub fn sign(value: f32) -> f32 {
-    f32::from(u8::from(value > 0.0)) - f32::from(u8::from(value < 0.0))
+    let up = if value > 0.0 { 1.0 } else { 0.0 };
+    let down = if value < 0.0 { 1.0 } else { 0.0 };
+    up - down
 }

@@ -8,9 +8,12 @@
 mod convert;
 mod design;
 mod direction;
+mod dots;
+mod moments;
 mod prefix;
 mod products;
 mod scan;
+mod signs;
 mod sums;
 #[cfg(test)]
 #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "small numbers")]

@@ -19,6 +19,14 @@ pub struct Matrix<'a> {
     pub stride: usize,
 }
 
+impl<'a> Matrix<'a> {
+    /// The beginning of a row.
+    #[inline(always)]
+    pub fn row(&self, row: usize, columns: usize) -> &'a [f32] {
+        &self.values[row * self.stride..][..columns]
+    }
+}
+
 /// `target` (left rows × right rows) += left · rightᵀ over their first `columns`, on one thread.
 pub fn add_products(target: &mut [f32], left: Matrix<'_>, right: Matrix<'_>, columns: usize) {
     let held = |matrix: &Matrix<'_>| {

@@ -4,20 +4,8 @@ use std::f32::consts::PI;
 
 use super::design::{Design, THIRDS};
 use super::direction::sign;
+use super::moments::Moments;
 use super::sums::{BatchCurve, TensorCurve};
-
-/// Moments of the parameters of a tile over the rows, one entry per column.
-#[derive(Default)]
-pub struct Moments {
-    /// Means of all rows.
-    pub mean: Vec<f64>,
-    /// Variances, the mean squares of the deviations.
-    pub variance: Vec<f64>,
-    /// Hᵢᵢ.
-    pub curvature: Vec<f64>,
-    /// μ/σ of all rows, then of the thirds.
-    pub ratios: [Vec<f32>; 1 + THIRDS],
-}
 
 /// A row of the matrix of a tile, to write to.
 pub type Row<'a> = &'a mut [f32];
@@ -116,29 +104,6 @@ fn expected_signs(ratios: &[f32], batch: f64, target: Row<'_>) {
     let scale = (0.5 * batch).sqrt() as f32;
     for (target, &ratio) in target.iter_mut().zip(ratios) {
         *target = erf(scale * ratio);
-    }
-}
-
-/// Compare the mean sign over resamples with the expected one.
-#[inline(always)]
-pub fn agreement(mean_sign: f32, mean_square: f32, expected: f32, sums: &mut BatchCurve) {
-    let (mean, expected) = (f64::from(mean_sign), f64::from(expected));
-    sums.mean_expected += mean * expected;
-    sums.expected_squared += expected * expected;
-    sums.disagreement += (mean - expected) * (mean - expected);
-    sums.scatter += f64::from(mean_square) - mean * mean;
-}
-
-/// μ/σ; infinite, with the sign of μ, where nothing varies.
-#[inline(always)]
-#[expect(clippy::cast_possible_truncation, reason = "rows of single precision")]
-pub fn ratio(mean: f64, variance: f64) -> f32 {
-    if variance > 0.0 {
-        (mean / variance.sqrt()) as f32
-    } else if mean == 0.0 {
-        0.0
-    } else {
-        f32::INFINITY.copysign(mean as f32)
     }
 }
 

@@ -4,13 +4,16 @@ use std::ops::Range;
 
 use super::convert::convert;
 use super::design::{Design, THIRDS};
-use super::direction::{Optimizer, State};
-use super::prefix::prefix_sums;
+use super::direction::{Adam, Block, Optimizer, Rule, Sgd, Sign, State};
+use super::dots::add_dots;
+use super::moments::Moments;
+use super::prefix::{Met, prefix_sums};
 use super::products::{Matrix, add_products};
+use super::signs::compare;
 use super::sums::{CurveSums, TensorCurve, add_all};
-use super::theory::{Moments, agreement, batch, parameters, ratio};
+use super::theory::{batch, parameters};
 use crate::law::{Arithmetic, Kernel};
-use crate::statistics::{LANES, Lanes, Rows};
+use crate::statistics::{LANES, Lanes, Real, Rows};
 
 /// What a pass computes of every tile.
 #[derive(Clone, Copy)]
@@ -39,8 +42,8 @@ pub struct Tile<'a> {
     matrix: Vec<f32>,
     packed: Vec<Lanes<f32>>,
     own: Vec<Lanes<f32>>,
+    held: Moments,
     group_sums: Vec<f32>,
-    group_products: Vec<f32>,
     /// Sums of products with gradients over the tiles of a unit.
     row_products: Vec<f32>,
 }
@@ -57,8 +60,8 @@ impl<'a> Tile<'a> {
             matrix: vec![0.0; matrix_rows * stride],
             packed: vec![Lanes([0.0; LANES]); rows],
             own: vec![Lanes([0.0; LANES]); design.directions()],
+            held: Moments::default(),
             group_sums: vec![0.0; groups * stride],
-            group_products: vec![0.0; matrix_rows * groups],
             row_products: vec![0.0; if task.fisher { matrix_rows * rows } else { 0 }],
         }
     }
@@ -90,73 +93,42 @@ impl<'a> Tile<'a> {
         self.row_products.fill(0.0);
     }
 
+    /// The directions of all minibatches, the moments and the sums of groups, sixteen columns at a time.
     #[inline(always)]
-    fn directions(&mut self, blocks: usize, first: usize, columns: usize) {
-        let (design, sizes) = (self.task.design, self.task.design.sizes.len());
+    fn blocks<R: Rule>(&mut self, rule: R, first: usize, columns: usize) {
+        let (design, stride) = (self.task.design, self.stride);
         self.own.fill(Lanes([0.0; LANES]));
-        for block in 0..blocks {
-            let at = block * LANES;
-            for (packed, row) in self.packed.iter_mut().zip(self.gradients.chunks(self.stride)) {
+        self.held.clear();
+        for at in (0..columns).step_by(LANES) {
+            for (packed, row) in self.packed.iter_mut().zip(self.gradients.chunks(stride)) {
                 packed.0 = *row[at..].first_chunk().expect("sixteen columns");
             }
-            let state = self.task.state.block(first + at..first + columns.min(at + LANES));
-            let (own, matrix, stride, optimizer) =
-                (&mut self.own, &mut self.matrix, self.stride, self.task.optimizer);
-            prefix_sums(design, &self.packed, |resample, size, sum| {
-                let row = resample * sizes + size;
-                #[expect(clippy::cast_precision_loss, reason = "a count of rows")]
-                let gradient = sum.mul(Lanes::splat(1.0 / design.sizes[size] as f32));
-                let direction = optimizer.direction(gradient, &state);
-                own[row] = own[row].add(direction.mul(sum));
-                *matrix[row * stride + at..].first_chunk_mut().expect("sixteen columns") = direction.0;
+            let group_sums = &mut self.group_sums;
+            self.held.add(design, &self.packed, |group, sum| {
+                let target = group_sums[group * stride + at..].first_chunk_mut().expect("sixteen columns");
+                *target = sum.0.map(f32::narrow);
             });
+            let met = Directed {
+                rule,
+                state: self.task.state.block(first + at..first + columns.min(at + LANES)),
+                design,
+                own: &mut self.own,
+                matrix: &mut self.matrix[at..],
+                stride,
+            };
+            prefix_sums(design, &self.packed, met);
         }
     }
 
-    /// Sums of groups, moments, and the rows of the theory.
+    /// The rows of the theory, and its sums.
     #[inline(always)]
-    #[expect(
-        clippy::cast_precision_loss,
-        clippy::cast_possible_truncation,
-        reason = "counts; sums of groups"
-    )]
-    fn moments(&mut self, first: usize, columns: usize, tensor: &mut TensorCurve) {
-        let (design, stride) = (self.task.design, self.stride);
-        let mut thirds = vec![[0.0_f64; THIRDS]; columns];
-        let mut sums = vec![0.0_f64; columns];
-        for (group, positions) in design.groups.iter().enumerate() {
-            sums.fill(0.0);
-            for row in self.gradients[positions.start * stride..positions.end * stride].chunks(stride) {
-                add_all(&mut sums, &row[..columns]);
-            }
-            let third = group / (design.groups.len() / THIRDS);
-            thirds.iter_mut().zip(&sums).for_each(|(thirds, sum)| thirds[third] += sum);
-            let target = &mut self.group_sums[group * stride..][..columns];
-            target.iter_mut().zip(&sums).for_each(|(target, sum)| *target = *sum as f32);
-        }
-        let rows = design.rows() as f64;
-        let means: Vec<f64> = thirds.iter().map(|thirds| thirds.iter().sum::<f64>() / rows).collect();
-        let mut squares = vec![0.0_f64; columns];
-        for row in self.gradients.chunks(stride) {
-            for ((square, mean), &number) in squares.iter_mut().zip(&means).zip(row) {
-                let deviation = f64::from(number) - mean;
-                *square += deviation * deviation;
-            }
-        }
-        let mut held = Moments { mean: means, ..Moments::default() };
-        for (column, &mean) in held.mean.iter().enumerate() {
-            let variance = squares[column] / rows;
-            held.variance.push(variance);
-            held.curvature.push(match self.task.diagonal {
-                [] => variance + mean * mean,
-                diagonal => f64::from(diagonal[first + column]),
-            });
-            held.ratios[0].push(ratio(mean, variance));
-            for (third, sum) in thirds[column].iter().enumerate() {
-                let mean = sum / design.third(third).len() as f64;
-                held.ratios[1 + third].push(ratio(mean, variance));
-            }
-        }
+    fn theory(&mut self, first: usize, columns: usize, tensor: &mut TensorCurve) {
+        let (design, stride, held) = (self.task.design, self.stride, &mut self.held);
+        held.mean.truncate(columns);
+        held.curvature.extend((0..columns).map(|column| match self.task.diagonal {
+            [] => held.variance[column] + held.mean[column] * held.mean[column],
+            diagonal => f64::from(diagonal[first + column]),
+        }));
         let mut rest = self.matrix[design.expected(0) * stride..].chunks_mut(stride);
         let mut rows = |count: usize| -> Vec<&mut [f32]> {
             rest.by_ref().take(count).map(|row| &mut row[..columns]).collect()
@@ -166,51 +138,49 @@ impl<'a> Tile<'a> {
         let of_thirds = rows(THIRDS * batches);
         let mut ratios = rows(THIRDS);
         ratios.splice(0..0, rows(1));
-        parameters(design, &held, tensor, ratios.try_into().expect("one row and three"));
+        parameters(design, held, tensor, ratios.try_into().expect("one row and three"));
         let influence = rows(batches);
         let mut of_thirds = of_thirds.into_iter();
         for (index, (expected, influence)) in expected.into_iter().zip(influence).enumerate() {
             let mut rows = vec![expected, influence];
             rows.extend(of_thirds.by_ref().take(THIRDS));
             let rows = rows.try_into().expect("two rows and three");
-            batch(design, &held, design.theory[index], &mut tensor.batches[index], rows);
+            batch(design, held, design.theory[index], &mut tensor.batches[index], rows);
+        }
+    }
+
+    /// Zeros beyond the last column, up to a multiple of sixteen.
+    fn pad(&mut self, columns: usize) {
+        let padded = columns.next_multiple_of(LANES);
+        if padded > columns {
+            self.matrix.chunks_mut(self.stride).for_each(|row| row[columns..padded].fill(0.0));
         }
     }
 
     /// What the signs of the resamples have in common with the theory, and with each other.
     #[inline(always)]
-    #[expect(clippy::cast_precision_loss, reason = "a count of resamples")]
     fn signs(&self, columns: usize, tensor: &mut TensorCurve) {
         let (design, sizes) = (self.task.design, self.task.design.sizes.len());
-        let resamples = design.resamples();
-        let one_over = 1.0 / resamples as f32;
-        let (mut means, mut squares) = (vec![0.0_f32; columns], vec![0.0_f32; columns]);
+        let columns = columns.next_multiple_of(LANES);
+        let mut means = vec![0.0; columns];
         for size in 0..sizes {
-            means.fill(0.0);
-            squares.fill(0.0);
-            for resample in 0..resamples {
-                let row = self.row(resample * sizes + size, columns);
-                let next = self.row((resample + 1) % resamples * sizes + size, columns);
-                for ((mean, square), &sign) in means.iter_mut().zip(&mut squares).zip(row) {
-                    *mean += sign;
-                    *square += sign * sign;
-                }
-                tensor.overlaps[resample * sizes + size] += product(row, next);
-            }
+            let signs = Matrix {
+                values: &self.matrix[size * self.stride..],
+                rows: design.resamples(),
+                stride: sizes * self.stride,
+            };
+            let overlaps = tensor.overlaps[size..].iter_mut().step_by(sizes);
             let expected = self.row(design.expected(size), columns);
-            for ((mean, square), &expected) in means.iter().zip(&squares).zip(expected) {
-                agreement(one_over * mean, one_over * square, expected, &mut tensor.batches[size]);
-            }
+            compare(signs, expected, &mut means, overlaps, &mut tensor.batches[size]);
         }
     }
 
+    #[inline(always)]
     fn products(&mut self, columns: usize, sums: &mut CurveSums) {
         let (design, stride) = (self.task.design, self.stride);
         let left = Matrix { values: &self.matrix, rows: design.matrix_rows(), stride };
-        self.group_products.fill(0.0);
         let groups = Matrix { values: &self.group_sums, rows: design.groups.len(), stride };
-        add_products(&mut self.group_products, left, groups, columns);
-        add_all(&mut sums.groups, &self.group_products);
+        add_dots(&mut sums.groups, left, groups, columns);
         if self.task.fisher {
             let gradients = Matrix { values: &self.gradients, rows: design.rows(), stride };
             add_products(&mut self.row_products, left, gradients, columns);
@@ -218,15 +188,27 @@ impl<'a> Tile<'a> {
     }
 }
 
-/// The product of two rows, in sixteen lanes.
-#[inline(always)]
-fn product(one: &[f32], other: &[f32]) -> f64 {
-    let ((one, last), (other, last_other)) = (one.as_chunks(), other.as_chunks());
-    let mut lanes = Lanes([0.0_f32; LANES]);
-    for (one, other) in one.iter().zip(other) {
-        lanes = lanes.add(Lanes(*one).mul(Lanes(*other)));
+/// Makes a direction of every sum.
+struct Directed<'t, R> {
+    rule: R,
+    state: Block,
+    design: &'t Design,
+    own: &'t mut [Lanes<f32>],
+    /// The matrix from the first of sixteen columns on.
+    matrix: &'t mut [f32],
+    stride: usize,
+}
+
+impl<R: Rule> Met for Directed<'_, R> {
+    #[inline(always)]
+    fn met(&mut self, resample: usize, size: usize, sum: Lanes<f32>) {
+        let row = resample * self.design.sizes.len() + size;
+        #[expect(clippy::cast_precision_loss, reason = "a count of rows")]
+        let one_over = 1.0 / self.design.sizes[size] as f32;
+        let direction = self.rule.direction(sum, one_over, &self.state);
+        self.own[row] = self.own[row].add(direction.mul(sum));
+        *self.matrix[row * self.stride..].first_chunk_mut().expect("sixteen columns") = direction.0;
     }
-    lanes.total() + last.iter().zip(last_other).map(|(a, b)| f64::from(a * b)).sum::<f64>()
 }
 
 /// The work on one tile, to be compiled for several instruction sets.
@@ -249,8 +231,15 @@ impl Kernel for Pass<'_, '_> {
     #[inline(always)]
     fn run<A: Arithmetic>(self) {
         let Self { tile, columns, first, sums, tensor } = self;
-        tile.directions(columns.div_ceil(LANES), first, columns);
-        tile.moments(first, columns, tensor);
+        match tile.task.optimizer {
+            Optimizer::Sgd { momentum } => tile.blocks(Sgd(momentum), first, columns),
+            Optimizer::Sign => tile.blocks(Sign, first, columns),
+            Optimizer::Adam { beta1, beta2, corrections, eps } => {
+                tile.blocks(Adam([beta1, beta2], corrections, eps), first, columns);
+            }
+        }
+        tile.theory(first, columns, tensor);
+        tile.pad(columns);
         if tile.task.optimizer == Optimizer::Sign && tile.task.design.resamples() > 1 {
             tile.signs(columns, tensor);
         }

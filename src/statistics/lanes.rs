@@ -199,4 +199,11 @@ impl<R: Real> Half<R> {
     pub fn mul(self, other: Self) -> Self {
         self.with(other, R::mul)
     }
+
+    /// The sum over lanes, in double precision, as a tree.
+    #[inline(always)]
+    pub fn total(self) -> f64 {
+        let four: [f64; 4] = std::array::from_fn(|lane| self.0[lane].wide() + self.0[lane + 4].wide());
+        (four[0] + four[2]) + (four[1] + four[3])
+    }
 }

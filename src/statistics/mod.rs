@@ -21,7 +21,7 @@ mod unit;
 
 pub(crate) use format::Format;
 pub(crate) use formats::{Bf16, F8E4M3, F8E5M2, F16, F32, F64};
-pub(crate) use lanes::{LANES, Lanes, Real};
+pub(crate) use lanes::{HALF_LANES, Half, LANES, Lanes, Real};
 pub use moments::Moments;
 pub use noise_scale::{
     Estimate, Interval, Inverse, Pair, Part, Resolvable, Standardised, estimate, resolvable, two_batch_sizes,
