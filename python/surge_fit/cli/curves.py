@@ -30,7 +30,7 @@ def _curve_file(path: Path | None) -> Path | None:
     epilog=examples(
         "surge-fit curve grads.safetensors --optimizer sign --curvature hessian.safetensors",
         "surge-fit curve grads.safetensors --optimizer adam --state adam.safetensors --plot curve.png",
-        "surge-fit curve grads.safetensors -o curve.json && surge-fit fit sweep.csv --curve curve.json",
+        "surge-fit curve grads.safetensors -o curve.json",
     )
 )
 def curve(
