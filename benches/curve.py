@@ -2,7 +2,7 @@
 
 256 × 2,000,000 float32, 64 resamples × 9 batch sizes: running sums, signs, their products with the mean
 gradient of the other rows and, for the Fisher, with every gradient. NumPy works through blocks of columns
-that fit into the cache; its products go through BLAS. The curve includes what NumPy is spared: statistics of
+that fit into the cache and sums rows between two batch sizes at once; its products go through BLAS. The curve includes what NumPy is spared: statistics of
 the dump, the theory, products with groups of rows, intervals. Peak memory is that of the process after the
 curve, where the mapped pages of the dump count as well.
 
@@ -25,14 +25,14 @@ BLOCK = 2048
 
 def by_numpy(matrix: np.ndarray, permutations: np.ndarray) -> np.ndarray:
     """Sum VᵀG and VᵀFV over blocks of columns."""
-    last = np.array(SIZES) - 1
+    ends = list(zip((0, *SIZES), SIZES, strict=False))
     own = np.zeros((RESAMPLES, len(SIZES)))
     products = np.zeros((RESAMPLES * len(SIZES), ROWS), dtype=np.float32)
-    for start in range(0, matrix.shape[1], BLOCK):
-        block = np.ascontiguousarray(matrix[:, start : start + BLOCK])
+    for column in range(0, matrix.shape[1], BLOCK):
+        block = np.ascontiguousarray(matrix[:, column : column + BLOCK])
         directions = np.empty((RESAMPLES, len(SIZES), block.shape[1]), dtype=np.float32)
         for resample, run in enumerate(permutations):
-            sums = np.cumsum(block[run], axis=0)[last]
+            sums = np.cumsum([block[run[start:end]].sum(axis=0) for start, end in ends], axis=0)
             directions[resample] = np.sign(sums)
             own[resample] += np.einsum("sp,sp->s", directions[resample], sums)
         products += directions.reshape(-1, block.shape[1]) @ block.T
