@@ -2,9 +2,9 @@
 
 256 × 2,000,000 float32, 64 resamples × 9 batch sizes: running sums, signs, their products with the mean
 gradient of the other rows and, for the Fisher, with every gradient. NumPy works through blocks of columns
-that fit into the cache and sums rows between two batch sizes at once; its products go through BLAS. The curve includes what NumPy is spared: statistics of
-the dump, the theory, products with groups of rows, intervals. Peak memory is that of the process after the
-curve, where the mapped pages of the dump count as well.
+that fit into the cache and sums the rows between two batch sizes at once; its products go through BLAS.
+The curve includes what NumPy is spared: statistics of the dump, the theory, products with groups of rows,
+intervals. Peak memory is that of the process after the curve, the mapped pages of the dump included.
 
     python benches/curve.py                 # --columns for less
 """
