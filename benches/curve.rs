@@ -4,6 +4,10 @@
 //! Limits: running sums need one addition per resample, row and column, so `adds` measures additions of sixteen lanes
 //! in registers; products need the GEMM crate, so `gemm` multiplies matrices of the shapes of one tile with it, over and
 //! over. Both use as many threads as the pass. Medians of repetitions.
+//!
+//! The share of the adds counts those of the running sums alone, over the time of the whole pass: reading the rows,
+//! directions, their products with groups of rows and with each other, moments and the theory are in the time but not
+//! in the count. Rows that are summed in a random order come from the cache, three loads for two vectors.
 
 #![expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "counts; random numbers")]
 

@@ -98,7 +98,7 @@ def fit(
     law: str | Law = "broken_power",
     priors: Mapping[str, Prior] | None = None,
     gradients: GradientStatistics | Path | None = None,
-    curve: LearningRateCurve | None = None,
+    curve: LearningRateCurve | Path | None = None,
     covariates: Sequence[str] = (),
     engine: Literal["auto", "native", "pymc"] = "auto",
     random_seed: int = 0,
@@ -130,9 +130,9 @@ def fit(
     gradients : GradientStatistics or path-like, optional
         Gradient noise measured on a dump, or a file that ``surge-fit gradients … -o`` saved: its noise scale
         becomes a weak prior of ``log_noise_scale`` (`surge_fit.prior_scales.prior_from_gradients`).
-    curve : LearningRateCurve, optional
-        From `surge_fit.learning_rate_curve`: where it bends becomes a weak prior of ``log_noise_scale``
-        (`surge_fit.prior_scales.prior_from_curve`).
+    curve : LearningRateCurve or path-like, optional
+        From `surge_fit.learning_rate_curve`, or a file that ``surge-fit curve … -o`` saved: where it bends
+        becomes a weak prior of ``log_noise_scale`` (`surge_fit.prior_scales.prior_from_curve`).
     covariates : sequence of str
         Group columns with a positive number in every group, such as the parameters of the model and the
         tokens of the run: learning rates, noise scales, steps and curvatures may follow them, log-linearly.
@@ -162,8 +162,7 @@ def fit(
     if gradients is not None:
         priors = _with_noise_scale(priors, _from_gradients(gradients, sweep), "gradients", get_law(law))
     if curve is not None:
-        prior = prior_from_curve(curve, sweep.batch_unit)
-        priors = _with_noise_scale(priors, prior, "a curve", get_law(law))
+        priors = _with_noise_scale(priors, _from_curve(curve, sweep), "a curve", get_law(law))
     (posterior,) = fit_many(
         [sweep],
         law=law,
@@ -339,6 +338,13 @@ def _from_gradients(gradients: GradientStatistics | Path, sweep: Sweep) -> Prior
             )
         (gradients,) = held
     return prior_from_gradients(gradients, sweep.batch_unit)
+
+
+def _from_curve(curve: LearningRateCurve | Path, sweep: Sweep) -> Prior:
+    from surge_fit.curve import LearningRateCurve, load_curve
+
+    held = curve if isinstance(curve, LearningRateCurve) else load_curve(curve)
+    return prior_from_curve(held, sweep.batch_unit)
 
 
 def _sample(tasks: Sequence[_Task], effort: _Effort, stage: str, report: Progress) -> None:

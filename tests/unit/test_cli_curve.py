@@ -10,7 +10,10 @@ import time
 import numpy as np
 import pytest
 from dumps import gaussian, write_safetensors
+from faces_fixture import runs
 from surge_fit.cli import app
+from surge_fit.curve import load_curve
+from surge_fit.prior_scales import prior_from_curve
 from typer.testing import CliRunner
 
 SHAPES = {"layers.0.w": (20, 10), "layers.1.w": (10, 5)}
@@ -59,6 +62,38 @@ def test_a_table_and_a_verdict_go_to_stdout_and_the_progress_to_stderr(dump, hes
     assert figure.read_bytes().startswith(b"\x89PNG")
 
 
+def test_a_saved_curve_is_the_prior_of_a_fit(tmp_path):
+    """B_noise of SGD with H = I is tr Σ/|G|² = 1/0.3² = 11, where the curve bends."""
+    random = np.random.default_rng(0)
+    gradients = (0.3 + random.standard_normal((400, 30))).astype(np.float32)
+    path = write_safetensors(tmp_path / "grads.safetensors", {"w": gradients})
+    saved = tmp_path / "curve.json"
+    eye = write_safetensors(tmp_path / "h.safetensors", {"hessian": np.eye(30, dtype=np.float32)})
+    result = run("curve", path, "--optimizer", "sgd", "--curvature", eye, "-o", saved)
+    assert result.exit_code == 0, result.stderr
+    assert f"Saved {saved}." in result.stderr
+    expected = prior_from_curve(load_curve(saved), "examples")
+    sweep = tmp_path / "sweep.csv"
+    runs().to_frame().write_csv(sweep)
+    result = run("fit", sweep, "--batch-unit", "examples", "--curve", saved, "--priors", "--json")
+    assert result.exit_code == 0, result.stderr
+    prior = json.loads(result.stdout)["priors"]["log_noise_scale"]
+    assert prior == str(expected)
+
+
+def test_a_curve_that_cannot_serve_a_fit_ends_in_one_line(tmp_path):
+    (tmp_path / "curve.json").write_text("{}")
+    sweep = tmp_path / "sweep.csv"
+    runs().to_frame().write_csv(sweep)
+    for command in (["fit", sweep], ["recommend", sweep, "-b", "64"]):
+        result = run(*command, "--batch-unit", "examples", "--curve", tmp_path / "curve.json")
+        assert result.exit_code == 1
+        assert "must hold a learning-rate curve in format 1" in result.stderr
+    result = run("recommend", "posterior.nc", "-b", "64", "--curve", tmp_path / "curve.json")
+    assert result.exit_code == 2
+    assert "--curve is for fitting a table of runs" in " ".join(result.stderr.split())
+
+
 def test_without_curvature_the_scale_is_unknown(dump):
     held = json.loads(run("curve", dump, "--optimizer", "sgd", "--json").stdout)
     assert {point["resampled"]["scale_known"] for point in held["curve"]} == {False}
@@ -88,6 +123,7 @@ def test_what_cannot_serve_ends_in_one_line_and_exit_code_1(arguments, message, 
         (["--batch-size", "0"], "must be a positive number"),
         (["--resamples", "1"], "greater than or equal to 2"),
         (["--plot", "curve.txt"], "must end in .png"),
+        (["-o", "curve.txt"], "The curve must end in .json"),
     ],
 )
 def test_wrong_usage_ends_with_2_before_anything_is_read(arguments, message, dump):

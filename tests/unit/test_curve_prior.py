@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import surge_fit as sf
 from faces_fixture import runs
+from surge_fit.curve import save_curve
 from surge_fit.curve.bend import find_bend
 from surge_fit.curve.value import CurvePoint, ResampledPoint, TheoryPoint
 from surge_fit.prior_scales import prior_from_curve
@@ -55,6 +56,15 @@ def test_the_prior_lies_at_the_bend_and_is_never_narrow(curve):
     found = prior_from_curve(curve, "examples")
     assert found.mean == pytest.approx(math.log(11.1), abs=0.6)
     assert found.sd == math.hypot(1.0, curve.bend[1])
+
+
+def test_a_saved_curve_serves_as_the_curve_itself(curve, tmp_path):
+    path = tmp_path / "curve.json"
+    save_curve(curve, path)
+    sweep = runs()
+    sweeps = [sf.fit(sweep, curve=given, random_seed=1) for given in (curve, path)]
+    assert sweeps[0].priors["log_noise_scale"] == prior_from_curve(curve, "examples")
+    assert sweeps[1].priors == sweeps[0].priors
 
 
 def test_curves_that_cannot_serve_are_refused_before_anything_is_sampled(curve):

@@ -19,13 +19,18 @@ from surge_fit.cli.gradients import (
     VoidOption,
     microbatch_sizes,
 )
-from surge_fit.cli.options import JsonOption, batch_sizes, plot_file
+from surge_fit.cli.options import JsonOption, batch_sizes, plot_file, suffixed
+
+
+def _curve_file(path: Path | None) -> Path | None:
+    return suffixed(path, (".json",), "The curve")
 
 
 @app.command(
     epilog=examples(
         "surge-fit curve grads.safetensors --optimizer sign --curvature hessian.safetensors",
         "surge-fit curve grads.safetensors --optimizer adam --state adam.safetensors --plot curve.png",
+        "surge-fit curve grads.safetensors -o curve.json",
     )
 )
 def curve(
@@ -72,6 +77,16 @@ def curve(
     clipped: ClippedOption = None,
     absent: AbsentOption = None,
     void_dtype: VoidOption = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            callback=_curve_file,
+            metavar="FILE.json",
+            help="Save the curve, for `surge-fit fit --curve`.",
+        ),
+    ] = None,
     plot: Annotated[
         Path | None,
         typer.Option(callback=plot_file, metavar="FILE", help="Save the figure as .png, .svg or .pdf."),
@@ -85,7 +100,7 @@ def curve(
     the two agree.
     """
     sizes = batch_sizes(batch_size) if batch_size else None
-    from surge_fit.curve import learning_rate_curve
+    from surge_fit.curve import learning_rate_curve, save_curve
     from surge_fit.dump import open_dump
     from surge_fit.report.curve import curve_to_json, curve_to_text
     from surge_fit.report.progress import byte_progress
@@ -114,6 +129,9 @@ def curve(
             progress=progress,
         )
     show(curve_to_json(found)) if as_json else tell(curve_to_text(found, **terminal()))
+    if output is not None:
+        save_curve(found, output)
+        typer.echo(f"Saved {output}.", err=True)
     if plot is not None:
         from surge_fit.plots import save_learning_rate_curve
 

@@ -212,6 +212,14 @@ GradientsOption = Annotated[
         help="Gradient noise that `surge-fit gradients -o` saved: a weak prior of the noise scale.",
     ),
 ]
+CurveOption = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE.json",
+        help="Learning-rate curve that `surge-fit curve -o` saved: where it bends is a weak prior of the "
+        "noise scale.",
+    ),
+]
 SeedOption = Annotated[
     int | None, typer.Option(min=0, max=2**32 - 1, help="Seed of the sampler. [default: 0]")
 ]

@@ -36,6 +36,7 @@ def fit_or_load(
     seed: int | None,
     engine: EngineName | None = None,
     gradients: Path | None = None,
+    curve: Path | None = None,
 ) -> Posterior:
     """Fit a table with learning rates as the options say, or read a saved posterior, which takes but `at`."""
     if path.suffix == ".nc":
@@ -51,6 +52,7 @@ def fit_or_load(
             "--seed": seed,
             "--engine": engine,
             "--gradients": gradients,
+            "--curve": curve,
         }
         _refuse_with_posterior(given)
         from surge_fit.posterior import load_posterior
@@ -66,7 +68,8 @@ def fit_or_load(
     from surge_fit.observations import require_learning_rates
 
     require_learning_rates(held)
-    return one_group(fit_and_save(held, law, seed, output, names_of(covariates), engine, gradients), at)
+    fitted = fit_and_save(held, law, seed, output, names_of(covariates), engine, gradients, curve)
+    return one_group(fitted, at)
 
 
 def require_one_way(sweep: Sweep, group: str | None, covariates: str | None, at: str | None) -> None:
@@ -97,6 +100,7 @@ def fit_and_save(
     covariates: Sequence[str] = (),
     engine: EngineName | None = None,
     gradients: Path | None = None,
+    curve: Path | None = None,
 ) -> Posterior:
     """Fit with progress on stderr and save; a fit that cannot be trusted is returned all the same."""
     from surge_fit.fitting import fit as fit_sweep
@@ -108,6 +112,7 @@ def fit_and_save(
                 sweep,
                 law=law or "broken_power",
                 gradients=gradients,
+                curve=curve,
                 covariates=covariates,
                 engine=engine or "auto",
                 random_seed=seed or 0,

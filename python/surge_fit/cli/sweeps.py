@@ -13,6 +13,7 @@ from surge_fit.cli.options import (
     BatchUnitOption,
     ColumnOption,
     CovariatesOption,
+    CurveOption,
     EngineOption,
     GradientsOption,
     GroupByOption,
@@ -75,6 +76,7 @@ def recommend(
     covariates: CovariatesOption = None,
     at: AtOption = None,
     gradients: GradientsOption = None,
+    curve: CurveOption = None,
     seed: SeedOption = None,
     engine: EngineOption = None,
     as_json: JsonOption = False,
@@ -101,6 +103,7 @@ def recommend(
         seed=seed,
         engine=engine,
         gradients=gradients,
+        curve=curve,
     )
     from surge_fit.recommendation import recommend as recommend_from
     from surge_fit.report import compose, to_json, to_text
@@ -135,6 +138,7 @@ def fit(
     covariates: CovariatesOption = None,
     at: AtOption = None,
     gradients: GradientsOption = None,
+    curve: CurveOption = None,
     seed: SeedOption = None,
     engine: EngineOption = None,
     plot: Annotated[
@@ -163,7 +167,7 @@ def fit(
     require_one_way(held, group, covariates, at)
     if plot is not None and at is None and covariates is None and len(held.groups) > 1:
         raise typer.BadParameter("The figure of several groups is drawn over a covariate: give --covariates.")
-    fitted = fit_and_save(held, law, seed, output, names_of(covariates), engine, gradients)
+    fitted = fit_and_save(held, law, seed, output, names_of(covariates), engine, gradients, curve)
     posterior = one_group(fitted, at)
     if posterior.is_pooled:
         _tell_population(posterior, priors, as_json)

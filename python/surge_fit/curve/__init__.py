@@ -8,6 +8,7 @@
 from surge_fit.curve.curvature import Curvature, CurvatureLike, read_curvature
 from surge_fit.curve.measuring import learning_rate_curve
 from surge_fit.curve.state import Optimizer, UpdateRule, update_rule
+from surge_fit.curve.storage import load_curve, save_curve
 from surge_fit.curve.value import (
     CurvePoint,
     LearningRateCurve,
@@ -31,6 +32,8 @@ __all__ = [
     "UpdateRule",
     "Verdict",
     "learning_rate_curve",
+    "load_curve",
     "read_curvature",
+    "save_curve",
     "update_rule",
 ]
