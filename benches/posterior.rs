@@ -2,20 +2,20 @@
 //!
 //! The limit, for 24 losses in 6 cells under the broken power law (25 free numbers).
 //!
-//! Per run, in vectors: a loss takes one exponential, three logarithms and ten divisions (seven of its own, one in each
-//! logarithm), an outcome at the wall one exponential, one logarithm and two divisions. With 25 operations for an
-//! exponential or a logarithm, 80 more for the valley, its partial derivatives and Student's t, and 12 more for the
-//! outcome, a run takes 242 operations and 12 divisions. 24 runs are six vectors of four (AVX2): 1,450 operations, 730
-//! cycles at two a cycle; 72 vector divisions, 470 cycles at 6.5, on a unit of their own.
+//! Per run, in vectors: a loss takes one exponential, two logarithms and five divisions (one in each logarithm), an
+//! outcome at the wall one exponential, one logarithm and two divisions. With 25 operations for an exponential or a
+//! logarithm, 80 more for the valley, its partial derivatives and Student's t, and 12 more for the outcome, a run takes
+//! 217 operations and 7 divisions. 24 runs are six vectors of four (AVX2): 1,300 operations, 650 cycles at two a cycle;
+//! 42 vector divisions, 270 cycles at 6.5, on a unit of their own, behind the rest.
 //!
-//! Once per variable, cell and run, one number at a time: 36 exponentials (7 positive variables, 6 curvatures, 2 for the
-//! valley, and 3 for the law at each of 6 cells and the reference), 7 logarithms (of the law), 6 `ln_1p` (priors of the
-//! floors), about 115 divisions (43 of priors, 21 of the law, two per run by the wall's width). At 15 cycles for an
-//! exponential or a logarithm and 20 for an `ln_1p` that is 770 cycles; at 4.5 for a division, 520 in the divider.
+//! Also in vectors: the 25 entries with their priors, seven exponentials and two logarithms (300 operations), and the
+//! law at six cells and the reference, two of each (150 operations): 225 cycles. One number at a time: six curvatures
+//! and two exponentials of the valley, 120 cycles.
 //!
-//! In all 1,500 cycles of arithmetic, behind which the divider's 990 can hide: 0.45 µs at 3.4 GHz. Gathering and
-//! scattering the columns of the runs, and the latency of chains that six vectors cannot fill, come on top. With 12 losses
-//! in 3 cells the limit is 0.25 µs. Of 10 groups with 12 losses each, the runs alone take 3,600 cycles: no less than 1 µs.
+//! In all 1,000 cycles of arithmetic: 0.3 µs at 3.4 GHz, a fifth of the 1.5 µs that are measured. The rest is to bring
+//! the columns of the runs together and their derivatives back, in loops of four and six numbers, and the latency of
+//! chains that six vectors cannot fill. Of 10 groups with 12 losses each, the runs alone take 3,200 cycles: no less
+//! than 1 µs.
 
 use std::hint::black_box;
 
