@@ -14,7 +14,7 @@ import numpy as np
 
 from surge_fit.curve.value import LearningRateCurve
 from surge_fit.errors import InputError
-from surge_fit.typing import Path
+from surge_fit.typing import FloatArray, Path
 from surge_fit.writing import replacing
 
 FORMAT = 1
@@ -106,7 +106,7 @@ def _restored(kind: Any, value: Any, place: str) -> Any:
         return kind(**held)  # type: ignore[operator]
     if origin is tuple:
         return tuple(_items(arguments, value, place))
-    if origin is np.ndarray:
+    if kind == FloatArray:  # its origin differs between versions of NumPy
         return np.array(list(_items((float, ...), value, place)), dtype=np.float64)
     return _scalar(kind, origin, arguments, value, place)
 
