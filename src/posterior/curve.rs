@@ -51,9 +51,7 @@ impl Curve {
     ) -> Self {
         let cells = &observed.cells;
         let count = cells.group.len();
-        let group = |number: usize| {
-            let start = |number| cells.group.partition_point(|&other| other < number);
-            let of_group = start(number)..start(number + 1);
+        let group = |of_group: Range<usize>| {
             let there = cells.log_batch_size[of_group.clone()].iter().copied();
             let log_batch_size: Vec<f64> = std::iter::once(cells.log_reference).chain(there).collect();
             let columns = log_batch_size.len();
@@ -67,7 +65,7 @@ impl Curve {
             optimum,
             whitening: observed.blocks(&cells.whitening),
             log_determinant: cells.log_determinant,
-            groups: (0..observed.groups()).map(group).collect(),
+            groups: observed.of_groups().into_iter().map(group).collect(),
             innovation: vec![0.0; count],
             away: vec![0.0; count],
             by_away: vec![0.0; count],

@@ -27,8 +27,7 @@ impl Runs {
 
     /// The runs of every cell, where [`Runs::sort`] has been called.
     pub(super) fn of_cells(&self, cells: usize) -> Vec<Range<usize>> {
-        let start = |cell: usize| self.cell.partition_point(|&other| other < cell);
-        (0..cells).map(|cell| start(cell)..start(cell + 1)).collect()
+        stretches(&self.cell, cells)
     }
 
     /// Put the runs of a cell next to each other.
@@ -152,21 +151,23 @@ impl Observed {
         }
     }
 
+    /// The cells of every group.
+    pub(super) fn of_groups(&self) -> Vec<Range<usize>> {
+        stretches(&self.cells.group, self.groups())
+    }
+
     fn first_of_group(&self) -> Vec<usize> {
-        let mut first = 0;
-        let cells = self.cells.group.iter().enumerate();
-        cells
-            .map(|(cell, &group)| {
-                if group != self.cells.group[first] {
-                    first = cell;
-                }
-                first
-            })
-            .collect()
+        self.of_groups().into_iter().flat_map(|cells| std::iter::repeat_n(cells.start, cells.len())).collect()
     }
 
     pub(super) fn blocks(&self, rows: &[f64]) -> Blocks {
         let width = rows.len() / self.cells.log_batch_size.len();
         Blocks { first: self.first_of_group(), width, rows: rows.to_vec() }
     }
+}
+
+/// Where each of the numbers from 0 on stands among sorted ones.
+fn stretches(sorted: &[usize], count: usize) -> Vec<Range<usize>> {
+    let start = |number: usize| sorted.partition_point(|&other| other < number);
+    (0..count).map(|number| start(number)..start(number + 1)).collect()
 }

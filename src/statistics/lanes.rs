@@ -134,9 +134,8 @@ impl<R: Real> Lanes<R> {
     /// The sum over lanes, in double precision, as a tree.
     #[inline(always)]
     pub fn total(self) -> f64 {
-        let eight: [f64; 8] = std::array::from_fn(|lane| self.0[lane].wide() + self.0[lane + 8].wide());
-        let four: [f64; 4] = std::array::from_fn(|lane| eight[lane] + eight[lane + 4]);
-        (four[0] + four[2]) + (four[1] + four[3])
+        let half = std::array::from_fn(|lane| self.0[lane].wide() + self.0[lane + HALF_LANES].wide());
+        Half(half).total()
     }
 }
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
@@ -14,8 +13,9 @@ import numpy as np
 
 from surge_fit.curve.value import LearningRateCurve
 from surge_fit.errors import InputError
+from surge_fit.importers.json_text import read_json
 from surge_fit.typing import FloatArray, Path
-from surge_fit.writing import replacing
+from surge_fit.writing import write_json
 
 FORMAT = 1
 _KEY = "surge_fit_curve"
@@ -33,8 +33,7 @@ def save_curve(curve: LearningRateCurve, path: Path) -> None:
         `load_curve` reads it.
     """
     record = {_KEY: FORMAT, "curve": _told(curve)}
-    with replacing(_Path(path)) as draft:
-        draft.write_text(json.dumps(record, allow_nan=False, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_json(_Path(path), record)
 
 
 def load_curve(path: Path) -> LearningRateCurve:
@@ -55,12 +54,7 @@ def load_curve(path: Path) -> LearningRateCurve:
         If the file is missing or is not one; names the place in it.
     """
     where = _Path(path)
-    try:
-        held = json.loads(where.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"A curve must be a file; '{where}' cannot be read: {error.strerror}.") from error
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"'{where}' must be JSON; it is not: {error}. {_SAVE}") from error
+    held = read_json(where, "A curve", _SAVE)
     if not isinstance(held, dict) or held.get(_KEY) != FORMAT:
         found = held.get(_KEY, "none") if isinstance(held, dict) else "none"
         raise InputError(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path as _Path
@@ -13,10 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from surge_fit.errors import InputError
+from surge_fit.importers.json_text import read_json
 from surge_fit.statistics.summary import summarize
 from surge_fit.statistics.value import GradientStatistics, TensorSums
 from surge_fit.typing import Path
-from surge_fit.writing import replacing
+from surge_fit.writing import write_json
 
 FORMAT = 1
 _FACTS = (
@@ -93,9 +93,7 @@ def save_statistics(statistics: Sequence[GradientStatistics], path: Path, **told
     **told
         Further keys, for whoever reads the file without surge_fit.
     """
-    with replacing(_Path(path)) as draft:
-        text = json.dumps({**told, "records": [to_record(held) for held in statistics]}, allow_nan=False)
-        draft.write_text(text + "\n", encoding="utf-8")
+    write_json(_Path(path), {**told, "records": [to_record(held) for held in statistics]})
 
 
 def load_statistics(path: Path) -> tuple[GradientStatistics, ...]:
@@ -116,12 +114,7 @@ def load_statistics(path: Path) -> tuple[GradientStatistics, ...]:
         If the file is missing or is not one.
     """
     where = _Path(path)
-    try:
-        held = json.loads(where.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"Statistics must be a file; '{where}' cannot be read: {error.strerror}.") from error
-    except ValueError as error:
-        raise InputError(f"'{where}' must be JSON; it is not: {error}.") from error
+    held = read_json(where, "Statistics")
     records = held.get("records") if isinstance(held, dict) else None
     if not isinstance(records, list):
         raise InputError(

@@ -1,0 +1,40 @@
+"""JSON files, read or refused in words."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path as _Path
+from typing import Any
+
+from surge_fit.errors import InputError
+from surge_fit.typing import Path
+
+
+def read_json(path: Path, what: str, hint: str = "") -> Any:
+    """Read what a JSON file holds.
+
+    Parameters
+    ----------
+    path : path-like
+    what : str
+        What the file should hold, to begin a sentence with.
+    hint : str
+        How such a file is made, to end one with.
+
+    Returns
+    -------
+    object
+        Of JSON types.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read or is not JSON.
+    """
+    where = _Path(path)
+    try:
+        return json.loads(where.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"{what} must be a file; '{where}' cannot be read: {error.strerror}.") from error
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"'{where}' must be JSON; it is not: {error}. {hint}".rstrip()) from error
