@@ -143,8 +143,8 @@ def gradient(arguments: argparse.Namespace) -> Iterator[tuple[str, list[Row]]]:
         free, _ = native.sample([model], [0], chains=2, tune=200, draws=2000, target_accept=0.9)[0]
         positions = np.concatenate(
             [
-                np.log(free[name]).reshape(4000, -1) if positive else free[name].reshape(4000, -1)
-                for name, _, _, positive in model.variables()
+                (np.log(free[name]) if scale == "log" else free[name]).reshape(4000, -1)
+                for name, _, _, scale in model.variables()
             ],
             axis=1,
         )

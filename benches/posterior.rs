@@ -115,7 +115,7 @@ fn centre(model: &Model) -> Vec<f64> {
         let value = match (variable.prior, variable.name.as_str()) {
             (Some(Prior::Normal { mean, .. }), _) => mean,
             (Some(Prior::LogNormal { log_median, .. }), _) => log_median,
-            (Some(Prior::HalfNormal { sd }), _) => sd.ln(),
+            (Some(Prior::HalfNormal { sd }), _) => sd,
             (Some(Prior::StudentT { location, .. }), _) => location,
             (None, "log_curvature") => -3.0,
             (None, _) => -6.0,

@@ -296,8 +296,12 @@ class PosteriorModel:
     def __new__(
         cls, law: str, observed: dict[str, Any], priors: Sequence[tuple[str, str, Sequence[float]]]
     ) -> Self: ...
-    def variables(self) -> list[tuple[str, int, int | None, bool]]:
-        """Name, first entry, number of entries (None: a scalar), whether it is sampled as its logarithm."""
+    def variables(self) -> list[tuple[str, int, int | None, str]]:
+        """Name, first entry, number of entries (None: a scalar), and what is sampled.
+
+        That is the variable itself (``plain``), its logarithm (``log``) or a number whose magnitude it is
+        (``signed``).
+        """
 
     def log_density(self, positions: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Log density, all constants included, and its gradient, at each row of `positions`."""
@@ -305,6 +309,7 @@ class PosteriorModel:
 def sample_posteriors(
     models: Sequence[PosteriorModel],
     seeds: Sequence[int],
+    geometries: Sequence[dict[str, NDArray[Any]] | None],
     *,
     chains: int,
     tune: int,
@@ -315,8 +320,9 @@ def sample_posteriors(
 ) -> list[dict[str, NDArray[Any]]]:
     """Sample every model with NUTS.
 
-    Of each, unconstrained ``draws`` of shape (chain, draw, entry), and the sampler's statistics of shape
-    (chain, draw).
+    In the variables of the model, or in the coordinates of a `surge_fit.geometry.Geometry`, as a dict with
+    its arrays. Of each, unconstrained ``draws`` of shape (chain, draw, entry), and the sampler's
+    statistics of shape (chain, draw).
     """
 
 def scan_directions(

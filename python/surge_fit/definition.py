@@ -48,6 +48,16 @@ from surge_fit.pooling import CENTRED, JOINT, at_cells, expected_in_groups, in_g
 from surge_fit.priors import Normal, Prior, Priors, StudentT
 from surge_fit.typing import Namespace
 
+SCALES = (
+    "discrepancy_scale",
+    "optimum_noise",
+    "loss_noise",
+    "shape_error",
+    "steps_discrepancy_scale",
+    "steps_noise",
+)
+"""Variables that are the width of others: what is known ever better as they become smaller."""
+
 
 class Interpreter(Protocol):
     """What the definition is run by; its values are arrays of `xp`."""

@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
+from pymc.distributions.transforms import Transform
 
 from surge_fit import discrepancy, surface
 from surge_fit.definition import coordinates, interpret
@@ -72,6 +73,28 @@ def assemble(observations: Observations, law: Law, priors: Priors) -> pm.Model:
     return model
 
 
+class _Signed(Transform):  # type: ignore[misc]  # PyMC has no types
+    """Sample a number whose magnitude the variable is; either sign has half of the probability.
+
+    The density of such a variable does not fall towards zero: its logarithm would have a long tail there, in
+    which nothing changes any more and chains get lost.
+    """
+
+    name = "signed"
+
+    def forward(self, value: Tensor, *inputs: Tensor) -> Tensor:
+        return value
+
+    def backward(self, value: Tensor, *inputs: Tensor) -> Tensor:
+        return pt.abs(value)
+
+    def log_jac_det(self, value: Tensor, *inputs: Tensor) -> Tensor:
+        return pt.full_like(value, -np.log(2.0))
+
+
+_SIGNED = _Signed()
+
+
 class _InPyMC:
     """The interpreter that adds to the model in whose context it runs."""
 
@@ -96,7 +119,7 @@ class _InPyMC:
             case LogNormal(_, log_sd):
                 return pm.LogNormal(name, location, np.float64(log_sd), dims=dim)
             case HalfNormal(sd):
-                return pm.HalfNormal(name, np.float64(sd), dims=dim)
+                return pm.HalfNormal(name, np.float64(sd), default_transform=_SIGNED, dims=dim)
         raise InputError(f"The prior of {name!r} must be of a family that the model knows; found {prior}.")
 
     def standard_normal(self, name: str, dim: str) -> Tensor:

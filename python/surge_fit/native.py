@@ -8,16 +8,31 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import astuple
+from dataclasses import asdict, astuple
 from typing import Any
 
 import numpy as np
 
 from surge_fit import _core, discrepancy
+from surge_fit.definition import SCALES
+from surge_fit.geometry import Geometry, learn
 from surge_fit.law import LAWS, Law
 from surge_fit.observations import Observations, Runs
 from surge_fit.priors import Priors
 from surge_fit.typing import FloatArray
+
+_FROM_SCALE: dict[str, Callable[[FloatArray], FloatArray]] = {
+    "plain": np.asarray,
+    "log": np.exp,
+    "signed": np.abs,
+}
+"""From what is sampled to the variable."""
+
+_LARGE = 100
+"""Models with more variable entries are walked as they are: a map of them costs more than it saves."""
+
+_PILOT_ACCEPT = 0.9
+"""Acceptance that the pilot aims at, whose draws show the geometry and are not kept."""
 
 
 def can_sample(law: Law) -> bool:
@@ -85,6 +100,9 @@ def sample(
 ) -> list[tuple[dict[str, FloatArray], dict[str, np.ndarray]]]:
     """Sample every model with NUTS, all chains in parallel.
 
+    Of the tuning, a half tunes a pilot and a quarter draws it: from that the geometry of the posterior is
+    learnt (`surge_fit.geometry`), in which the chains go on.
+
     Parameters
     ----------
     models : sequence of PosteriorModel
@@ -109,17 +127,53 @@ def sample(
     KeyboardInterrupt
         Within 50 ms of Ctrl-C.
     """
-    found = _core.sample_posteriors(
-        list(models),
-        list(seeds),
-        chains=chains,
-        tune=tune,
-        draws=draws,
-        target_accept=target_accept,
-        threads=os.process_cpu_count() if hasattr(os, "process_cpu_count") else len(os.sched_getaffinity(0)),
-        progress=progress,
-    )
-    return [_named(model, result) for model, result in zip(models, found, strict=True)]
+    size = [sum(entries or 1 for _, _, entries, _ in model.variables()) for model in models]
+    small = [i for i in range(len(models)) if size[i] <= _LARGE]
+    large = [i for i in range(len(models)) if size[i] > _LARGE]
+    found: dict[int, dict[str, np.ndarray]] = {}
+    made_before = 0
+
+    def walk(
+        which: list[int], geometries: list[Geometry | None], tune: int, draws: int, accept: float
+    ) -> None:
+        nonlocal made_before
+        before = made_before
+        results = _core.sample_posteriors(
+            [models[i] for i in which],
+            [seeds[i] for i in which],
+            [None if geometry is None else _flat(geometry) for geometry in geometries],
+            chains=chains,
+            tune=tune,
+            draws=draws,
+            target_accept=accept,
+            threads=os.process_cpu_count()
+            if hasattr(os, "process_cpu_count")
+            else len(os.sched_getaffinity(0)),
+            progress=None if progress is None else lambda made: progress(before + made),
+        )
+        made_before += len(which) * chains * (tune + draws)
+        found.update(zip(which, results, strict=True))
+
+    pilot_tune, pilot_draws = tune // 2, tune // 4
+    walk(small, [None] * len(small), pilot_tune, pilot_draws, _PILOT_ACCEPT)
+    learnt: list[Geometry | None] = [_geometry(models[i], found[i]["draws"]) for i in small]
+    walk(small, learnt, tune - pilot_tune - pilot_draws, draws, target_accept)
+    walk(large, [None] * len(large), tune, draws, target_accept)
+    return [_named(model, found[i]) for i, model in enumerate(models)]
+
+
+def _flat(geometry: Geometry) -> dict[str, np.ndarray]:
+    return {name: np.ravel(values) for name, values in asdict(geometry).items()}
+
+
+def _geometry(model: _core.PosteriorModel, draws: FloatArray) -> Geometry:
+    kinds = {
+        first: scale
+        for name, first, entries, scale in model.variables()
+        if entries is None and (name in SCALES or name.endswith("_spread"))
+    }
+    scales = np.array([first for first, scale in kinds.items() if scale != "plain"], dtype=np.intp)
+    return learn(draws, scales, np.array([kinds[first] == "signed" for first in scales], dtype=bool))
 
 
 def _named(
@@ -127,7 +181,7 @@ def _named(
 ) -> tuple[dict[str, FloatArray], dict[str, np.ndarray]]:
     draws = result.pop("draws")
     free: dict[str, FloatArray] = {}
-    for name, start, entries, positive in model.variables():
+    for name, start, entries, scale in model.variables():
         values = draws[:, :, start] if entries is None else draws[:, :, start : start + entries]
-        free[name] = np.exp(values) if positive else values
+        free[name] = _FROM_SCALE[scale](values)
     return free, result

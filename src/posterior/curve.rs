@@ -105,7 +105,7 @@ impl Curve {
         }
         let optima = &mut state.adjoint[self.optimum..][..self.by_away.len()];
         optima.iter_mut().zip(&self.by_away).for_each(|(optimum, by)| *optimum += by);
-        -0.5 * squares - count * state.log_values[self.scale]
+        -0.5 * squares - count * state.values[self.scale].ln()
     }
 
     /// How far the optimum of every cell is from the law, and the law's derivatives there.

@@ -6,7 +6,7 @@ use super::layout::{Layout, Variable};
 use super::observed::Observed;
 use super::points::Points;
 use super::pooling::{Pooled, Population};
-use super::prior::Prior;
+use super::prior::{Prior, Scale};
 use super::steps::Steps;
 use super::valleys::{self, Valleys};
 use crate::error::Error;
@@ -46,8 +46,8 @@ pub struct Model {
 pub(super) struct State {
     /// On the constrained scale.
     pub values: Vec<f64>,
-    /// The unconstrained ones: logarithms of positive variables. A moved one is here less what it is moved by.
-    pub log_values: Vec<f64>,
+    /// The position, a moved variable less what it is moved by.
+    moved: Vec<f64>,
     /// Derivatives with respect to `values`.
     pub adjoint: Vec<f64>,
     /// Pooled parameters, shape (parameter, group).
@@ -114,7 +114,7 @@ impl Builder<'_> {
                 let standard = Prior::Normal { mean: 0.0, sd: 1.0 };
                 self.layout.push(format!("{sampled}_offset"), Some(self.groups), Some(standard))
             };
-            Some(Population { spread, group, centred, trend, additive: !prior.is_positive() })
+            Some(Population { spread, group, centred, trend, additive: prior.scale() == Scale::Plain })
         } else {
             None
         };
@@ -203,7 +203,7 @@ impl Model {
             + curve.as_ref().map_or(0.0, |curve| curve.constant(cells));
         let state = State {
             values: vec![0.0; layout.size],
-            log_values: vec![0.0; layout.size],
+            moved: vec![0.0; layout.size],
             adjoint: vec![0.0; layout.size],
             groups: vec![0.0; pooled.len() * groups],
             by_group: vec![0.0; pooled.len() * groups],
@@ -236,14 +236,14 @@ impl Model {
     pub fn log_density(&mut self, position: &[f64], gradient: &mut [f64]) -> f64 {
         assert_eq!((position.len(), gradient.len()), (self.layout.size, self.layout.size));
         let state = &mut self.state;
-        state.log_values.copy_from_slice(position);
+        state.moved.copy_from_slice(position);
         state.adjoint.fill(0.0);
         state.by_group.fill(0.0);
         // The prior of a moved variable is that of what is left of it.
         if let Some((slot, ratio)) = self.moved {
-            state.log_values[slot] -= position[ratio];
+            state.moved[slot] -= position[ratio];
         }
-        let mut total = self.constant + self.entries.open(&state.log_values, &mut state.values, gradient);
+        let mut total = self.constant + self.entries.open(&state.moved, &mut state.values, gradient);
         if let Some((slot, ratio)) = self.moved {
             state.values[slot] = position[slot];
             state.adjoint[ratio] -= gradient[slot];
@@ -252,8 +252,8 @@ impl Model {
         for (index, parameter) in self.pooled.iter().enumerate() {
             let out = &mut state.groups[index * groups..(index + 1) * groups];
             parameter.forward(&state.values, &cells.covariates, out);
-            let State { values, log_values, adjoint, .. } = state;
-            total += parameter.density(values, log_values, &cells.covariates, groups, adjoint);
+            let State { values, adjoint, .. } = state;
+            total += parameter.density(values, &cells.covariates, groups, adjoint);
         }
         if let Some(curve) = &mut self.curve {
             total += curve.add(state);

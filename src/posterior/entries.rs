@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::lanes::sum;
 use super::layout::Layout;
-use super::prior::Prior;
+use super::prior::{Prior, Scale};
 use crate::law::{Arithmetic, Kernel, dispatch, exp, log};
 
 /// The entries, one number each in every column, so that one loop without branches does them all.
@@ -12,9 +12,9 @@ use crate::law::{Arithmetic, Kernel, dispatch, exp, log};
 pub(super) struct Entries {
     /// 1 where the entry is the logarithm of its variable, else 0.
     positive: Vec<f64>,
-    /// 1 where the prior is a half-normal one of the variable, else 0.
-    half_normal: Vec<f64>,
-    /// Of normal priors, of the entry or, if half-normal, of the variable; zero where there is none.
+    /// 1 where the entry is a signed number whose magnitude is the variable, else 0.
+    signed: Vec<f64>,
+    /// Of normal priors of the entry; zero where there is none.
     centre: Vec<f64>,
     inverse_sd: Vec<f64>,
     students: Vec<Student>,
@@ -37,7 +37,7 @@ impl Entries {
         let zeros = || vec![0.0; layout.size];
         let mut found = Self {
             positive: zeros(),
-            half_normal: zeros(),
+            signed: zeros(),
             centre: zeros(),
             inverse_sd: zeros(),
             students: Vec::new(),
@@ -46,17 +46,16 @@ impl Entries {
         };
         for variable in &layout.variables {
             let entries = variable.start..variable.start + variable.len;
-            found.positive[entries.clone()].fill(f64::from(u8::from(variable.is_positive())));
+            let is = |scale| f64::from(u8::from(variable.scale() == scale));
+            found.positive[entries.clone()].fill(is(Scale::Log));
+            found.signed[entries.clone()].fill(is(Scale::Signed));
             match variable.prior {
                 None => {}
                 Some(Prior::Normal { mean, sd } | Prior::LogNormal { log_median: mean, log_sd: sd }) => {
                     found.centre[entries.clone()].fill(mean);
                     found.inverse_sd[entries].fill(1.0 / sd);
                 }
-                Some(Prior::HalfNormal { sd }) => {
-                    found.half_normal[entries.clone()].fill(1.0);
-                    found.inverse_sd[entries].fill(1.0 / sd);
-                }
+                Some(Prior::HalfNormal { sd }) => found.inverse_sd[entries].fill(1.0 / sd),
                 Some(Prior::StudentT { degrees, location, scale }) => {
                     found.students.push(Student { entries, degrees, location, inverse_scale: 1.0 / scale });
                 }
@@ -95,19 +94,19 @@ impl Kernel for Opening<'_> {
         let count = self.position.len();
         let (position, values) = (&self.position[..count], &mut self.values[..count]);
         let gradient = &mut self.gradient[..count];
-        let Entries { positive, half_normal, centre, inverse_sd, students, jacobian, terms } = self.entries;
-        let (positive, half_normal) = (&positive[..count], &half_normal[..count]);
+        let Entries { positive, signed, centre, inverse_sd, students, jacobian, terms } = self.entries;
+        let (positive, signed) = (&positive[..count], &signed[..count]);
         let (centre, inverse_sd) = (&centre[..count], &inverse_sd[..count]);
         let (jacobian, terms) = (&mut jacobian[..count], &mut terms[..count]);
         for i in 0..count {
             let q = position[i];
             let raised = exp::<A>(q);
-            values[i] = if positive[i] > 0.0 { raised } else { q };
-            jacobian[i] = if positive[i] > 0.0 { raised } else { 1.0 };
-            let of_variable = half_normal[i] > 0.0;
-            let t = (if of_variable { raised } else { q } - centre[i]) * inverse_sd[i];
-            terms[i] = half_normal[i] * q - 0.5 * t * t;
-            gradient[i] = if of_variable { 1.0 - t * t } else { -t * inverse_sd[i] };
+            let sign = if signed[i] > 0.0 { 1f64.copysign(q) } else { 1.0 };
+            values[i] = if positive[i] > 0.0 { raised } else { sign * q };
+            jacobian[i] = if positive[i] > 0.0 { raised } else { sign };
+            let t = (q - centre[i]) * inverse_sd[i];
+            terms[i] = -0.5 * t * t;
+            gradient[i] = -t * inverse_sd[i];
         }
         for Student { entries, degrees, location, inverse_scale } in students {
             let (half, inverse_degrees) = (0.5 * (*degrees + 1.0), 1.0 / *degrees);
@@ -151,10 +150,11 @@ mod tests {
         near(density, -0.5);
         near(slope, 0.5);
         near(value, std::f64::consts::E);
-        // x = 1, sd 2: −⅛ and the Jacobian's 0; slope 1 − ¼.
-        let (density, slope, _) = of(Prior::HalfNormal { sd: 2.0 }, 0.0);
+        // −½(−1/2)² = −⅛, slope ¼; the variable is the magnitude.
+        let (density, slope, value) = of(Prior::HalfNormal { sd: 2.0 }, -1.0);
         near(density, -0.125);
-        near(slope, 0.75);
+        near(slope, 0.25);
+        near(value, 1.0);
         // t = 2 with 4 degrees: −2.5 log 2; slope −5·2/(4 + 4)/½.
         let (density, slope, _) = of(Prior::StudentT { degrees: 4.0, location: 0.0, scale: 0.5 }, 1.0);
         near(density, -2.5 * std::f64::consts::LN_2);

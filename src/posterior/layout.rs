@@ -1,6 +1,6 @@
 //! Where each free variable lies in the vector that is sampled.
 
-use super::prior::Prior;
+use super::prior::{Prior, Scale};
 
 /// One free variable: a stretch of the unconstrained vector, all of whose entries have the same prior.
 #[derive(Debug, Clone)]
@@ -18,10 +18,10 @@ pub struct Variable {
 }
 
 impl Variable {
-    /// Whether it is sampled as its logarithm.
+    /// The scale on which it is sampled.
     #[must_use]
-    pub fn is_positive(&self) -> bool {
-        self.prior.is_some_and(|prior| prior.is_positive())
+    pub fn scale(&self) -> Scale {
+        self.prior.map_or(Scale::Plain, |prior| prior.scale())
     }
 }
 

@@ -7,6 +7,7 @@
 mod curve;
 mod density;
 mod entries;
+mod geometry;
 mod lanes;
 mod layout;
 mod observed;
@@ -21,10 +22,11 @@ mod student;
 mod valleys;
 
 pub use density::{Model, Priors};
+pub use geometry::Geometry;
 pub use layout::Variable;
 pub use observed::{Cells, Observed, Runs};
 pub use prior::Prior;
-pub use sampling::{Chain, Settings, sample};
+pub use sampling::{Chain, Settings, Task, sample};
 
 #[cfg(test)]
 mod tests;

@@ -58,21 +58,14 @@ impl Pooled {
     }
 
     /// Log density of the groups' values where these are sampled: normal around what the population expects.
-    pub fn density(
-        &self,
-        values: &[f64],
-        log_values: &[f64],
-        covariates: &[f64],
-        groups: usize,
-        adjoint: &mut [f64],
-    ) -> f64 {
+    pub fn density(&self, values: &[f64], covariates: &[f64], groups: usize, adjoint: &mut [f64]) -> f64 {
         let Some(held) = self.population.as_ref().filter(|held| held.centred) else { return 0.0 };
         let spread = values[held.spread];
-        let mut total = 0.0;
+        let (log_spread, mut total) = (spread.ln(), 0.0);
         for g in 0..groups {
             let z = row(covariates, groups, g);
             let t = (values[held.group + g] - values[self.mean] - held.trend(values, z)) / spread;
-            total -= 0.5 * t * t + log_values[held.spread] + HALF_LOG_TAU;
+            total -= 0.5 * t * t + log_spread + HALF_LOG_TAU;
             adjoint[held.group + g] -= t / spread;
             adjoint[self.mean] += t / spread;
             adjoint[held.spread] += (t * t - 1.0) / spread;

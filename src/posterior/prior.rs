@@ -1,13 +1,37 @@
 //! Priors, and the constants of their log densities.
 
-use std::f64::consts::{LN_2, PI};
+use std::f64::consts::PI;
 
 use statrs::function::gamma::ln_gamma;
 
 /// `½ log 2π`.
 pub(super) const HALF_LOG_TAU: f64 = 0.918_938_533_204_672_8;
 
-/// A one-dimensional prior. Positive variables are sampled as their logarithm.
+/// What of a variable is sampled: a number without bounds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scale {
+    /// The variable itself.
+    Plain,
+    /// Its logarithm.
+    Log,
+    /// A number whose magnitude it is: with a density that does not fall towards zero, its logarithm would have a long
+    /// tail there, in which nothing changes any more.
+    Signed,
+}
+
+impl Scale {
+    /// `plain`, `log` or `signed`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Plain => "plain",
+            Self::Log => "log",
+            Self::Signed => "signed",
+        }
+    }
+}
+
+/// A one-dimensional prior.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Prior {
     /// Normal with this mean and standard deviation.
@@ -41,17 +65,22 @@ pub enum Prior {
 }
 
 impl Prior {
-    /// Whether the variable is positive, and therefore sampled as its logarithm.
+    /// The scale on which the variable is sampled.
     #[must_use]
-    pub fn is_positive(&self) -> bool {
-        matches!(self, Self::LogNormal { .. } | Self::HalfNormal { .. })
+    pub fn scale(&self) -> Scale {
+        match self {
+            Self::Normal { .. } | Self::StudentT { .. } => Scale::Plain,
+            Self::LogNormal { .. } => Scale::Log,
+            Self::HalfNormal { .. } => Scale::Signed,
+        }
     }
 
-    /// The part of the log density that does not depend on the variable.
+    /// The part of the log density, on the scale that is sampled, which does not depend on the variable.
     pub(super) fn constant(&self) -> f64 {
         match *self {
-            Self::Normal { sd, .. } | Self::LogNormal { log_sd: sd, .. } => -HALF_LOG_TAU - sd.ln(),
-            Self::HalfNormal { sd } => LN_2 - HALF_LOG_TAU - sd.ln(),
+            Self::Normal { sd, .. } | Self::LogNormal { log_sd: sd, .. } | Self::HalfNormal { sd } => {
+                -HALF_LOG_TAU - sd.ln()
+            }
             Self::StudentT { degrees, scale, .. } => student_t_constant(degrees) - scale.ln(),
         }
     }

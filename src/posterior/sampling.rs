@@ -13,6 +13,7 @@ use nuts_rs::{
 };
 
 use super::density::Model;
+use super::geometry::{Chart, Geometry};
 use super::start::start;
 use crate::error::Error;
 
@@ -25,7 +26,7 @@ const LOW_RANK_SIZE: usize = 100;
 
 /// Trajectories of up to 2⁷ steps: with the right mass matrix two dozen are enough, and before it is known longer ones
 /// cost more than all that follows.
-const LOW_RANK_DEPTH: u64 = 7;
+const DEPTH: u64 = 7;
 
 /// How to sample.
 #[derive(Debug, Clone, Copy)]
@@ -40,6 +41,17 @@ pub struct Settings {
     pub target_accept: f64,
     /// Threads; the results do not depend on it.
     pub threads: usize,
+}
+
+/// A posterior to sample.
+#[derive(Debug, Clone)]
+pub struct Task {
+    /// Its density.
+    pub model: Model,
+    /// Of the random numbers.
+    pub seed: u64,
+    /// What to walk in, and from where; None: in the model's own variables, from the best runs.
+    pub geometry: Option<Geometry>,
 }
 
 /// What one chain gave; all vectors but `draws` have one entry per kept draw.
@@ -65,8 +77,31 @@ pub struct Chain {
     pub maxdepth_reached: Vec<bool>,
 }
 
+/// What a chain sees: the model, in coordinates of its own if it has a chart.
 #[derive(Debug, Clone)]
-struct Target(Model);
+struct Target {
+    model: Model,
+    chart: Option<Chart>,
+    position: Vec<f64>,
+}
+
+impl Target {
+    fn new(model: &Model, geometry: Option<&Geometry>) -> Self {
+        let chart = geometry.map(|geometry| Chart::new(geometry, model.variables()));
+        Self { model: model.clone(), chart, position: vec![0.0; model.size()] }
+    }
+
+    /// The model's own variables at a place of the walk, and the log of the volume there.
+    fn open(&mut self, walk: &[f64]) -> (&[f64], f64) {
+        let mut volume = 0.0;
+        if let Some(chart) = &mut self.chart {
+            volume = chart.open(walk, &mut self.position);
+        } else {
+            self.position.copy_from_slice(walk);
+        }
+        (&self.position, volume)
+    }
+}
 
 /// A density that is not finite: the trajectory has diverged.
 #[derive(Debug, thiserror::Error)]
@@ -81,7 +116,7 @@ impl LogpError for NotFinite {
 
 impl HasDims for Target {
     fn dim_sizes(&self) -> HashMap<String, u64> {
-        HashMap::from([("unconstrained_parameter".to_owned(), self.0.size() as u64)])
+        HashMap::from([("unconstrained_parameter".to_owned(), self.model.size() as u64)])
     }
 }
 
@@ -91,11 +126,15 @@ impl CpuLogpFunc for Target {
     type ExpandedVector = Vec<f64>;
 
     fn dim(&self) -> usize {
-        self.0.size()
+        self.model.size()
     }
 
     fn logp(&mut self, position: &[f64], gradient: &mut [f64]) -> Result<f64, NotFinite> {
-        let value = self.0.log_density(position, gradient);
+        let (_, volume) = self.open(position);
+        let value = self.model.log_density(&self.position, gradient) + volume;
+        if let Some(chart) = &mut self.chart {
+            chart.close(gradient);
+        }
         if value.is_finite() && gradient.iter().all(|slope| slope.is_finite()) {
             Ok(value)
         } else {
@@ -116,29 +155,34 @@ impl CpuLogpFunc for Target {
 /// # Errors
 /// [`Error::Stopped`] on request; [`Error::Sampler`] if a chain finds no place to start from.
 pub fn sample(
-    models: &[(Model, u64)],
+    tasks: &[Task],
     settings: Settings,
     heartbeat: &mut dyn FnMut(usize) -> bool,
 ) -> Result<Vec<Vec<Chain>>, Error> {
-    let tasks = models.len() * settings.chains;
+    for task in tasks {
+        if let Some(geometry) = &task.geometry {
+            geometry.check(task.model.variables(), task.model.size(), settings.chains)?;
+        }
+    }
+    let count = tasks.len() * settings.chains;
     let (next, made, stop) = (AtomicUsize::new(0), AtomicUsize::new(0), AtomicBool::new(false));
     let (done, results) = mpsc::channel();
-    let mut chains: Vec<Option<Chain>> = vec![None; tasks];
+    let mut chains: Vec<Option<Chain>> = vec![None; count];
     let mut failure = None;
     std::thread::scope(|scope| {
-        for _ in 0..settings.threads.clamp(1, tasks.max(1)) {
+        for _ in 0..settings.threads.clamp(1, count.max(1)) {
             let done = done.clone();
             let (next, made, stop) = (&next, &made, &stop);
             scope.spawn(move || {
                 loop {
-                    let task = next.fetch_add(1, Ordering::Relaxed);
-                    if task >= tasks {
+                    let number = next.fetch_add(1, Ordering::Relaxed);
+                    if number >= count {
                         break;
                     }
-                    let (model, seed) = &models[task / settings.chains];
-                    let found = run(model, *seed, task % settings.chains, settings, made, stop);
+                    let task = &tasks[number / settings.chains];
+                    let found = run(task, number % settings.chains, settings, made, stop);
                     let failed = found.is_err();
-                    if done.send((task, found)).is_err() || failed {
+                    if done.send((number, found)).is_err() || failed {
                         stop.store(true, Ordering::Relaxed);
                         break;
                     }
@@ -148,7 +192,7 @@ pub fn sample(
         drop(done);
         loop {
             match results.recv_timeout(HEARTBEAT) {
-                Ok((task, Ok(chain))) => chains[task] = Some(chain),
+                Ok((number, Ok(chain))) => chains[number] = Some(chain),
                 // Of a failure and the chains that stop because of it, the failure is told.
                 Ok((_, Err(error))) if failure.is_none() || failure == Some(Error::Stopped) => {
                     failure = Some(error);
@@ -168,50 +212,54 @@ pub fn sample(
         return Err(error);
     }
     let mut chains = chains.into_iter().flatten();
-    Ok(models.iter().map(|_| chains.by_ref().take(settings.chains).collect()).collect())
+    Ok(tasks.iter().map(|_| chains.by_ref().take(settings.chains).collect()).collect())
 }
 
 fn run(
-    model: &Model,
-    seed: u64,
+    task: &Task,
     number: usize,
     settings: Settings,
     made: &AtomicUsize,
     stop: &AtomicBool,
 ) -> Result<Chain, Error> {
-    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let mut rng = ChaCha8Rng::seed_from_u64(task.seed);
     rng.set_stream(number as u64);
-    let (tune, draws) = (settings.tune as u64, settings.draws as u64);
-    if model.size() > LOW_RANK_SIZE {
-        let mut options =
-            DiagNutsSettings { num_tune: tune, num_draws: draws, ..DiagNutsSettings::default() };
+    let (num_tune, num_draws) = (settings.tune as u64, settings.draws as u64);
+    let size = task.model.size();
+    if task.geometry.is_none() && size <= LOW_RANK_SIZE {
+        let mut options = LowRankNutsSettings { num_tune, num_draws, maxdepth: DEPTH, ..Default::default() };
         options.adapt_options.step_size_settings.target_accept = settings.target_accept;
-        return chain(options, model, rng, number, settings, made, stop);
+        let start = start(&task.model, &mut rng)?;
+        return chain(options, Target::new(&task.model, None), &start, (rng, number), settings, made, stop);
     }
-    let mut options = LowRankNutsSettings {
-        num_tune: tune,
-        num_draws: draws,
-        maxdepth: LOW_RANK_DEPTH,
-        ..LowRankNutsSettings::default()
-    };
+    let mut options = DiagNutsSettings { num_tune, num_draws, ..Default::default() };
     options.adapt_options.step_size_settings.target_accept = settings.target_accept;
-    chain(options, model, rng, number, settings, made, stop)
+    let start = match &task.geometry {
+        Some(geometry) => {
+            options.maxdepth = DEPTH;
+            // Gradients are steepest in the corners that the map has not straightened.
+            options.adapt_options.mass_matrix_options.use_grad_based_estimate = false;
+            geometry.starts[number * size..(number + 1) * size].to_vec()
+        }
+        None => start(&task.model, &mut rng)?,
+    };
+    let target = Target::new(&task.model, task.geometry.as_ref());
+    chain(options, target, &start, (rng, number), settings, made, stop)
 }
 
 fn chain(
     options: impl nuts_rs::Settings,
-    model: &Model,
-    mut rng: ChaCha8Rng,
-    number: usize,
+    mut target: Target,
+    start: &[f64],
+    (mut rng, number): (ChaCha8Rng, usize),
     settings: Settings,
     made: &AtomicUsize,
     stop: &AtomicBool,
 ) -> Result<Chain, Error> {
     let failed = |error: &dyn std::fmt::Display| Error::Sampler { problem: error.to_string() };
-    let start = start(model, &mut rng)?;
-    let math = CpuMath::new(Target(model.clone()));
+    let math = CpuMath::new(target.clone());
     let mut sampler = options.new_chain(number as u64, math, &mut rng).map_err(|error| failed(&error))?;
-    sampler.set_position(&start).map_err(|error| failed(&error))?;
+    sampler.set_position(start).map_err(|error| failed(&error))?;
     let mut chain = Chain::default();
     for draw in 0..settings.tune + settings.draws {
         if stop.load(Ordering::Relaxed) {
@@ -222,7 +270,8 @@ fn chain(
         } else {
             let (position, _, mut stats, progress) =
                 sampler.expanded_draw().map_err(|error| failed(&error))?;
-            chain.draws.extend_from_slice(&position);
+            let (position, volume) = target.open(&position);
+            chain.draws.extend_from_slice(position);
             chain.diverging.push(progress.diverging);
             chain.steps.push(progress.num_steps.cast_signed());
             chain.step_size.push(progress.step_size);
@@ -230,7 +279,7 @@ fn chain(
             for (name, value) in stats.get_all(&dims) {
                 match (name, value) {
                     ("energy", Some(Value::ScalarF64(energy))) => chain.energy.push(energy),
-                    ("logp", Some(Value::ScalarF64(value))) => chain.log_density.push(value),
+                    ("logp", Some(Value::ScalarF64(value))) => chain.log_density.push(value - volume),
                     ("mean_tree_accept", Some(Value::ScalarF64(rate))) => chain.acceptance.push(rate),
                     ("depth", Some(Value::ScalarU64(depth))) => chain.depth.push(depth.cast_signed()),
                     ("maxdepth_reached", Some(Value::ScalarBool(reached))) => {

@@ -87,7 +87,7 @@ fn of_prior(variable: &Variable, variables: &[Variable]) -> (f64, f64) {
     match variable.prior {
         Some(Prior::Normal { mean, sd }) => (mean, sd.min(1.0)),
         Some(Prior::LogNormal { log_median, log_sd }) => (log_median, log_sd.min(1.0)),
-        Some(Prior::HalfNormal { sd }) => ((0.2 * sd).ln(), 0.5),
+        Some(Prior::HalfNormal { sd }) => (0.0, 0.2 * sd),
         Some(Prior::StudentT { location, scale, .. }) => (location, scale.min(1.0)),
         // What has no prior of its own are groups: they start around the mean of their population.
         None => {

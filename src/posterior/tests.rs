@@ -122,7 +122,7 @@ fn point(model: &Model, noise: &[f64]) -> Vec<f64> {
         let centre = match variable.prior {
             Some(Prior::Normal { mean, .. }) => mean,
             Some(Prior::LogNormal { log_median, .. }) => log_median,
-            Some(Prior::HalfNormal { sd }) => sd.ln(),
+            Some(Prior::HalfNormal { sd }) => sd,
             Some(Prior::StudentT { location, .. }) => location,
             None => -6.0,
         };
@@ -175,16 +175,17 @@ fn a_group_without_deviation_is_the_population() {
     }
     let mut gradient = vec![0.0; model.size()];
     model.log_density(&position, &mut gradient);
-    // Without deviation the spread matters to the prior alone: −q²/2 + log q has the slope 1 − q² at log q.
+    // Without deviation the spread matters to the prior alone: −½(q/½)² has the slope −4q.
     let spread = model.variables().iter().find(|v| v.name == "log_noise_scale_spread").expect("pooled").start;
-    let own = 1.0 - (position[spread].exp() / 0.5).powi(2);
+    let own = -4.0 * position[spread];
     assert!((gradient[spread] - own).abs() < 1e-12);
 }
 
 #[test]
 fn draws_do_not_depend_on_the_number_of_threads_or_on_other_models() {
     let settings = |threads| Settings { chains: 3, tune: 60, draws: 40, target_accept: 0.9, threads };
-    let (first, second) = ((model(6, 0, false), 7), (model(1, 1, false), 8));
+    let task = |model, seed| Task { model, seed, geometry: None };
+    let (first, second) = (task(model(6, 0, false), 7), task(model(1, 1, false), 8));
     let alone = sample(std::slice::from_ref(&first), settings(1), &mut |_| true).expect("sampled");
     let both = sample(&[first, second], settings(4), &mut |_| true).expect("sampled");
     for (a, b) in alone[0].iter().zip(&both[0]) {
@@ -199,7 +200,7 @@ fn draws_do_not_depend_on_the_number_of_threads_or_on_other_models() {
 fn sampling_stops_on_request() {
     let settings = Settings { chains: 2, tune: 1_000_000, draws: 1, target_accept: 0.9, threads: 2 };
     let mut beats = 0;
-    let found = sample(&[(model(9, 3, true), 1)], settings, &mut |_| {
+    let found = sample(&[Task { model: model(9, 3, true), seed: 1, geometry: None }], settings, &mut |_| {
         beats += 1;
         beats < 3
     });

@@ -7,7 +7,9 @@ use pyo3::types::PyDict;
 
 use crate::error::{Error, require_shape};
 use crate::law;
-use crate::posterior::{Cells, Chain, Model, Observed, Prior, Runs, Settings, Variable, sample};
+use crate::posterior::{
+    Cells, Chain, Geometry, Model, Observed, Prior, Runs, Settings, Task, Variable, sample,
+};
 
 /// A statistic of the sampler: its name, and where a chain keeps it.
 type Statistic<T> = (&'static str, fn(&Chain) -> &Vec<T>);
@@ -91,6 +93,36 @@ fn prior(family: &str, numbers: &[f64]) -> Result<Prior, Error> {
     }
 }
 
+#[derive(FromPyObject)]
+#[pyo3(from_item_all)]
+pub struct GeometryArgument {
+    scales: Vec<usize>,
+    reference: Vec<f64>,
+    centre: Vec<f64>,
+    others: Vec<usize>,
+    mean: Vec<f64>,
+    slope: Vec<f64>,
+    axes: Vec<f64>,
+    exponent: Vec<f64>,
+    starts: Vec<f64>,
+}
+
+impl From<GeometryArgument> for Geometry {
+    fn from(told: GeometryArgument) -> Self {
+        Self {
+            scales: told.scales,
+            reference: told.reference,
+            centre: told.centre,
+            others: told.others,
+            mean: told.mean,
+            slope: told.slope,
+            axes: told.axes,
+            exponent: told.exponent,
+            starts: told.starts,
+        }
+    }
+}
+
 /// A model of one sweep.
 #[pyclass(frozen, module = "surge_fit._core")]
 pub struct PosteriorModel(Model);
@@ -106,11 +138,11 @@ impl PosteriorModel {
         Ok(Self(Model::new(law::by_name(law)?, observed.into(), &priors)?))
     }
 
-    /// Name, first entry, number of entries (None: a scalar), and whether it is sampled as its logarithm.
-    fn variables(&self) -> Vec<(String, usize, Option<usize>, bool)> {
+    /// Name, first entry, number of entries (None: a scalar), and the scale on which it is sampled.
+    fn variables(&self) -> Vec<(String, usize, Option<usize>, &'static str)> {
         let variables = self.0.variables().iter();
         let entries = |v: &Variable| (!v.scalar).then_some(v.len);
-        variables.map(|v| (v.name.clone(), v.start, entries(v), v.is_positive())).collect()
+        variables.map(|v| (v.name.clone(), v.start, entries(v), v.scale().name())).collect()
     }
 
     fn log_density<'py>(
@@ -134,12 +166,13 @@ impl PosteriorModel {
 
 /// Chains of every model, one dict of arrays per model: draws (chain, draw, entry), statistics (chain, draw).
 #[pyfunction]
-#[pyo3(signature = (models, seeds, *, chains, tune, draws, target_accept, threads, progress))]
+#[pyo3(signature = (models, seeds, geometries, *, chains, tune, draws, target_accept, threads, progress))]
 #[expect(clippy::too_many_arguments, reason = "keyword arguments of a Python function")]
 pub fn sample_posteriors(
     py: Python<'_>,
     models: Vec<Py<PosteriorModel>>,
     seeds: Vec<u64>,
+    geometries: Vec<Option<GeometryArgument>>,
     chains: usize,
     tune: usize,
     draws: usize,
@@ -149,7 +182,15 @@ pub fn sample_posteriors(
 ) -> PyResult<Vec<Bound<'_, PyDict>>> {
     let settings = Settings { chains, tune, draws, target_accept, threads };
     require_shape("seeds", "(model,)", &[models.len()], &[seeds.len()])?;
-    let tasks: Vec<_> = models.iter().zip(seeds).map(|(model, seed)| (model.get().0.clone(), seed)).collect();
+    require_shape("geometries", "(model,)", &[models.len()], &[geometries.len()])?;
+    let told = models.iter().zip(seeds).zip(geometries);
+    let tasks: Vec<_> = told
+        .map(|((model, seed), geometry)| Task {
+            model: model.get().0.clone(),
+            seed,
+            geometry: geometry.map(Geometry::from),
+        })
+        .collect();
     let mut raised = None;
     let found = py.detach(|| {
         sample(&tasks, settings, &mut |made| {
@@ -164,7 +205,7 @@ pub fn sample_posteriors(
     if let Some(error) = raised {
         return Err(error);
     }
-    let sizes = tasks.iter().map(|(model, _)| model.size());
+    let sizes = tasks.iter().map(|task| task.model.size());
     found?.into_iter().zip(sizes).map(|(chains, size)| as_dict(py, chains, draws, size)).collect()
 }
 

@@ -184,6 +184,8 @@ def density(model, v):
     names = {variable.name: model.rvs_to_values[variable].name for variable in model.free_RVs}
     values = {names[n]: np.log(v[n]) if names[n].endswith("_log__") else np.asarray(v[n]) for n in names}
     jacobian = sum(np.sum(np.log(v[n])) for n in names if names[n].endswith("_log__"))
+    # Of a signed number each half of the line has half of the probability.
+    jacobian -= sum(np.size(v[n]) * np.log(2) for n in names if names[n].endswith("_signed__"))
     # Summed here: PyTensor's interpreter adds no more than 32 terms.
     parts = model.compile_logp(mode=INTERPRETED, sum=False)(values)
     return float(sum(np.sum(part) for part in parts)) - jacobian

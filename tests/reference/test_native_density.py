@@ -67,7 +67,7 @@ def compare(law, likelihood, groups, points):
     evaluate = theirs.compile_fn([total, *pt.grad(total, theirs.value_vars)], mode=INTERPRETED)
     for _ in range(points):
         position, point = [], {}
-        for name, _start, entries, _positive in ours.variables():
+        for name, _start, entries, _scale in ours.variables():
             centre = np.ravel(start[value_of[name]])
             values = centre + 0.4 * RNG.standard_normal(centre.size)
             position.append(values)
@@ -79,7 +79,7 @@ def compare(law, likelihood, groups, points):
             pytest.fail(f"log density {value} against {expected}; PyMC's terms are {parts}")
         by_name = {v.name: np.ravel(slope) for v, slope in zip(theirs.value_vars, slopes, strict=True)}
         scale = 1.0 + np.abs(gradient).max()
-        for name, first, entries, _positive in ours.variables():
+        for name, first, entries, _scale in ours.variables():
             mine = gradient[first : first + (entries or 1)]
             assert mine == pytest.approx(by_name[value_of[name]], rel=1e-9, abs=1e-9 * scale), name
 

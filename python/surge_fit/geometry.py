@@ -1,0 +1,130 @@
+"""Draws → coordinates in which the posterior is nearer to a normal one.
+
+Where the noise of the losses is half as large, optima, floors and curvatures are known twice as well: the
+posterior is a bundle of funnels, whose volume is a sampler's energy and moves little from draw to draw. A
+first, short walk shows how the widths follow the scales; the next one is made in units that move with them.
+The draws have the same distribution in any coordinates, they only mix better in these.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from surge_fit.typing import FloatArray
+
+_SHRINKAGE = 0.05
+"""Of the exponents, relative to what the draws say: they are few, and the widths of a walk are noisy."""
+
+_LEAST = 0.1
+"""Distances from the mean, in standard deviations, below which they say little about the width."""
+
+_SEEN = 0.88
+"""Share of a change of width that the logs of such distances show: 1 − E[ε²/(ε² + z²)], with z normal."""
+
+
+@dataclass(frozen=True, slots=True)
+class Geometry:
+    """Coordinates of a walk; ``src/posterior/geometry.rs`` says how the model's entries follow from them.
+
+    Attributes
+    ----------
+    scales : ndarray of int, shape (scale,)
+        Entries that are scales of others.
+    reference : ndarray, shape (scale,)
+        Of those that are sampled with a sign, magnitudes below which they hardly matter.
+    centre : ndarray, shape (scale,)
+        Means of their logs.
+    others : ndarray of int, shape (other,)
+        All other entries.
+    mean : ndarray, shape (other,)
+        At the centre.
+    slope : ndarray, shape (scale, other)
+        How the mean moves with these logs.
+    axes : ndarray, shape (axis, other)
+        One standard deviation long.
+    exponent : ndarray, shape (scale, axis)
+        How the log of their length moves with the logs of the scales.
+    starts : ndarray, shape (chain, entry)
+        The last draw of each chain, in these coordinates.
+    """
+
+    scales: np.ndarray
+    reference: FloatArray
+    centre: FloatArray
+    others: np.ndarray
+    mean: FloatArray
+    slope: FloatArray
+    axes: FloatArray
+    exponent: FloatArray
+    starts: FloatArray
+
+
+def learn(draws: FloatArray, scales: np.ndarray, signed: np.ndarray) -> Geometry:
+    """Learn the geometry of a posterior from draws of it.
+
+    Parameters
+    ----------
+    draws : ndarray, shape (chain, draw, entry)
+        On the unconstrained scale.
+    scales : ndarray of int, shape (scale,)
+        Entries that are scales of others: their logarithms, or
+    signed : ndarray of bool, shape (scale,)
+        where this is true, numbers whose magnitude they are.
+
+    Returns
+    -------
+    Geometry
+    """
+    walk = draws.reshape(-1, draws.shape[-1])
+    others = np.setdiff1d(np.arange(walk.shape[1]), scales)
+    own = walk[:, scales]
+    reference = _positive(0.5 * np.median(np.abs(own), axis=0))
+    logs = np.where(signed, 0.5 * np.log(own**2 + reference**2), own)
+    centre = logs.mean(axis=0)
+    logs -= centre
+
+    held = walk[:, others]
+    mean = held.mean(axis=0)
+    slope = _regress(logs, held - mean, 1e-3)
+    rest = held - mean - logs @ slope
+    deviation = _positive(rest.std(axis=0))
+    rest /= deviation
+    count, size = rest.shape
+    # Of few draws no direction is taken for certain.
+    correlation = (rest.T @ rest + size * np.eye(size)) / (count + size)
+    variances, turned = np.linalg.eigh(correlation)
+    # Of all axes these are the nearest to the entries, which is where scales act.
+    root, inverse = ((turned * variances**power) @ turned.T for power in (0.5, -0.5))
+    along = rest @ inverse
+    widths = 0.5 * np.log(along**2 + _LEAST**2)
+    exponent = _regress(logs, widths - widths.mean(axis=0), _SHRINKAGE) / _SEEN
+
+    coordinates = walk.copy()
+    coordinates[:, others] = along / np.exp(logs @ exponent)
+    return Geometry(
+        scales=scales,
+        reference=reference,
+        centre=centre,
+        others=others,
+        mean=mean,
+        slope=slope,
+        axes=root * deviation,
+        exponent=exponent,
+        starts=coordinates.reshape(draws.shape)[:, -1],
+    )
+
+
+def _regress(features: FloatArray, values: FloatArray, shrinkage: float) -> FloatArray:
+    """Slopes, shrunk towards zero; of features that do not vary zero."""
+    squares = features.T @ features
+    diagonal = np.diag(squares)
+    squares = squares + np.diag(shrinkage * diagonal + (diagonal == 0))
+    slopes: FloatArray = np.linalg.solve(squares, features.T @ values)
+    return slopes
+
+
+def _positive(values: FloatArray) -> FloatArray:
+    """What is zero, raised to something to divide by."""
+    return np.maximum(values, 1e-12)
