@@ -121,7 +121,7 @@ def _regress(features: FloatArray, values: FloatArray, shrinkage: float) -> Floa
     squares = features.T @ features
     diagonal = np.diag(squares)
     squares = squares + np.diag(shrinkage * diagonal + (diagonal == 0))
-    slopes: FloatArray = np.linalg.solve(squares, features.T @ values)
+    slopes: FloatArray = np.linalg.solve(squares, features.T @ values).astype(np.float64, copy=False)
     return slopes
 
 
