@@ -10,6 +10,7 @@ import surge_fit as sf
 from faces_fixture import make_posterior, optimum_points, runs
 from surge_fit.inference_data import InferenceData
 from surge_fit.law import kernel
+from surge_fit.planning import campaign
 from surge_fit.planning.beliefs import draws_of
 from surge_fit.planning.candidates import Block, blocks_of, default_runs
 from surge_fit.planning.information import MIN_EFFECTIVE, interval_width, least_regret, value_of, weights
@@ -141,6 +142,32 @@ def test_the_order_in_which_outcomes_come_in_does_not_matter():
         return outlook.value(state)
 
     assert value(made) == pytest.approx(value(made[::-1]), rel=0.1)
+
+
+def test_a_coarse_outlook_values_runs_nearly_as_the_whole_one_does():
+    made = [(4096.0, 5e-3), (4096.0, 2e-2), (8.0, 1e-3), (8.0, 4e-3)]
+    outlook = outlook_of(posterior(), np.array([4096.0]), made, 0)
+    coarse, regret = outlook.coarse(), outlook.expected_regret
+    assert coarse.start.log_likelihood.shape[0] == -(-outlook.start.log_likelihood.shape[0] // 3)
+    assert coarse.expected_regret == pytest.approx(regret, rel=0.3)
+    for size, rate in made:
+        after = outlook.start.after(outlook, size, (rate,))
+        rough = coarse.value(coarse.start.after(coarse, size, (rate,)))
+        # A hundred outcomes: a standard error of a tenth of the value.
+        assert rough == pytest.approx(outlook.value(after), abs=0.25 * regret)
+        # What is known afterwards can be made coarse as well, and is then what the coarse outlook knows.
+        assert coarse.value(after.coarse()) == pytest.approx(rough)
+
+
+def test_of_many_candidates_the_most_promising_are_found_by_a_share_of_the_draws(monkeypatch):
+    made = [(size, rate) for size in (8.0, 64.0, 4096.0) for rate in np.geomspace(3e-4, 6e-2, 12)]
+    everything = sf.next_runs(posterior(), batch_size=4096, candidates=made, count=2)
+    monkeypatch.setattr(campaign, "SCREENED", 20)
+    monkeypatch.setattr(campaign, "_KEPT", 4)
+    screened = sf.next_runs(posterior(), batch_size=4096, candidates=made, count=2)
+    assert screened.candidates == everything.candidates > 20
+    gained = [sum(run.value for run in held.runs) for held in (screened, everything)]
+    assert gained[0] > 0.9 * gained[1]
 
 
 def test_a_run_far_from_anything_that_matters_is_worth_nothing_and_the_plan_says_stop():

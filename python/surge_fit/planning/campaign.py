@@ -21,6 +21,12 @@ from surge_fit.typing import FloatArray
 MIN_SHRINKAGE, MIN_NOISE = 0.05, 0.1
 """What counts as something: a share of the expected regret, and a multiple of the noise of one run."""
 
+SCREENED = 300
+"""Of more blocks than these only the most promising are valued with all outcomes and draws."""
+
+_KEPT = 30
+"""How many of them by value per cost, and as many by value."""
+
 
 def next_runs(
     posterior: Posterior,
@@ -70,8 +76,9 @@ def next_runs(
     `surge_fit.planning.information`. Runs are chosen greedily by value per cost, each given the runs before
     it; those that shrink the expected regret by less than 5 % or a tenth of the noise of one run come last,
     however cheap. At batch sizes never tried, where the floor of the loss is unknown, two or three runs are
-    also weighed together. Stop means that the first choice is not worth its cost or, without `worth`, that
-    none shrinks the expected regret by that much.
+    also weighed together. Of more than 300 runs and blocks all are valued by a third of the outcomes and
+    draws, and the best 30 to 60 by all of them. Stop means that the first choice is not worth its cost or,
+    without `worth`, that none shrinks the expected regret by that much.
     """
     targets = require_batch_sizes(np.atleast_1d(np.asarray(batch_size, dtype=np.float64)))
     _require(posterior, count, worth)
@@ -155,7 +162,7 @@ def _choose(
         if len(block.learning_rates) + len(taken) <= count
         and not any((block.batch_size, rate) in taken for rate in block.learning_rates)
     ]:
-        choices = _valued(outlook, state, known, open_to, prices)
+        choices = _valued(outlook, state, known, _promising(outlook, state, open_to, prices), prices)
         least = _something(outlook.expected_regret - known, noise)
         worthy = [choice for choice in choices if choice.value >= least]
         best = max(worthy or choices, key=lambda choice: choice.per_cost)
@@ -166,6 +173,19 @@ def _choose(
         state, known = state.after(outlook, size, rates), known + best.value
         taken |= {(size, rate) for rate in rates}
     return chosen
+
+
+def _promising(outlook: Outlook, state: State, blocks: Sequence[Block], prices: _Prices) -> Sequence[Block]:
+    """The blocks of most value, and of most value per cost, as a share of the outcomes and draws has it."""
+    if len(blocks) <= SCREENED:
+        return blocks
+    outlook, state = outlook.coarse(), state.coarse()
+    rough = _valued(outlook, state, outlook.value(state), blocks, prices)
+    ranked = (
+        sorted(rough, key=key, reverse=True)[:_KEPT] for key in (lambda c: c.per_cost, lambda c: c.value)
+    )
+    kept = {choice.block for best in ranked for choice in best}
+    return [block for block in blocks if block in kept]
 
 
 def _valued(

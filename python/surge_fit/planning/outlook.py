@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from surge_fit.estimates import PROBABILITY
 from surge_fit.memory import keep_freed_memory
@@ -17,6 +19,9 @@ from surge_fit.typing import FloatArray
 
 OUTCOMES, BELIEVED = 300, 800
 """How many draws play the truth, and how many others are weighed; fewer where the posterior has fewer."""
+
+_COARSER = 3
+"""A coarse outlook has so many times fewer outcomes and draws."""
 
 _ACTIONS, _REACH = 64, 0.75
 """Learning rates that may be recommended at a target, and how far they reach beyond the optimum's draws."""
@@ -43,6 +48,13 @@ class State:
             known = known + seen
         return State(known, {**self.floors, batch_size: floor})
 
+    def coarse(self) -> State:
+        """Return what `Outlook.coarse` knows in this state."""
+        floors = {
+            size: Floor(*map(_coarse, (held.mean, held.variance))) for size, held in self.floors.items()
+        }
+        return State(_coarse(self.log_likelihood), floors)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Outlook:
@@ -65,6 +77,19 @@ class Outlook:
     regrets: tuple[Matrix, ...]
     log_optimum: FloatArray
     likely_rate: Mapping[float, float]
+
+    def coarse(self) -> Outlook:
+        """Return the same with a share of the outcomes and of the draws."""
+        return Outlook(
+            prospects={
+                run: Prospect(*(_coarse(getattr(held, field.name)) for field in fields(Prospect)))
+                for run, held in self.prospects.items()
+            },
+            start=self.start.coarse(),
+            regrets=tuple(np.ascontiguousarray(table[::_COARSER]) for table in self.regrets),
+            log_optimum=self.log_optimum[::_COARSER],
+            likely_rate=self.likely_rate,
+        )
 
     @property
     def expected_regret(self) -> float:
@@ -129,6 +154,11 @@ def outlook_of(
             size: float(np.exp(np.median(everything.log_optimum[:, j]))) for size, j in index.items()
         },
     )
+
+
+def _coarse(values: NDArray[Any]) -> NDArray[Any]:
+    """Every third outcome and draw of something of shape (outcome, draw), each of which may be 1."""
+    return np.ascontiguousarray(values[::_COARSER, ::_COARSER])
 
 
 def _floor(believed: Draws, size: int) -> Floor:
