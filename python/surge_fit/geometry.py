@@ -20,6 +20,12 @@ _SHRINKAGE = 0.05
 _LEAST = 0.1
 """Distances from the mean, in standard deviations, below which they say little about the width."""
 
+_ALIKE = 0.7
+"""Correlation of entries that are rotated together."""
+
+_APART = 1e-6
+"""What keeps the eigenvectors of all others along their entries."""
+
 _SEEN = 0.88
 """Share of a change of width that the logs of such distances show: 1 − E[ε²/(ε² + z²)], with z normal."""
 
@@ -95,9 +101,12 @@ def learn(draws: FloatArray, scales: np.ndarray, signed: np.ndarray) -> Geometry
     # Of few draws no direction is taken for certain.
     correlation = (rest.T @ rest + size * np.eye(size)) / (count + size)
     variances, turned = np.linalg.eigh(correlation)
-    # Of all axes these are the nearest to the entries, which is where scales act.
+    # Of all axes these are the nearest to the entries, which is where scales act; but of entries that are
+    # nearly one, what they have in common and what they differ in are axes: one of the two is often skewed.
+    alike = np.where(np.abs(correlation) > _ALIKE, correlation, 0.0) + np.diag(_APART * np.arange(size))
+    paired = np.linalg.eigh(alike).eigenvectors
     root, inverse = ((turned * variances**power) @ turned.T for power in (0.5, -0.5))
-    along = rest @ inverse
+    along = rest @ inverse @ paired
     widths = 0.5 * np.log(along**2 + _LEAST**2)
     exponent = _regress(logs, widths - widths.mean(axis=0), _SHRINKAGE) / _SEEN
 
@@ -110,7 +119,7 @@ def learn(draws: FloatArray, scales: np.ndarray, signed: np.ndarray) -> Geometry
         others=others,
         mean=mean,
         slope=slope,
-        axes=root * deviation,
+        axes=paired.T @ root * deviation,
         exponent=exponent,
         starts=coordinates.reshape(draws.shape)[:, -1],
     )

@@ -237,8 +237,6 @@ fn run(
     let start = match &task.geometry {
         Some(geometry) => {
             options.maxdepth = DEPTH;
-            // Gradients are steepest in the corners that the map has not straightened.
-            options.adapt_options.mass_matrix_options.use_grad_based_estimate = false;
             geometry.starts[number * size..(number + 1) * size].to_vec()
         }
         None => start(&task.model, &mut rng)?,
