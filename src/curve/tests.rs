@@ -137,9 +137,9 @@ fn on_both(optimizer: Optimizer, columns: usize) -> [(Vec<u32>, CurveSums, Tenso
         tile.load(&data.rows(), 0..columns);
         let pass = Pass { tile: &mut tile, columns, first: 0, sums: &mut sums, tensor: &mut tensor };
         if best {
-            dispatch(pass)
+            dispatch(pass);
         } else {
-            pass.run::<Plain>()
+            pass.run::<Plain>();
         }
         let rows = (0..design.matrix_rows()).flat_map(|row| tile.row(row, columns));
         (rows.map(|number| number.to_bits()).collect(), sums, tensor)
