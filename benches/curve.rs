@@ -59,7 +59,7 @@ fn main() {
         };
         scan_directions(std::slice::from_ref(&rows), &asked, &directions, &mut |_| true).expect("a pass")
     };
-    let matrix_rows = RESAMPLES * SIZES.len() + 5 * SIZES.len() + 4;
+    let matrix_rows = RESAMPLES * SIZES.len() + 6 * SIZES.len() + 4;
     let adds = (RESAMPLES * SIZES[8] * columns) as f64;
     let products = 2.0 * (matrix_rows * ROWS * columns) as f64;
     let of_adds = rate(repeats, || adds_in_registers(threads));

@@ -1,4 +1,4 @@
-"""Run by the tests, once per rank: record a loop under DDP or fully_shard, on the CPU with gloo."""
+"""Run by the tests, once per rank: record a loop under DDP or (nested) fully_shard, on the CPU with gloo."""
 
 import sys
 from datetime import timedelta
@@ -47,14 +47,18 @@ def main(kind, folder, rank):
         from torch.distributed.device_mesh import init_device_mesh
         from torch.distributed.fsdp import fully_shard
 
-        fully_shard(model, mesh=init_device_mesh("cpu", (RANKS,)))
+        mesh = init_device_mesh("cpu", (RANKS,))
+        if kind == "nested":
+            fully_shard(model[0], mesh=mesh)
+            fully_shard(model[2], mesh=mesh)
+        fully_shard(model, mesh=mesh)
     with MicroBatchRecorder(
         model, f"{folder}/g.safetensors", microbatch_size=SIZE, rows=ROWS, loss_scale=1 / ROWS
     ) as recorder:
         for row in range(ROWS):
             with recorder.microbatch():
                 (mean_loss(model, microbatch(row, rank)) / ROWS).backward()
-    if kind == "fsdp":
+    if kind != "ddp":
         accumulated = {name: held.grad.full_tensor() for name, held in model.named_parameters()}
         if rank == 0:
             torch.save(accumulated, f"{folder}/accumulated.pt")

@@ -123,9 +123,9 @@ impl Design {
 
     /// Rows of the matrix: directions; then for every batch size of the theory the expected signs of all rows, and
     /// those of the three thirds; then the means over deviations of the thirds, the signs of the means, and for every
-    /// batch size of the theory how its numerator moves with the means.
+    /// batch size of the theory how its numerator moves with the means, and the approximate expected signs.
     pub fn matrix_rows(&self) -> usize {
-        self.influence(self.theory.len())
+        self.approximate(self.theory.len())
     }
 
     /// The row of the expected signs at a batch size of the theory.
@@ -151,6 +151,11 @@ impl Design {
     /// The row of the derivative of the theory's numerator.
     pub fn influence(&self, batch: usize) -> usize {
         self.mean_signs() + 1 + batch
+    }
+
+    /// The row of the approximate expected signs.
+    pub fn approximate(&self, batch: usize) -> usize {
+        self.influence(self.theory.len()) + batch
     }
 
     /// Rows of a third.

@@ -4,6 +4,9 @@
 //! examples, and the sums of the theory that takes signs for independent
 //! ([arXiv 2405.14578](https://arxiv.org/abs/2405.14578)). Minibatches are prefixes of permutations, so that one running
 //! sum serves all batch sizes. Everything is a sum over parameters: results of disjoint parameters add up.
+//!
+//! Results are the same to the last bit for any number of threads. For any instruction set they are, too, but for products
+//! with every gradient and with a Hessian: those are the GEMM crate's, which fuses where the processor can.
 
 mod convert;
 mod design;

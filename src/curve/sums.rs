@@ -36,13 +36,16 @@ pub struct TensorCurve {
     pub overlaps: Vec<f64>,
 }
 
-/// Sums of one tensor at one batch size of the theory. E is the expected sign, S the mean sign over resamples.
+/// Sums of one tensor at one batch size of the theory. E is the expected sign, A its approximation, S the mean sign over
+/// resamples.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct BatchCurve {
     /// Σ (1 − E²) Hᵢᵢ.
     pub independent: f64,
     /// The same with E² from pairs of thirds.
     pub independent_split: f64,
+    /// Σ (1 − A²) Hᵢᵢ.
+    pub independent_approximate: f64,
     /// Parameters with B ≥ πσ²/(2μ²), without bias, and Σ |Hᵢᵢ| over them.
     pub saturated: [f64; 2],
     /// Σ (1 − E⁴).
@@ -98,6 +101,7 @@ impl BatchCurve {
     pub fn add(&mut self, other: &Self) {
         self.independent += other.independent;
         self.independent_split += other.independent_split;
+        self.independent_approximate += other.independent_approximate;
         add_all(&mut self.saturated, &other.saturated);
         self.overlap_variance += other.overlap_variance;
         self.mean_expected += other.mean_expected;

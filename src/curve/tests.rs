@@ -3,9 +3,11 @@
 use proptest::prelude::*;
 
 use super::design::Design;
+use super::tile::{Pass, Task, Tile};
 use super::*;
 use crate::dump::Dtype;
 use crate::error::Error;
+use crate::law::{Kernel, Plain, dispatch};
 use crate::statistics::Rows;
 use crate::statistics::tests::{Data, Normal, gradients};
 
@@ -119,6 +121,42 @@ fn threads_change_no_bit() {
     assert_eq!(one, three);
 }
 
+/// All that one tile gives but products with every gradient, compiled for the best instruction set of this processor and
+/// for the least: bits of the matrix, and sums.
+fn on_both(optimizer: Optimizer, columns: usize) -> [(Vec<u32>, CurveSums, TensorCurve); 2] {
+    let data = gradients(Dtype::Bf16, 40, columns, 5);
+    let drawn = Drawn::new(40, 7);
+    let design = Design::new(40, &drawn.asked()).unwrap();
+    let first: Vec<f32> = data.values[0].iter().map(|&value| value as f32).collect();
+    let second: Vec<f32> = data.values[1].iter().map(|&value| (value * value) as f32).collect();
+    let state = State { first: &first, second: &second, weights: &first, decay: 0.3 };
+    let task = Task { design: &design, optimizer, state, diagonal: &[], scale: 0.7, fisher: false };
+    [true, false].map(|best| {
+        let (mut sums, mut tensor) = (CurveSums::new(&design, false), TensorCurve::new(&design));
+        let mut tile = Tile::new(task, 112);
+        tile.load(&data.rows(), 0..columns);
+        let pass = Pass { tile: &mut tile, columns, first: 0, sums: &mut sums, tensor: &mut tensor };
+        if best {
+            dispatch(pass);
+        } else {
+            pass.run::<Plain>();
+        }
+        let rows = (0..design.matrix_rows()).flat_map(|row| tile.row(row, columns));
+        (rows.map(|number| number.to_bits()).collect(), sums, tensor)
+    })
+}
+
+#[test]
+fn the_instruction_set_changes_no_bit() {
+    let adam = Optimizer::Adam { beta1: 0.9, beta2: 0.99, corrections: [0.3, 0.1], eps: 1e-3 };
+    for optimizer in [Optimizer::Sgd { momentum: 0.9 }, Optimizer::Sign, adam] {
+        for columns in [5, 77, 112] {
+            let [best, plain] = on_both(optimizer, columns);
+            assert_eq!(best, plain);
+        }
+    }
+}
+
 #[test]
 fn tensors_add_up_as_parts_of_one() {
     let data = gradients(Dtype::F32, 20, 1_024, 4);
@@ -157,6 +195,34 @@ fn written_directions_have_the_products_that_were_summed() {
     }
 }
 
+/// The approximate expected signs and Σ(1 − 𝓐²)Hᵢᵢ, Hᵢᵢ the mean square, from moments in double precision.
+#[test]
+fn approximate_signs_come_from_the_moments_of_all_rows() {
+    let data = gradients(Dtype::F32, 20, 600, 8);
+    let drawn = Drawn::new(20, 2);
+    let asked = rule(Optimizer::Sign);
+    let (_, tensors) = run(&[data.rows()], &drawn, &asked).unwrap();
+    let design = Design::new(20, &drawn.asked()).unwrap();
+    assert_eq!(design.matrix_rows(), design.directions() + 6 * THEORY.len() + 4);
+    let mut matrix = vec![f32::NAN; design.matrix_rows() * 600];
+    directions(&[data.rows()], &drawn.asked(), &asked, &mut matrix, &mut |_| true).unwrap();
+    for (index, batch) in THEORY.into_iter().enumerate() {
+        let (mut independent, mut curvature) = (0.0, 0.0);
+        for column in 0..600 {
+            let values: Vec<f64> = drawn.order.iter().map(|&row| data.values[row][column]).collect();
+            let mean = values.iter().sum::<f64>() / 19.0;
+            let variance = values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / 19.0;
+            let ratio = mean / variance.sqrt();
+            let sign = ratio / (std::f64::consts::PI / (2.0 * batch) + ratio * ratio).sqrt();
+            let found = f64::from(matrix[design.approximate(index) * 600 + column]);
+            assert!((found - sign).abs() < 1e-6, "{found} instead of {sign}");
+            independent += (1.0 - sign * sign) * (variance + mean * mean);
+            curvature += variance + mean * mean;
+        }
+        close(tensors[0].batches[index].independent_approximate, independent, curvature, "independent");
+    }
+}
+
 /// Two parameters that are 1 in every row and two that are ±1 in turn: E is 1 for the first (nothing varies), 0 for the
 /// others at even counts; their mean squares are all 1, so Σ(1 − E²)Hᵢᵢ = 2 and Σ Hᵢᵢ = 4.
 #[test]
@@ -174,6 +240,7 @@ fn a_constant_gradient_has_a_certain_sign() {
     assert_eq!(found.unresolved, [2.0, 2.0]);
     for batch in &found.batches {
         assert_eq!(batch.independent, 2.0);
+        assert_eq!(batch.independent_approximate, 2.0);
         assert_eq!(batch.saturated, [2.0, 2.0]);
     }
 }

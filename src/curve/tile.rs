@@ -140,11 +140,14 @@ impl<'a> Tile<'a> {
         ratios.splice(0..0, rows(1));
         parameters(design, held, tensor, ratios.try_into().expect("one row and three"));
         let influence = rows(batches);
+        let approximate = rows(batches);
         let mut of_thirds = of_thirds.into_iter();
-        for (index, (expected, influence)) in expected.into_iter().zip(influence).enumerate() {
-            let mut rows = vec![expected, influence];
+        for (index, ((expected, influence), approximate)) in
+            expected.into_iter().zip(influence).zip(approximate).enumerate()
+        {
+            let mut rows = vec![expected, influence, approximate];
             rows.extend(of_thirds.by_ref().take(THIRDS));
-            let rows = rows.try_into().expect("two rows and three");
+            let rows = rows.try_into().expect("three rows and three");
             batch(design, held, design.theory[index], &mut tensor.batches[index], rows);
         }
     }

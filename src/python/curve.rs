@@ -194,7 +194,13 @@ fn to_dict(py: Python<'_>, found: TensorCurve, sizes: usize) -> PyResult<Bound<'
         .iter()
         .flat_map(|batch| {
             let [saturated, saturated_curvature] = batch.saturated;
-            let of_theory = [batch.independent, batch.independent_split, saturated, saturated_curvature];
+            let of_theory = [
+                batch.independent,
+                batch.independent_split,
+                batch.independent_approximate,
+                saturated,
+                saturated_curvature,
+            ];
             let of_signs = [
                 batch.overlap_variance,
                 batch.mean_expected,
@@ -206,7 +212,7 @@ fn to_dict(py: Python<'_>, found: TensorCurve, sizes: usize) -> PyResult<Bound<'
         })
         .collect();
     let rows = found.batches.len();
-    let batches = Array2::from_shape_vec((rows, 9), batches).expect("nine sums per batch size");
+    let batches = Array2::from_shape_vec((rows, 10), batches).expect("ten sums per batch size");
     dict.set_item("batches", batches.into_pyarray(py))?;
     let resamples = found.overlaps.len() / sizes.max(1);
     let overlaps =

@@ -73,9 +73,11 @@ def test_under_ddp_every_row_is_one_rank_s_micro_batch_before_it_is_reduced(tmp_
     assert (dump.rows, dump.examples, dump.parameters) == (RANKS * ROWS, RANKS * ROWS * SIZE, 66)
 
 
-def test_under_fully_shard_ranks_hold_ranges_of_the_mean_over_ranks(tmp_path):
+@pytest.mark.parametrize("kind", ["fsdp", "nested"])
+def test_under_fully_shard_ranks_hold_ranges_of_the_mean_over_ranks(tmp_path, kind):
+    # Nested, each layer is sharded by itself and reduces its gradients by itself; the rows are the same.
     # 7 rows of the hidden weight are split by torch.chunk to 4 and 3, 3 of the output weight to 2 and 1.
-    paths = recorded(tmp_path, "fsdp")
+    paths = recorded(tmp_path, kind)
     dump = open_dump(paths)
     assert [tensor.name for tensor in dump.tensors] == [
         *("0.weight[0:4]", "0.bias[0:4]", "2.weight[0:2]", "2.bias[0:2]"),

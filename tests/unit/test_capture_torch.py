@@ -85,6 +85,40 @@ def test_every_row_is_the_gradient_of_its_examples(tmp_path, problem, microbatch
     assert dump.loss == pytest.approx(float(mean_loss(model, examples).detach()), rel=1e-6)
 
 
+class Tied(torch.nn.Module):
+    """Output weights that are the input weights."""
+
+    def __init__(self):
+        super().__init__()
+        self.input = torch.nn.Linear(5, 3, bias=False)
+        self.output = torch.nn.Linear(5, 3)
+        self.output.weight = self.input.weight
+
+    def forward(self, images):
+        return self.output(torch.tanh(torch.nn.functional.linear(self.input(images), self.input.weight.T)))
+
+
+def test_tied_weights_are_one_tensor_with_the_gradient_of_all_its_uses(tmp_path, problem):
+    """Rows are PyTorch's own sums, which differ from the gradient of the output alone."""
+    _, examples = problem
+    model = Tied()
+    captured = capture_gradients(mean_loss, model, examples, tmp_path / "g.safetensors")
+    with MicroBatchRecorder(model, tmp_path / "m.safetensors", microbatch_size=2, rows=6) as recorder:
+        accumulate(model, examples, 6, recorder)
+    assert captured.parameters == 3 * 5 + 3
+    for paths, size, scale in ((captured.gradients, 1, 1), (recorder.paths, 2, 6)):
+        arrays, _ = read_safetensors(*paths)
+        assert arrays.keys() == {"input.weight", "output.bias"}
+        for row in range(EXAMPLES // size):
+            for name, gradient in autograd(model, examples, size * row, size * (row + 1)).items():
+                np.testing.assert_allclose(scale * arrays[name][row], gradient, rtol=1e-5, atol=1e-6)
+    untied = Tied()
+    untied.load_state_dict(model.state_dict())
+    untied.output.weight = torch.nn.Parameter(model.input.weight.detach().clone())
+    alone = autograd(untied, examples, 0, 2)["output.weight"]
+    assert np.abs(alone - autograd(model, examples, 0, 2)["input.weight"]).max() > 1e-3
+
+
 @pytest.mark.parametrize("microbatch_size", [1, 3])
 def test_bfloat16_is_what_pytorch_rounds_to(tmp_path, problem, microbatch_size):
     options = {"microbatch_size": microbatch_size}

@@ -41,7 +41,8 @@ def test_the_json_holds_what_programs_need(dump, hessian):
     held = json.loads(result.stdout)
     assert [point["batch_size"] for point in held["curve"]] == [1, 4, 64]
     first, _, last = held["curve"]
-    assert first["theory"]["learning_rate"] > 0
+    exact, approximate = (first["theory"][key] for key in ("learning_rate", "approximate_learning_rate"))
+    assert 0.88 * exact < approximate <= exact
     low, high = first["resampled"]["interval"]
     assert low < first["resampled"]["learning_rate"] < high
     assert first["resampled"]["scale_known"] is True

@@ -13,7 +13,7 @@ from surge_fit.curve.value import CurvePoint, ResampledPoint, TheoryPoint
 from surge_fit.prior_scales import prior_from_curve
 
 SIZES = 2.0 ** np.arange(10)
-NOTHING = TheoryPoint(None, None, None, None)
+NOTHING = TheoryPoint(None, None, None, None, None)
 
 
 def points(rate, sizes=SIZES, error=1.05, flags=()):

@@ -9,6 +9,8 @@ import pytest
 import surge_fit as sf
 from surge_fit.curve import load_curve, save_curve
 
+WITHOUT_APPROXIMATION = ("learning_rate", "debiased_learning_rate", "interval", "loss_drop")
+
 
 @pytest.fixture(scope="module")
 def curve():
@@ -57,6 +59,14 @@ def test_numbers_that_json_does_not_have_survive(curve, tmp_path):
         ({"curve.scale_known": 1}, "'curve.scale_known' must be true or false; found 1"),
         ({"curve.points": {}}, "'curve.points' must be a list; found {}"),
         ({"curve.points.0.theory": 1}, r"'curve.points\[0\].theory' must be an object of learning_rate"),
+        (
+            {"curve.points.0.theory.approximate_learning_rate": "0.1"},
+            r"'curve.points\[0\].theory.approximate_learning_rate' must be a number; found '0.1'",
+        ),
+        (
+            {"curve.points.0.theory": dict.fromkeys(WITHOUT_APPROXIMATION, 1.0)},
+            r"'curve.points\[0\].theory' must be an object of learning_rate, approximate_learning_rate",
+        ),
         ({"curve.signs.0.skewness": ["x"]}, r"'curve.signs\[0\].skewness\[0\]' must be a number"),
         ({"curve.extra": 1}, "'curve' must be an object of source"),
     ],

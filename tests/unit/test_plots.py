@@ -9,6 +9,7 @@ import xarray as xr
 from faces_fixture import BATCH_SIZES, make_comparison, make_posterior, optimum_points
 from matplotlib.colors import same_color
 from surge_fit import plots
+from surge_fit.curve import learning_rate_curve
 from surge_fit.errors import InputError
 from surge_fit.inference_data import InferenceData
 from surge_fit.plots.style import RED
@@ -227,3 +228,16 @@ def test_every_prior_is_drawn_and_those_that_the_runs_left_alone_are_marked():
 def test_the_figure_of_the_priors_is_saved(tmp_path):
     plots.save_priors(fitted(), tmp_path / "priors.png")
     assert (tmp_path / "priors.png").stat().st_size > 10_000
+
+
+def test_the_figure_of_a_curve_has_a_dashed_line_for_approximate_signs_and_none_for_sgd():
+    gradients = {"w": (0.3 + np.random.default_rng(0).standard_normal((40, 12))).astype(np.float32)}
+    curve = learning_rate_curve(gradients, "sign", batch_size=[1, 4, 64], resamples=9)
+    (ax,) = plots.plot_learning_rate_curve(curve).axes
+    (line,) = (line for line in ax.lines if line.get_label() == "the same, approximate signs")
+    assert line.get_linestyle() == "--"
+    x, y = line.get_data()
+    assert list(x) == [1, 4, 64]
+    assert list(y) == [point.theory.approximate_learning_rate for point in curve.points]
+    (ax,) = plots.plot_learning_rate_curve(learning_rate_curve(gradients, "sgd", batch_size=[1, 4])).axes
+    assert "the same, approximate signs" not in labels(ax)

@@ -95,9 +95,9 @@ def curve(
 ) -> None:
     """Predict the best learning rate over the batch size from one checkpoint's gradients.
 
-    Tells what the theory says (SGD exactly; for sign descent and Adam the theorems of the surge law) and what
-    minibatches of the dump say without assuming that parameters are independent, with intervals, and whether
-    the two agree.
+    Tells what the theory says (SGD exactly; for sign descent and Adam the theorems of the surge law, with
+    exact and with approximate expected signs) and what minibatches of the dump say without assuming that
+    parameters are independent, with intervals, and whether the two agree.
     """
     sizes = batch_sizes(batch_size) if batch_size else None
     from surge_fit.curve import learning_rate_curve, save_curve

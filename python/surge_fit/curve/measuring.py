@@ -86,7 +86,8 @@ def learning_rate_curve(
     Notes
     -----
     Theory: arXiv:1812.06162, Eq. 2.6 for SGD, exact; arXiv:2405.14578, Theorems 2 to 5 for sign descent and,
-    as its model, for Adam. Resampling: ε = mean(V·μ)/mean(VᵀHV) over minibatches drawn without replacement,
+    as its model, for Adam; Theorem 2 with exact expected signs and with the approximate ones that Theorem 3
+    follows from. Resampling: ε = mean(V·μ)/mean(VᵀHV) over minibatches drawn without replacement,
     with μ from rows that are not in the minibatch. Computed in single precision, summed in double; the result
     does not depend on the number of threads.
     """
@@ -127,7 +128,7 @@ def learning_rate_curve(
     absolute = sum(tensor["absolute_curvature"] for tensor in tensors)
     points = []
     for index, size in enumerate(asked):
-        share = per_batch[index, 2] / opened.parameters, per_batch[index, 3] / (absolute or 1.0)
+        share = per_batch[index, 3] / opened.parameters, per_batch[index, 4] / (absolute or 1.0)
         ratio = ratios[index] if index < len(whole) else None
         points.append(
             _point(

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from surge_fit import _core
 from surge_fit.curve.curvature import Curvature
 from surge_fit.curve.resampling import GROUPS, Minibatches
+from surge_fit.curve.sign_sums import SignForms, SignSums, TheoryRows, fisher_forms, hessian_forms
 from surge_fit.curve.state import SingleArray, UpdateRule
 from surge_fit.dump import Dump
 from surge_fit.statistics import ByteProgress
@@ -19,49 +20,6 @@ from surge_fit.typing import FloatArray
 
 _CHUNK_BYTES = 256 << 20
 """Of directions that are held at a time, unless those of one resample are more."""
-
-_PAIRS = ((0, 1, 2), (0, 2, 1), (1, 2, 0))
-"""Two thirds, and the one that is left."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class SignSums:
-    """Sums of the theory of independent signs; E are expected signs, rows are counted in groups.
-
-    Attributes
-    ----------
-    in_group : ndarray, shape (group,)
-        Rows of each group.
-    expected, influence : ndarray, shape (batch, group)
-        E · Σ(gradients of a group), and of the numerator's derivative.
-    expected_of : ndarray, shape (batch, third, group)
-        With E from a third.
-    mean_sign : ndarray, shape (group,)
-        sign(μ) · Σ(gradients of a group).
-    independent, independent_split : ndarray, shape (batch,)
-        Σ (1 − E²) Hᵢᵢ, and with E² from pairs of thirds.
-    expected_form, split_form : ndarray, shape (batch,)
-        EᵀHE, and the mean over pairs of thirds.
-    mean_sign_form, ratio_form : float
-        sign(μ)ᵀH sign(μ); (μ/σ)ᵀH(μ/σ) over pairs of thirds.
-    ratio_curvature, curvature, drift : float
-        The diagonal part of `ratio_form`; Σ Hᵢᵢ; Σ μ²/σ.
-    """
-
-    in_group: FloatArray
-    expected: FloatArray
-    influence: FloatArray
-    expected_of: FloatArray
-    mean_sign: FloatArray
-    independent: FloatArray
-    independent_split: FloatArray
-    expected_form: FloatArray
-    split_form: FloatArray
-    mean_sign_form: float
-    ratio_form: float
-    ratio_curvature: float
-    curvature: float
-    drift: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -248,48 +206,30 @@ class CurvePass:
     ) -> SignSums:
         """Cut the rows of the theory out of the matrix, and give them their forms."""
         batches = len(theory)
-        parts = np.cumsum([batches, 3 * batches, 3, 1])
-        expected, of_thirds, _, mean_sign, influence = np.split(totals["groups"][count:], parts)
         per_batch = sum(tensor["batches"] for tensor in tensors)
         curvature = sum(tensor["curvature"] for tensor in tensors)
         ratio_curvature = sum(tensor["ratio_curvature"] for tensor in tensors)
-        independent, independent_split = per_batch[:, 0], per_batch[:, 1]
+        independent, split, approximate = per_batch[:, :3].T
         if self.curvature.kind == "diagonal":
-            forms = (curvature - independent, curvature - independent_split, curvature, ratio_curvature)
+            sums = (curvature - independent, curvature - split, curvature - approximate)
+            forms = SignForms(*sums, curvature, ratio_curvature)
         elif self.curvature.kind == "fisher":
-            forms = _fisher_forms(np.split(totals["rows"][count:], parts), drawn.group_of)
+            forms = fisher_forms(TheoryRows.cut(totals["rows"][count:], batches), drawn.group_of)
         else:
-            forms = self._theory_forms(drawn, theory)
+            none = Minibatches(drawn.order, np.empty((0, 0), dtype=np.uint32), ())
+            matrix = self._matrix(none, theory, TheoryRows.count(batches))
+            forms = hessian_forms(TheoryRows.cut(matrix, batches), self.curvature)
         return SignSums(
-            in_group,
-            expected,
-            influence,
-            of_thirds.reshape(batches, 3, GROUPS),
-            mean_sign[0],
-            independent,
-            independent_split,
-            *forms,
-            ratio_curvature,
-            curvature,
-            sum(tensor["drift"] for tensor in tensors),
+            in_group=in_group,
+            products=TheoryRows.cut(totals["groups"][count:], batches),
+            independent=independent,
+            independent_split=split,
+            independent_approximate=approximate,
+            forms=forms,
+            ratio_curvature=ratio_curvature,
+            curvature=curvature,
+            drift=sum(tensor["drift"] for tensor in tensors),
         )
-
-    def _theory_forms(
-        self, drawn: Minibatches, theory: Sequence[float]
-    ) -> tuple[FloatArray, FloatArray, float, float]:
-        batches = len(theory)
-        none = Minibatches(drawn.order, np.empty((0, 0), dtype=np.uint32), ())
-        matrix = self._matrix(none, theory, 5 * batches + 4)
-        expected, of_thirds, ratios, mean_sign, _ = np.split(matrix, np.cumsum([batches, 3 * batches, 3, 1]))
-        forms = self.curvature.forms
-        thirds = of_thirds.reshape(batches, 3, -1)
-        split = [
-            forms(np.ascontiguousarray(thirds[:, a]), np.ascontiguousarray(thirds[:, b]))
-            for a, b, _ in _PAIRS
-        ]
-        ratio = [forms(ratios[a : a + 1], ratios[b : b + 1])[0] for a, b, _ in _PAIRS]
-        of_mean_sign = float(forms(mean_sign, mean_sign)[0])
-        return forms(expected, expected), np.mean(split, axis=0), of_mean_sign, float(sum(ratio)) / 3.0
 
     def _forms(self, drawn: Minibatches) -> FloatArray:
         """VᵀHV of every direction, shape (resample, size)."""
@@ -310,7 +250,7 @@ class CurvePass:
             part = replace(drawn, permutations=np.ascontiguousarray(drawn.permutations[chunk]))
             count = len(part.permutations) * len(part.sizes)
             sizes = tuple(map(float, part.sizes))
-            yield chunk, self._matrix(part, sizes, count + 5 * len(sizes) + 4)[:count]
+            yield chunk, self._matrix(part, sizes, count + TheoryRows.count(len(sizes)))[:count]
 
     def _matrix(self, drawn: Minibatches, theory: Sequence[float], rows: int) -> SingleArray:
         target = np.empty((rows, self.dump.parameters), dtype=np.float32)
@@ -368,17 +308,3 @@ def _membership(drawn: Minibatches) -> NDArray[np.bool_]:
         )
     sizes = np.array(drawn.sizes, dtype=np.int64)
     return place[:, None, :] < sizes[None, :, None]
-
-
-def _fisher_forms(
-    parts: list[FloatArray], group_of: NDArray[np.int64]
-) -> tuple[FloatArray, FloatArray, float, float]:
-    expected, of_thirds, ratios, mean_sign, _ = parts
-    thirds = of_thirds.reshape(len(expected), 3, -1)
-    split, ratio = [], []
-    for a, b, left in _PAIRS:
-        rows = group_of // (GROUPS // 3) == left
-        split.append((thirds[:, a] * thirds[:, b])[:, rows].mean(axis=1))
-        ratio.append(float((ratios[a] * ratios[b])[rows].mean()))
-    of_mean_sign = float((mean_sign[0] ** 2).mean())
-    return (expected**2).mean(axis=1), np.mean(split, axis=0), of_mean_sign, sum(ratio) / 3.0

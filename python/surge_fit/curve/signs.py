@@ -16,7 +16,7 @@ from surge_fit.typing import FloatArray
 _LEAST_PAIRS = 8
 """Of minibatches without a common row, that tell how equally two of them agree."""
 
-_OVERLAP_VARIANCE, _MEAN_EXPECTED, _EXPECTED_SQUARED, _DISAGREEMENT, _SCATTER = range(4, 9)
+_OVERLAP_VARIANCE, _MEAN_EXPECTED, _EXPECTED_SQUARED, _DISAGREEMENT, _SCATTER = range(5, 10)
 
 
 def check_signs(

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from surge_fit.curve.passes import SignSums, Singles
+from surge_fit.curve.passes import Singles
 from surge_fit.curve.resampling import GROUPS, Ratio
+from surge_fit.curve.sign_sums import SignSums
 from surge_fit.curve.value import TheoryPoint
 from surge_fit.typing import FloatArray
 
@@ -41,6 +42,9 @@ class SmallBatchLaw:
 def sign_theory(sums: SignSums, batch: Sequence[float]) -> tuple[list[TheoryPoint], list[float]]:
     """Give Theorem 2 at every batch size, at the moments as they are and without their bias.
 
+    Beside it, at the moments as they are, what it says with the paper's approximation of expected signs, from
+    which Theorem 3 follows: 𝓔 = erf(√(B/2) μ/σ) ≈ (μ/σ)/√(π/(2B) + (μ/σ)²).
+
     Parameters
     ----------
     sums : SignSums
@@ -57,30 +61,36 @@ def sign_theory(sums: SignSums, batch: Sequence[float]) -> tuple[list[TheoryPoin
     -----
     Without bias: expected signs from one third of the rows, gradients from the others, curvature (where it
     is the Fisher) from the last; a third's expected signs are taken at the batch size that makes up for the
-    noise of its mean. The interval follows the scatter of the numerator over groups of rows and over
+    noise of its mean. That batch size is the one of the error function, so the approximation has no value
+    without bias. The interval follows the scatter of the numerator over groups of rows and over
     thirds.
     """
     points, forms = [], []
-    rows, in_group = float(sums.in_group.sum()), sums.in_group
+    rows, in_group, products = float(sums.in_group.sum()), sums.in_group, sums.products
     for index, size in enumerate(batch):
-        numerator = float(sums.expected[index].sum()) / rows
-        denominator = sums.independent[index] + sums.expected_form[index]
-        influence = sums.influence[index] / in_group
+        numerator = float(products.expected[index].sum()) / rows
+        denominator = sums.independent[index] + sums.forms.expected[index]
+        influence = products.influence[index] / in_group
         error = float(influence.std(ddof=1)) / math.sqrt(GROUPS)
         plain = Ratio(numerator, denominator, error / numerator if numerator > 0 else math.nan)
         debiased = None
         thirds = in_group.reshape(3, -1).sum(axis=1)
         if size < thirds.min():
-            apart = [_apart(sums.expected_of[index, third], third, in_group) for third in range(3)]
+            apart = [_apart(products.of_thirds[index, third], third, in_group) for third in range(3)]
             mean, spread = sum(apart) / 3.0, float(np.std(apart, ddof=1)) / math.sqrt(3.0)
             relative = math.hypot(plain.log_error, spread / mean) if mean > 0 else math.nan
-            split = Ratio(mean, sums.independent_split[index] + sums.split_form[index], relative)
+            split = Ratio(mean, sums.independent_split[index] + sums.forms.split[index], relative)
             debiased, interval, denominator = split.value, split.interval, split.denominator
         else:
             interval = plain.interval
         value = plain.value
         drop = None if value is None else 0.5 * numerator * value
-        points.append(TheoryPoint(value, debiased, interval, drop))
+        approximate = Ratio(
+            float(products.approximate[index].sum()) / rows,
+            sums.independent_approximate[index] + sums.forms.approximate[index],
+            math.nan,
+        )
+        points.append(TheoryPoint(value, approximate.value, debiased, interval, drop))
         forms.append(denominator)
     return points, forms
 
@@ -102,11 +112,11 @@ def small_batch_law(sums: SignSums) -> SmallBatchLaw:
     -------
     SmallBatchLaw
     """
-    steep = float(sums.mean_sign.sum()) / float(sums.in_group.sum())
-    limit = Ratio(steep, sums.mean_sign_form, math.nan).value
-    off_diagonal = sums.ratio_form - sums.ratio_curvature
+    steep = float(sums.products.mean_sign.sum()) / float(sums.in_group.sum())
+    limit = Ratio(steep, sums.forms.mean_sign, math.nan).value
+    off_diagonal = sums.forms.ratio - sums.ratio_curvature
     # What single precision cannot tell from zero is none.
-    rounding = _ROUNDING * (abs(sums.ratio_form) + abs(sums.ratio_curvature))
+    rounding = _ROUNDING * (abs(sums.forms.ratio) + abs(sums.ratio_curvature))
     if not (off_diagonal > rounding and sums.curvature > 0 and sums.drift > 0):
         return SmallBatchLaw(None, None, None, limit)
     noise_scale = math.pi * sums.curvature / (2.0 * off_diagonal)
@@ -160,7 +170,7 @@ def sgd_theory(singles: Singles, batch: Sequence[float]) -> SgdLaw:
         ratio = Ratio(numerator, form, error)
         value = ratio.value
         drop = None if value is None else 0.5 * numerator * value
-        points.append(TheoryPoint(value, value, ratio.interval, drop))
+        points.append(TheoryPoint(value, None, value, ratio.interval, drop))
         forms.append(form)
     best = Ratio(numerator, singles.form_of_mean, math.nan).value
     noise = None if best is None else (singles.form_of_one - singles.form_of_mean) / singles.form_of_mean

@@ -18,6 +18,10 @@ class TheoryPoint:
     learning_rate : float or None
         Of SGD the exact optimum, from moments without bias; else Theorem 2 at the moments of the dump. None
         where the mean gradient gives no descent or 𝔼[VᵀHV] is not positive.
+    approximate_learning_rate : float or None
+        Theorem 2 at the moments of the dump with the paper's approximate expected signs,
+        (μ/σ)/√(π/(2B) + (μ/σ)²) for erf(√(B/2) μ/σ): what Theorem 3 was derived from, to be compared with
+        `learning_rate`. None for SGD, and as there.
     debiased_learning_rate : float or None
         Without the bias of moments from few rows; None beyond a third of the rows.
     interval : tuple of float, or None
@@ -27,6 +31,7 @@ class TheoryPoint:
     """
 
     learning_rate: float | None
+    approximate_learning_rate: float | None
     debiased_learning_rate: float | None
     interval: tuple[float, float] | None
     loss_drop: float | None

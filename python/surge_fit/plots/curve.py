@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from surge_fit.curve import LearningRateCurve
@@ -17,6 +18,9 @@ _NAMES = {"sgd": "SGD", "sign": "sign descent", "adam": "Adam"}
 
 def plot_learning_rate_curve(curve: LearningRateCurve) -> Figure:
     """Draw the best learning rate over the batch size, by theory and by resampling, with 95 % intervals.
+
+    Of sign descent and Adam, thin lines show Theorem 2 at the moments as they are, with exact expected signs
+    and, dashed, with approximate ones.
 
     Parameters
     ----------
@@ -39,6 +43,7 @@ def plot_learning_rate_curve(curve: LearningRateCurve) -> Figure:
                 [(p.batch_size, p.resampled.learning_rate, p.resampled.interval) for p in curve.points],
             ),
         )
+        sizes = [point.batch_size for point in curve.points]
         for name, color, marker, points in series:
             held = [(size, value) for size, value, _ in points if value is not None]
             axis.plot(
@@ -47,6 +52,13 @@ def plot_learning_rate_curve(curve: LearningRateCurve) -> Figure:
             for size, _, interval in points:
                 if interval is not None:
                     axis.plot([size, size], interval, color=color, lw=1.4, solid_capstyle="butt")
+        for name, style, rates in (
+            ("Theorem 2, moments as they are", "-", [p.theory.learning_rate for p in curve.points]),
+            ("the same, approximate signs", "--", [p.theory.approximate_learning_rate for p in curve.points]),
+        ):
+            if curve.optimizer != "sgd":
+                shown = [math.nan if rate is None else rate for rate in rates]
+                axis.plot(sizes, shown, style, color=ORANGE, lw=0.7, label=name)
         if curve.limit is not None and curve.optimizer != "sgd":
             axis.axhline(curve.limit, color=GREY, lw=0.9, ls=":", label="Theorem 4")
         beyond = [p.batch_size for p in curve.points if "beyond_quarter_of_rows" in p.flags]

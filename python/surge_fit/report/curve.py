@@ -60,7 +60,10 @@ def curve_to_text(curve: LearningRateCurve, *, width: int = MAX_WIDTH, color: bo
     marks = {flag: _MARKS[place] for place, flag in enumerate(met)}
     blocks += [Line(f"{FLAGS[flag]}.", "faint", f"{marks[flag]} ") for flag in met]
     blocks += [None, Line(curve.verdict.text, "warning" if curve.verdict.agrees is False else "plain")]
-    blocks += [None, *(Line(sentence) for sentence in _laws(curve)), None, _gaussianity(curve)]
+    blocks += [None, *(Line(sentence) for sentence in _laws(curve)), None]
+    if curve.optimizer != "sgd":
+        blocks += [Line(_APPROXIMATION), None, _approximation(curve), None]
+    blocks += [_gaussianity(curve)]
     dropped = len(curve.dropped_examples)
     notes = [*curve.notes]
     if dropped:
@@ -71,6 +74,11 @@ def curve_to_text(curve: LearningRateCurve, *, width: int = MAX_WIDTH, color: bo
 
 
 _MARKS = "*†‡§¶#ªº"
+
+_APPROXIMATION = (
+    "Theorem 2 at the moments of the dump, with expected signs erf(√(B/2) μ/σ) and, as Theorem 3 has it, "
+    "with (μ/σ)/√(π/(2B) + (μ/σ)²) for them:"
+)
 
 
 def _heading(curve: LearningRateCurve) -> str:
@@ -144,6 +152,17 @@ def _laws(curve: LearningRateCurve) -> list[str]:
         f"{probability(curve.unresolved_curvature)} of the curvature, is not resolved from zero."
     )
     return told
+
+
+def _approximation(curve: LearningRateCurve) -> Table:
+    """Show Theorem 2 with exact and with approximate expected signs."""
+    rows = []
+    for point in curve.points:
+        exact, approximate = point.theory.learning_rate, point.theory.approximate_learning_rate
+        cells = ["n/a" if rate is None else scientific(rate, 3) for rate in (exact, approximate)]
+        ratio = "n/a" if exact is None or approximate is None else plain(approximate / exact, 3)
+        rows.append((number(point.batch_size), *cells, ratio))
+    return Table(("batch size\n[examples]", "\ntheory", "approximate\ntheory", "over\ntheory"), tuple(rows))
 
 
 def _gaussianity(curve: LearningRateCurve) -> Table:
