@@ -20,7 +20,7 @@ _SHRINKAGE = 0.05
 _LEAST = 0.1
 """Distances from the mean, in standard deviations, below which they say little about the width."""
 
-_ALIKE = 0.7
+_ALIKE = 0.9
 """Correlation of entries that are rotated together."""
 
 _APART = 1e-6

@@ -29,7 +29,7 @@ from surge_fit.predictive import deterministics, predictive, prior_draws
 from surge_fit.priors import Prior, Priors
 from surge_fit.simulate import Valley, simulate_sweep
 
-SIMULATIONS = 300
+SIMULATIONS = 500
 CHAINS, TUNE, DRAWS, THINNING = 4, 400, 250, 10
 RANKED = CHAINS * DRAWS // THINNING - 1
 """Of 1,000 draws every tenth is ranked against: little is left of their correlation. 99 draws, 100 ranks."""
