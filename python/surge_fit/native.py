@@ -130,6 +130,7 @@ def sample(
     size = [sum(entries or 1 for _, _, entries, _ in model.variables()) for model in models]
     small = [i for i in range(len(models)) if size[i] <= _LARGE]
     large = [i for i in range(len(models)) if size[i] > _LARGE]
+    threads = os.process_cpu_count() if hasattr(os, "process_cpu_count") else len(os.sched_getaffinity(0))
     found: dict[int, dict[str, np.ndarray]] = {}
     made_before = 0
 
@@ -146,9 +147,7 @@ def sample(
             tune=tune,
             draws=draws,
             target_accept=accept,
-            threads=os.process_cpu_count()
-            if hasattr(os, "process_cpu_count")
-            else len(os.sched_getaffinity(0)),
+            threads=threads,
             progress=None if progress is None else lambda made: progress(before + made),
         )
         made_before += len(which) * chains * (tune + draws)
