@@ -79,7 +79,9 @@ pub use dump::fuzzing;
 pub use dump::{Buffer, Container, Contents, Dtype, Entry, Format, Location, Options, index_files};
 pub use error::Error;
 pub use law::{LAWS, Landscape, Law, by_name, evaluate, expected_regret, gradient, per_draw, quantiles};
-pub use posterior::{Cells, Chain, Model, Observed, Prior, Priors, Runs, Settings, Variable, sample};
+pub use posterior::{
+    Cells, Chain, Geometry, Model, Observed, Prior, Priors, Runs, Scale, Settings, Task, Variable, sample,
+};
 pub use statistics::{
     Estimate, Interval, Inverse, Moments, Pair, ParameterFile, Part, PartialRows, PartlyScanned, Request,
     Resolvable, Rows, Scanned, Shape, Sink, Standardised, Sums, estimate, resolvable, scan, scan_partial,

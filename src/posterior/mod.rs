@@ -26,7 +26,7 @@ pub use density::{Model, Priors};
 pub use geometry::Geometry;
 pub use layout::Variable;
 pub use observed::{Cells, Observed, Runs};
-pub use prior::Prior;
+pub use prior::{Prior, Scale};
 pub use sampling::{Chain, Settings, Task, sample};
 
 #[cfg(test)]
