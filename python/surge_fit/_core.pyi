@@ -303,6 +303,9 @@ class PosteriorModel:
         (``signed``).
         """
 
+    def is_small(self) -> bool:
+        """Whether it has so few entries that a geometry of all of them pays."""
+
     def log_density(self, positions: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Log density, all constants included, and its gradient, at each row of `positions`."""
 

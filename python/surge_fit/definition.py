@@ -48,7 +48,7 @@ from surge_fit.pooling import CENTRED, JOINT, at_cells, expected_in_groups, in_g
 from surge_fit.priors import Normal, Prior, Priors, StudentT
 from surge_fit.typing import Namespace
 
-SCALES = (
+_SCALES = (
     "discrepancy_scale",
     "optimum_noise",
     "loss_noise",
@@ -56,7 +56,6 @@ SCALES = (
     "steps_discrepancy_scale",
     "steps_noise",
 )
-"""Variables that are the width of others: what is known ever better as they become smaller."""
 
 
 class Interpreter(Protocol):
@@ -134,6 +133,11 @@ def require_enough_runs(observations: Observations, law: Law) -> None:
             f"runs; found {observations.count}. Add runs, or choose a law with fewer parameters "
             "(`surge-fit laws`)."
         )
+
+
+def is_scale(name: str) -> bool:
+    """Whether a variable is the width of others, which are known the better the smaller it is."""
+    return name in _SCALES or name.endswith("_spread")
 
 
 def coordinates(observations: Observations) -> dict[str, Any]:

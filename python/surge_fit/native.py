@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from surge_fit import _core, discrepancy
-from surge_fit.definition import SCALES
+from surge_fit.definition import is_scale
 from surge_fit.geometry import Geometry, learn
 from surge_fit.law import LAWS, Law
 from surge_fit.observations import Observations, Runs
@@ -27,9 +27,6 @@ _FROM_SCALE: dict[str, Callable[[FloatArray], FloatArray]] = {
     "signed": np.abs,
 }
 """From what is sampled to the variable."""
-
-_LARGE = 100
-"""Models with more variable entries are walked as they are: a map of them costs more than it saves."""
 
 _PILOT_ACCEPT = 0.9
 """Acceptance that the pilot aims at, whose draws show the geometry and are not kept."""
@@ -127,9 +124,8 @@ def sample(
     KeyboardInterrupt
         Within 50 ms of Ctrl-C.
     """
-    size = [sum(entries or 1 for _, _, entries, _ in model.variables()) for model in models]
-    small = [i for i in range(len(models)) if size[i] <= _LARGE]
-    large = [i for i in range(len(models)) if size[i] > _LARGE]
+    small = [i for i, model in enumerate(models) if model.is_small()]
+    large = [i for i, model in enumerate(models) if not model.is_small()]
     threads = os.process_cpu_count() if hasattr(os, "process_cpu_count") else len(os.sched_getaffinity(0))
     found: dict[int, dict[str, np.ndarray]] = {}
     made_before = 0
@@ -169,7 +165,7 @@ def _geometry(model: _core.PosteriorModel, draws: FloatArray) -> Geometry:
     kinds = {
         first: scale
         for name, first, entries, scale in model.variables()
-        if entries is None and (name in SCALES or name.endswith("_spread"))
+        if entries is None and is_scale(name)
     }
     scales = np.array([first for first, scale in kinds.items() if scale != "plain"], dtype=np.intp)
     return learn(draws, scales, np.array([kinds[first] == "signed" for first in scales], dtype=bool))

@@ -22,6 +22,9 @@ const CENTRED: [&str; 4] = ["log_reference_learning_rate", "log_curvature", "log
 /// The prior of a variable by its name.
 pub type Priors = Vec<(String, Prior)>;
 
+/// Most entries of a small model.
+const SMALL: usize = 100;
+
 /// The model of one sweep: the density of its free variables, on the unconstrained scale.
 ///
 /// It is `surge_fit.model` in Python, which is the definition; both are tested to be equal.
@@ -227,6 +230,14 @@ impl Model {
     #[must_use]
     pub fn size(&self) -> usize {
         self.layout.size
+    }
+
+    /// Whether it has so few entries that maps from all to all pay: a mass matrix of low rank, a [`super::Geometry`].
+    /// The variables of a law are correlated, and need a third of the steps then; of large pooled models such maps cost
+    /// more than they save.
+    #[must_use]
+    pub fn is_small(&self) -> bool {
+        self.size() <= SMALL
     }
 
     /// The log density at an unconstrained point, Jacobian and all constants included; its gradient into `gradient`.

@@ -20,10 +20,6 @@ use crate::error::Error;
 /// How often the caller is told of the progress, and may stop.
 const HEARTBEAT: Duration = Duration::from_millis(20);
 
-/// Up to this many variable entries the mass matrix is of low rank: the variables of a law are correlated, and it
-/// needs a third of the steps of a diagonal one; of large pooled models it costs more than it saves.
-const LOW_RANK_SIZE: usize = 100;
-
 /// Trajectories of up to 2⁷ steps: with the right mass matrix two dozen are enough, and before it is known longer ones
 /// cost more than all that follows.
 const DEPTH: u64 = 7;
@@ -226,7 +222,7 @@ fn run(
     rng.set_stream(number as u64);
     let (num_tune, num_draws) = (settings.tune as u64, settings.draws as u64);
     let size = task.model.size();
-    if task.geometry.is_none() && size <= LOW_RANK_SIZE {
+    if task.geometry.is_none() && task.model.is_small() {
         let mut options = LowRankNutsSettings { num_tune, num_draws, maxdepth: DEPTH, ..Default::default() };
         options.adapt_options.step_size_settings.target_accept = settings.target_accept;
         let start = start(&task.model, &mut rng)?;

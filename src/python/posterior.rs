@@ -145,6 +145,11 @@ impl PosteriorModel {
         variables.map(|v| (v.name.clone(), v.start, entries(v), v.scale().name())).collect()
     }
 
+    /// Whether a geometry of it pays.
+    fn is_small(&self) -> bool {
+        self.0.is_small()
+    }
+
     fn log_density<'py>(
         &self,
         py: Python<'py>,
