@@ -8,6 +8,9 @@ pub(super) const DEGREES: f64 = 5.0;
 /// Log of the normalising constant: `Γ(3)/(Γ(5/2) √(5π)) = 8/(3π√5)`.
 pub(super) const LOG_CONSTANT: f64 = -0.968_619_589_054_724_2;
 
+/// ∫₀^θ sin⁴ over θ⁵, in powers of θ².
+const INTEGRAL_OF_SIN4: [f64; 5] = [1.0 / 5.0, -2.0 / 21.0, 1.0 / 45.0, -34.0 / 10395.0, 62.0 / 184_275.0];
+
 /// Log density of a residual and its derivatives with respect to the residual and to its scale.
 #[inline]
 pub(super) fn log_density(residual: f64, scale: f64) -> (f64, f64, f64) {
@@ -21,13 +24,14 @@ pub(super) fn log_density(residual: f64, scale: f64) -> (f64, f64, f64) {
 /// Log P(T > t) and its derivative.
 ///
 /// With θ = arctan(√5 / t) in (0, π), P(T > t) = (θ − sin θ cos θ (1 + ⅔ sin² θ))/π; for small θ the series of
-/// 8/(3π) ∫ sin⁴, since the closed form cancels.
+/// 8/(3π) ∫ sin⁴, since the closed form cancels. Its terms give 13 digits below 0.1.
 pub(super) fn log_survival(t: f64) -> (f64, f64) {
     let theta = DEGREES.sqrt().atan2(t);
     let (sine, cosine) = theta.sin_cos();
     let tail = if theta < 0.1 {
         let square = theta * theta;
-        8.0 / (3.0 * PI) * theta.powi(5) * (1.0 / 5.0 - 2.0 / 21.0 * square + square * square / 45.0)
+        let series = INTEGRAL_OF_SIN4.iter().rev().fold(0.0, |sum, term| sum * square + term);
+        8.0 / (3.0 * PI) * theta.powi(5) * series
     } else {
         (theta - sine * cosine * (1.0 + 2.0 / 3.0 * sine * sine)) / PI
     };
@@ -53,6 +57,16 @@ mod tests {
             let (value, _) = log_survival(t);
             assert!((value - reference.sf(t).ln()).abs() < 1e-9 * (1.0 + value.abs()), "{t}");
         }
+    }
+
+    #[test]
+    fn the_series_goes_on_where_the_closed_form_ends() {
+        // θ = 0.1 ∓ 1e-9; the closed form keeps eleven digits there.
+        let [(series, slope), (closed, _)] =
+            [0.1 - 1e-9, 0.1 + 1e-9].map(|theta: f64| log_survival(DEGREES.sqrt() / theta.tan()));
+        // d log S = (d log S/dt) (dt/dθ) dθ, with dt/dθ = −√5/sin² θ.
+        let expected = -slope * DEGREES.sqrt() / 0.1_f64.sin().powi(2) * 2e-9;
+        assert!((closed - series - expected).abs() < 1e-10, "{}", closed - series - expected);
     }
 
     #[test]
