@@ -80,7 +80,8 @@ pub use dump::{Buffer, Container, Contents, Dtype, Entry, Format, Location, Opti
 pub use error::Error;
 pub use law::{LAWS, Landscape, Law, by_name, evaluate, expected_regret, gradient, per_draw, quantiles};
 pub use posterior::{
-    Cells, Chain, Geometry, Model, Observed, Prior, Priors, Runs, Scale, Settings, Task, Variable, sample,
+    Cells, Chain, Geometry, Model, Observed, Per, Prior, Priors, Runs, Scale, Settings, Task, Variable,
+    sample,
 };
 pub use statistics::{
     Estimate, Interval, Inverse, Moments, Pair, ParameterFile, Part, PartialRows, PartlyScanned, Request,

@@ -303,6 +303,9 @@ class PosteriorModel:
         (``signed``).
         """
 
+    def group_of_entries(self) -> list[int | None]:
+        """The group of each entry; None for those of the model as a whole."""
+
     def is_small(self) -> bool:
         """Whether it has so few entries that a geometry of all of them pays."""
 

@@ -137,7 +137,12 @@ def require_enough_runs(observations: Observations, law: Law) -> None:
 
 def is_scale(name: str) -> bool:
     """Whether a variable is the width of others, which are known the better the smaller it is."""
-    return name in _SCALES or name.endswith("_spread")
+    return name in _SCALES or is_spread(name)
+
+
+def is_spread(name: str) -> bool:
+    """Whether a variable is how far groups differ in a parameter."""
+    return name.endswith("_spread")
 
 
 def coordinates(observations: Observations) -> dict[str, Any]:

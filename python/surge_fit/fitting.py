@@ -26,6 +26,7 @@ from surge_fit.typing import Engine, FloatArray, Path
 if TYPE_CHECKING:
     import pymc as pm
 
+    from surge_fit._core import PosteriorModel
     from surge_fit.curve import LearningRateCurve
     from surge_fit.statistics import GradientStatistics
 
@@ -47,12 +48,16 @@ class _Effort:
     target_accept: float
 
 
-_EFFORTS: dict[Engine, tuple[_Effort, ...]] = {
+_Sampler: TypeAlias = Literal["native", "native, large", "pymc"]
+
+_EFFORTS: dict[_Sampler, tuple[_Effort, ...]] = {
     "native": (_Effort(400, 1000, 0.95), _Effort(400, 3000, 0.95), _Effort(2000, 3000, 0.99)),
+    "native, large": (_Effort(1000, 3000, 0.98), _Effort(2000, 6000, 0.99)),
     "pymc": (_Effort(800, 1500, 0.95), _Effort(3200, 3000, 0.99)),
 }
 """The usual attempt, and what follows where its chains do not pass. Lower targets let chains stick without a
-single divergence on these models; smaller steps enter the corners that larger ones could not."""
+single divergence on these models; smaller steps enter the corners that larger ones could not. Large models,
+pooled over many groups, mix slowly."""
 
 
 def build_model(
@@ -116,7 +121,8 @@ def fit(
     Samples the model of `surge_fit.definition` with NUTS (4 chains, target acceptance 0.95; natively 1,000
     kept draws each, with PyMC 1,500) and checks R-hat, effective sample size and divergences. Where they do
     not pass, the fit is repeated: natively with 3,000 draws, unless too many diverged; and where that does
-    not do, in smaller steps (target acceptance 0.99) with more tuning.
+    not do, in smaller steps (target acceptance 0.99) with more tuning. Models of more than 100 entries,
+    pooled over many groups, take 3,000 draws natively, and 6,000 where these do not do.
 
     Parameters
     ----------
@@ -224,7 +230,7 @@ def fit_many(
         for sweep, law in zip(sweeps, laws, strict=True)
     ]
     for chosen, efforts in _EFFORTS.items():
-        mine = [task for task in tasks if task.engine == chosen]
+        mine = [task for task in tasks if task.sampler == chosen]
         for effort in efforts:
             careful = effort.target_accept > efforts[0].target_accept
             todo = [task for task in mine if task.needs(careful)]
@@ -253,6 +259,18 @@ class _Task:
         if self.attempts == 0:
             return True
         return not self.diagnostics.trustworthy and (careful or not self.diagnostics.diverged)
+
+    @cached_property
+    def model(self) -> PosteriorModel:
+        """The native one."""
+        return native.model(self.observations, self.law, self.priors)
+
+    @property
+    def sampler(self) -> _Sampler:
+        """What takes which effort."""
+        if self.engine == "pymc":
+            return "pymc"
+        return "native" if self.model.is_small() else "native, large"
 
     @cached_property
     def diagnostics(self) -> Diagnostics:
@@ -362,8 +380,7 @@ def _sample(tasks: Sequence[_Task], effort: _Effort, stage: str, report: Progres
         )
 
     if tasks[0].engine == "native":
-        models = [native.model(task.observations, task.law, task.priors) for task in tasks]
-        found = native.sample(models, seeds, **settings, progress=told(0))
+        found = native.sample([task.model for task in tasks], seeds, **settings, progress=told(0))
     else:
         from surge_fit.pymc_engine import Sampler
 

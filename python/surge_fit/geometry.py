@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from surge_fit.typing import FloatArray
+from surge_fit.typing import FloatArray, IndexArray
 
 _SHRINKAGE = 0.05
 """Of the exponents, relative to what the draws say: they are few, and the widths of a walk are noisy."""
@@ -43,26 +43,32 @@ class Geometry:
     centre : ndarray, shape (scale,)
         Means of their logs.
     others : ndarray of int, shape (other,)
-        All other entries.
+        All other entries, block by block.
+    blocks : ndarray of int, shape (block,)
+        How many of them each block has; the first is the head, on which the others may lean.
     mean : ndarray, shape (other,)
         At the centre.
     slope : ndarray, shape (scale, other)
         How the mean moves with these logs.
-    axes : ndarray, shape (axis, other)
-        One standard deviation long.
+    axes : ndarray, shape (axis · other,)
+        Those of each block, one after another, each row-major; one standard deviation long.
+    lean : ndarray, shape (axis of the head, other beyond the head)
+        How the mean moves with the coordinates of the head.
     exponent : ndarray, shape (scale, axis)
         How the log of their length moves with the logs of the scales.
     starts : ndarray, shape (chain, entry)
         The last draw of each chain, in these coordinates.
     """
 
-    scales: np.ndarray
+    scales: IndexArray
     reference: FloatArray
     centre: FloatArray
-    others: np.ndarray
+    others: IndexArray
+    blocks: IndexArray
     mean: FloatArray
     slope: FloatArray
     axes: FloatArray
+    lean: FloatArray
     exponent: FloatArray
     starts: FloatArray
 
@@ -117,9 +123,11 @@ def learn(draws: FloatArray, scales: np.ndarray, signed: np.ndarray) -> Geometry
         reference=reference,
         centre=centre,
         others=others,
+        blocks=np.array([size]),
         mean=mean,
         slope=slope,
-        axes=paired.T @ root * deviation,
+        axes=(paired.T @ root * deviation).ravel(),
+        lean=np.empty((size, 0)),
         exponent=exponent,
         starts=coordinates.reshape(draws.shape)[:, -1],
     )

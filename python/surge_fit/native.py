@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from surge_fit import _core, discrepancy
-from surge_fit.definition import is_scale
+from surge_fit.block_geometry import learn_blocks
+from surge_fit.definition import is_scale, is_spread
 from surge_fit.geometry import Geometry, learn
 from surge_fit.law import LAWS, Law
 from surge_fit.observations import Observations, Runs
@@ -28,8 +29,14 @@ _FROM_SCALE: dict[str, Callable[[FloatArray], FloatArray]] = {
 }
 """From what is sampled to the variable."""
 
+_PILOTS = ((0.5, 0.25),)
+"""Walks whose draws show the geometry and are not kept: shares of the tuning that tune and draw them."""
+
+_PILOTS_OF_LARGE = ((0.3, 0.1), (0.2, 0.25))
+"""Of large models: the first finds where the posterior is, the second, in a first geometry, how wide."""
+
 _PILOT_ACCEPT = 0.9
-"""Acceptance that the pilot aims at, whose draws show the geometry and are not kept."""
+"""Acceptance that pilots aim at."""
 
 
 def can_sample(law: Law) -> bool:
@@ -97,8 +104,8 @@ def sample(
 ) -> list[tuple[dict[str, FloatArray], dict[str, np.ndarray]]]:
     """Sample every model with NUTS, all chains in parallel.
 
-    Of the tuning, a half tunes a pilot and a quarter draws it: from that the geometry of the posterior is
-    learnt (`surge_fit.geometry`), in which the chains go on.
+    Most of the tuning goes into a pilot: from its draws the geometry of the posterior is learnt
+    (`surge_fit.geometry`, of large pooled models `surge_fit.block_geometry`), in which the chains go on.
 
     Parameters
     ----------
@@ -124,17 +131,15 @@ def sample(
     KeyboardInterrupt
         Within 50 ms of Ctrl-C.
     """
-    small = [i for i, model in enumerate(models) if model.is_small()]
-    large = [i for i, model in enumerate(models) if not model.is_small()]
     threads = os.process_cpu_count() if hasattr(os, "process_cpu_count") else len(os.sched_getaffinity(0))
     found: dict[int, dict[str, np.ndarray]] = {}
     made_before = 0
 
-    def walk(
-        which: list[int], geometries: list[Geometry | None], tune: int, draws: int, accept: float
-    ) -> None:
+    def walk(which: list[int], tune: int, draws: int, accept: float) -> None:
+        """Sample some of the models, in coordinates that the draws found before show."""
         nonlocal made_before
         before = made_before
+        geometries = [_geometry(models[i], found[i]["draws"]) if i in found else None for i in which]
         results = _core.sample_posteriors(
             [models[i] for i in which],
             [seeds[i] for i in which],
@@ -149,11 +154,14 @@ def sample(
         made_before += len(which) * chains * (tune + draws)
         found.update(zip(which, results, strict=True))
 
-    pilot_tune, pilot_draws = tune // 2, tune // 4
-    walk(small, [None] * len(small), pilot_tune, pilot_draws, _PILOT_ACCEPT)
-    learnt: list[Geometry | None] = [_geometry(models[i], found[i]["draws"]) for i in small]
-    walk(small, learnt, tune - pilot_tune - pilot_draws, draws, target_accept)
-    walk(large, [None] * len(large), tune, draws, target_accept)
+    small = [i for i, model in enumerate(models) if model.is_small()]
+    large = [i for i, model in enumerate(models) if not model.is_small()]
+    for which, pilots in ((small, _PILOTS), (large, _PILOTS_OF_LARGE)):
+        rest = tune
+        for share, share_of_draws in pilots:
+            walk(which, int(share * tune), int(share_of_draws * tune), _PILOT_ACCEPT)
+            rest -= int(share * tune) + int(share_of_draws * tune)
+        walk(which, rest, draws, target_accept)
     return [_named(model, found[i]) for i, model in enumerate(models)]
 
 
@@ -165,8 +173,12 @@ def _geometry(model: _core.PosteriorModel, draws: FloatArray) -> Geometry:
     kinds = {
         first: scale
         for name, first, entries, scale in model.variables()
-        if entries is None and is_scale(name)
+        if entries is None and (is_scale(name) if model.is_small() else is_spread(name))
     }
+    if not model.is_small():
+        spreads = np.array([first for first, scale in kinds.items() if scale == "log"], dtype=np.intp)
+        group_of = np.array([-1 if group is None else group for group in model.group_of_entries()])
+        return learn_blocks(draws, group_of, spreads, model.log_density)
     scales = np.array([first for first, scale in kinds.items() if scale != "plain"], dtype=np.intp)
     return learn(draws, scales, np.array([kinds[first] == "signed" for first in scales], dtype=bool))
 

@@ -2,7 +2,7 @@
 
 use super::curve::Curve;
 use super::entries::Entries;
-use super::layout::{Layout, Variable};
+use super::layout::{Layout, Per, Variable};
 use super::observed::Observed;
 use super::points::Points;
 use super::pooling::{Pooled, Population};
@@ -92,12 +92,12 @@ impl Builder<'_> {
 
     fn scalar(&mut self, name: &str) -> Result<usize, Error> {
         let prior = self.prior(name)?;
-        Ok(self.layout.push(name, None, Some(prior)))
+        Ok(self.layout.push(name, Per::Model, 1, Some(prior)))
     }
 
-    fn vector(&mut self, name: &str, entries: usize) -> Result<usize, Error> {
+    fn vector(&mut self, name: &str, per: Per, entries: usize) -> Result<usize, Error> {
         let prior = self.prior(name)?;
-        Ok(self.layout.push(name, Some(entries), Some(prior)))
+        Ok(self.layout.push(name, per, entries, Some(prior)))
     }
 
     /// Declare a parameter that differs between groups; `tie` holds the slot of the log ratio that B_crit is sampled by.
@@ -105,17 +105,19 @@ impl Builder<'_> {
         let prior = self.prior(name)?;
         let sampled = if tie.is_some() { CRITICAL } else { name };
         let suffix = if self.groups > 1 { "_mean" } else { "" };
-        let mean = self.layout.push(format!("{sampled}{suffix}"), None, Some(prior));
+        let mean = self.layout.push(format!("{sampled}{suffix}"), Per::Model, 1, Some(prior));
         let population = if self.groups > 1 {
             let spread = self.scalar(&format!("{name}_spread"))?;
             let trend = format!("{name}_trend");
-            let trend = if self.has(&trend) { Some(self.vector(&trend, self.covariates)?) } else { None };
+            let covariates = self.covariates;
+            let trend =
+                if self.has(&trend) { Some(self.vector(&trend, Per::Covariate, covariates)?) } else { None };
             let centred = CENTRED.contains(&sampled);
             let group = if centred {
-                self.layout.push(sampled, Some(self.groups), None)
+                self.layout.push(sampled, Per::Group, self.groups, None)
             } else {
                 let standard = Prior::Normal { mean: 0.0, sd: 1.0 };
-                self.layout.push(format!("{sampled}_offset"), Some(self.groups), Some(standard))
+                self.layout.push(format!("{sampled}_offset"), Per::Group, self.groups, Some(standard))
             };
             Some(Population { spread, group, centred, trend, additive: prior.scale() == Scale::Plain })
         } else {
@@ -150,7 +152,7 @@ impl Model {
                 }
             }
             let scale = build.scalar("discrepancy_scale")?;
-            let optimum = build.layout.push("log_optimal_learning_rate", Some(cells), None);
+            let optimum = build.layout.push("log_optimal_learning_rate", Per::Cell, cells, None);
             Some(Curve::new(law, reference, parameters, scale, optimum, &observed))
         } else {
             None
@@ -170,7 +172,7 @@ impl Model {
                 slope: build.scalar("curvature_slope")?,
                 rate: build.scalar("valley_rate")?,
                 asymmetry: build.scalar("valley_asymmetry")?,
-                floor_gap: build.vector("floor_gap", cells)?,
+                floor_gap: build.vector("floor_gap", Per::Cell, cells)?,
                 noise: build.scalar("loss_noise")?,
                 shape_error: build.scalar("shape_error")?,
                 wall: build.scalar("wall")?,
@@ -193,7 +195,7 @@ impl Model {
                 critical,
                 ratio,
                 scale,
-                innovation: build.layout.push("steps_innovation", Some(cells), Some(standard)),
+                innovation: build.layout.push("steps_innovation", Per::Cell, cells, Some(standard)),
                 noise: build.scalar("steps_noise")?,
                 factor: observed.blocks(&observed.cells.factor),
                 away: vec![0.0; cells],
@@ -230,6 +232,18 @@ impl Model {
     #[must_use]
     pub fn size(&self) -> usize {
         self.layout.size
+    }
+
+    /// The group that each entry of the vector is of; None for those of the model as a whole.
+    #[must_use]
+    pub fn group_of_entries(&self) -> Vec<Option<usize>> {
+        let of = |variable: &Variable, entry: usize| match variable.per {
+            Per::Model | Per::Covariate => None,
+            Per::Group => Some(entry),
+            Per::Cell => Some(self.observed.cells.group[entry]),
+        };
+        let variables = self.layout.variables.iter();
+        variables.flat_map(|variable| (0..variable.len).map(move |entry| of(variable, entry))).collect()
     }
 
     /// Whether it has so few entries that maps from all to all pay: a mass matrix of low rank, a [`super::Geometry`].

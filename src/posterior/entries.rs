@@ -124,12 +124,13 @@ impl Kernel for Opening<'_> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::layout::Per;
     use super::*;
 
     /// Values and slopes of one entry with a prior, at unconstrained q.
     fn of(prior: Prior, q: f64) -> (f64, f64, f64) {
         let mut layout = Layout::default();
-        layout.push("x", None, Some(prior));
+        layout.push("x", Per::Model, 1, Some(prior));
         let (mut values, mut gradient) = ([0.0], [0.0]);
         let mut entries = Entries::new(&layout);
         let density = entries.open(&[q], &mut values, &mut gradient);
@@ -181,7 +182,7 @@ mod tests {
     #[test]
     fn an_entry_without_prior_adds_nothing() {
         let mut layout = Layout::default();
-        layout.push("x", Some(3), None);
+        layout.push("x", Per::Cell, 3, None);
         let (mut values, mut gradient) = ([0.0; 3], [7.0; 3]);
         let mut entries = Entries::new(&layout);
         assert_eq!(entries.open(&[1.0, -2.0, 900.0], &mut values, &mut gradient), 0.0);

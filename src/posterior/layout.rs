@@ -2,6 +2,19 @@
 
 use super::prior::{Prior, Scale};
 
+/// What has an entry of a variable for itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Per {
+    /// The model: a scalar.
+    Model,
+    /// Each covariate of the groups.
+    Covariate,
+    /// Each group.
+    Group,
+    /// Each cell, a batch size of a group.
+    Cell,
+}
+
 /// One free variable: a stretch of the unconstrained vector, all of whose entries have the same prior.
 #[derive(Debug, Clone)]
 pub struct Variable {
@@ -11,8 +24,8 @@ pub struct Variable {
     pub start: usize,
     /// How many entries.
     pub len: usize,
-    /// Whether it is one number, rather than one for each cell, group or covariate.
-    pub scalar: bool,
+    /// What has an entry for itself.
+    pub per: Per,
     /// Of every entry; None for the optima around the law, and for the groups around their population.
     pub prior: Option<Prior>,
 }
@@ -33,10 +46,10 @@ pub(super) struct Layout {
 }
 
 impl Layout {
-    /// Append a variable, of so many entries or a scalar, and return where it starts.
-    pub fn push(&mut self, name: impl Into<String>, entries: Option<usize>, prior: Option<Prior>) -> usize {
-        let (start, len) = (self.size, entries.unwrap_or(1));
-        self.variables.push(Variable { name: name.into(), start, len, scalar: entries.is_none(), prior });
+    /// Append a variable of so many entries, and return where it starts.
+    pub fn push(&mut self, name: impl Into<String>, per: Per, len: usize, prior: Option<Prior>) -> usize {
+        let start = self.size;
+        self.variables.push(Variable { name: name.into(), start, len, per, prior });
         self.size += len;
         start
     }

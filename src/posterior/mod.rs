@@ -5,6 +5,7 @@
 //! target. Everything is on the unconstrained scale: positive variables as logarithms or, half-normal ones, with a sign.
 //! A chain walks in these variables or in a [`Geometry`] that draws of an earlier walk have shown.
 
+mod chart;
 mod curve;
 mod density;
 mod entries;
@@ -24,7 +25,7 @@ mod valleys;
 
 pub use density::{Model, Priors};
 pub use geometry::Geometry;
-pub use layout::Variable;
+pub use layout::{Per, Variable};
 pub use observed::{Cells, Observed, Runs};
 pub use prior::{Prior, Scale};
 pub use sampling::{Chain, Settings, Task, sample};

@@ -12,8 +12,9 @@ use nuts_rs::{
     LowRankNutsSettings, Storable, Value,
 };
 
+use super::chart::Chart;
 use super::density::Model;
-use super::geometry::{Chart, Geometry};
+use super::geometry::Geometry;
 use super::start::start;
 use crate::error::Error;
 

@@ -4,7 +4,7 @@ use nuts_rs::rand::rngs::ChaCha8Rng;
 use nuts_rs::rand::{Rng, RngExt};
 
 use super::density::Model;
-use super::layout::Variable;
+use super::layout::{Per, Variable};
 use super::observed::Observed;
 use super::prior::Prior;
 use crate::error::Error;
@@ -32,7 +32,7 @@ pub(super) fn start(model: &Model, rng: &mut ChaCha8Rng) -> Result<Vec<f64>, Err
             for (i, entry) in position[stretch].iter_mut().enumerate() {
                 let best = match variable.name.as_str() {
                     "log_optimal_learning_rate" => best[i].or_else(|| mean(&best, |_| true)),
-                    "log_reference_learning_rate" if !variable.scalar => {
+                    "log_reference_learning_rate" if variable.per == Per::Group => {
                         mean(&best, |cell| groups[cell] == i)
                     }
                     "log_reference_learning_rate" | "log_reference_learning_rate_mean" => {

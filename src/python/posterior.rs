@@ -8,7 +8,7 @@ use pyo3::types::PyDict;
 use crate::error::{Error, require_shape};
 use crate::law;
 use crate::posterior::{
-    Cells, Chain, Geometry, Model, Observed, Prior, Runs, Settings, Task, Variable, sample,
+    Cells, Chain, Geometry, Model, Observed, Per, Prior, Runs, Settings, Task, Variable, sample,
 };
 
 /// A statistic of the sampler: its name, and where a chain keeps it.
@@ -100,9 +100,11 @@ pub struct GeometryArgument {
     reference: Vec<f64>,
     centre: Vec<f64>,
     others: Vec<usize>,
+    blocks: Vec<usize>,
     mean: Vec<f64>,
     slope: Vec<f64>,
     axes: Vec<f64>,
+    lean: Vec<f64>,
     exponent: Vec<f64>,
     starts: Vec<f64>,
 }
@@ -114,9 +116,11 @@ impl From<GeometryArgument> for Geometry {
             reference: told.reference,
             centre: told.centre,
             others: told.others,
+            blocks: told.blocks,
             mean: told.mean,
             slope: told.slope,
             axes: told.axes,
+            lean: told.lean,
             exponent: told.exponent,
             starts: told.starts,
         }
@@ -141,8 +145,13 @@ impl PosteriorModel {
     /// Name, first entry, number of entries (None: a scalar), and the scale on which it is sampled.
     fn variables(&self) -> Vec<(String, usize, Option<usize>, &'static str)> {
         let variables = self.0.variables().iter();
-        let entries = |v: &Variable| (!v.scalar).then_some(v.len);
+        let entries = |v: &Variable| (v.per != Per::Model).then_some(v.len);
         variables.map(|v| (v.name.clone(), v.start, entries(v), v.scale().name())).collect()
+    }
+
+    /// The group of each entry; None for those of the model as a whole.
+    fn group_of_entries(&self) -> Vec<Option<usize>> {
+        self.0.group_of_entries()
     }
 
     /// Whether a geometry of it pays.
