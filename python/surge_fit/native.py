@@ -157,6 +157,8 @@ def sample(
     small = [i for i, model in enumerate(models) if model.is_small()]
     large = [i for i, model in enumerate(models) if not model.is_small()]
     for which, pilots in ((small, _PILOTS), (large, _PILOTS_OF_LARGE)):
+        if not which:
+            continue
         rest = tune
         for share, share_of_draws in pilots:
             walk(which, int(share * tune), int(share_of_draws * tune), _PILOT_ACCEPT)

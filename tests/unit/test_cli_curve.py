@@ -122,7 +122,7 @@ def test_what_cannot_serve_ends_in_one_line_and_exit_code_1(arguments, message, 
     [
         (["--optimizer", "lion"], "'lion' is not one of"),
         (["--batch-size", "0"], "must be a positive number"),
-        (["--resamples", "1"], "greater than or equal to 2"),
+        (["--resamples", "1"], "is not in the range x>=2"),
         (["--plot", "curve.txt"], "must end in .png"),
         (["-o", "curve.txt"], "The curve must end in .json"),
     ],
