@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from itertools import chain
 
 import numpy as np
 
@@ -134,10 +135,11 @@ def _moved(posterior: Posterior, observations: Observations) -> dict[str, FloatA
 def _weights(
     posterior: Posterior, observations: Observations, priors: Priors, free: dict[str, FloatArray]
 ) -> Weights:
-    data, law = posterior.inference_data, posterior.law
-    drawn = {name: np.asarray(data["posterior"][name]) for name in free}
-    before = log_density(posterior.observations, law, posterior.priors, drawn)
-    return smooth((log_density(observations, law, priors, free) - before).ravel())
+    # Its own density it keeps once it was asked for, which helps when one run after another is left out.
+    held = [posterior.inference_data[group].variables.values() for group in ("log_prior", "log_likelihood")]
+    parts = [values.reshape(*values.shape[:2], -1).sum(axis=2) for _, values in chain(*held)]
+    after = log_density(observations, posterior.law, priors, free)
+    return smooth((after - sum(parts)).ravel())
 
 
 def _resampled(
