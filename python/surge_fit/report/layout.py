@@ -102,12 +102,8 @@ def render(blocks: Sequence[Block], *, width: int = MAX_WIDTH, color: bool = Fal
 
 def _print_table(console: Console, block: Table, color: bool) -> None:
     """Print a table; where the terminal is too narrow for its numbers, in halves."""
-    from rich.measure import Measurement
-
     table = _rich_table(block, color)
-    unbounded = console.options.update(width=10 * MAX_WIDTH)
-    fits = Measurement.get(console, unbounded, table).maximum <= console.width
-    halves = [] if fits or block.words else _halves(block)
+    halves = [] if _least_width(console, block, color) <= console.width else _halves(block)
     if not halves:
         console.print(table, soft_wrap=not block.words)
     for position, half in enumerate(halves):
@@ -116,10 +112,26 @@ def _print_table(console: Console, block: Table, color: bool) -> None:
         _print_table(console, half, color)
 
 
+def _least_width(console: Console, block: Table, color: bool) -> int:
+    """Columns of the terminal that a table needs: numbers do not wrap, words do between them."""
+    from rich.measure import Measurement
+
+    def narrowest(cells: tuple[str, ...]) -> tuple[str, ...]:
+        end = len(cells) - block.words
+        return (*cells[:end], *(max(words.split() or [""], key=len) for words in cells[end:]))
+
+    narrow = Table(narrowest(block.headers), tuple(map(narrowest, block.rows)), block.words)
+    unbounded = console.options.update(width=10 * MAX_WIDTH)
+    return Measurement.get(console, unbounded, _rich_table(narrow, color)).maximum
+
+
 def _halves(block: Table) -> list[Table]:
-    """Split a table into two that both have its first column; nothing where it cannot be split."""
+    """Split a table into two that both have its first column; nothing where it cannot be split.
+
+    Words stay with the second.
+    """
     end = len(block.headers)
-    groups = math.ceil((end - 1) / block.kept)
+    groups = math.ceil((end - 1 - block.words) / block.kept)
     if groups < 2:
         return []
     middle = 1 + block.kept * math.ceil(groups / 2)
@@ -127,9 +139,10 @@ def _halves(block: Table) -> list[Table]:
         Table(
             (block.headers[0], *block.headers[start:stop]),
             tuple((row[0], *row[start:stop]) for row in block.rows),
+            words=words,
             kept=block.kept,
         )
-        for start, stop in ((1, middle), (middle, end))
+        for start, stop, words in ((1, middle, 0), (middle, end, block.words))
     ]
 
 
