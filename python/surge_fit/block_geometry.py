@@ -5,7 +5,7 @@ groups share, they are independent, so that the curvature of the log density has
 one for its coupling to what is shared, and a few dozen gradients give them all. What a normal approximation
 gets wrong, the widths of what is shared foremost, the draws correct.
 
-How widths follow the spreads the density tells as well: an offset that its runs pin down is a value over the
+How widths follow the scales the density tells as well: an offset that its runs pin down is a value over the
 spread, a value of which they tell little is as wide as the spread.
 """
 
@@ -26,9 +26,9 @@ _STEP = 0.01
 """Of finite differences of gradients, in standard deviations."""
 
 _CHANGE = 0.25
-"""Of the logs of spreads, to see what follows."""
+"""Of the logs of scales, to see what follows."""
 
-_LEAST = 0.02
+_LEAST = 1e-5
 """Least eigenvalue of a block, scaled to a unit diagonal."""
 
 _DOUBT = 0.25
@@ -57,7 +57,7 @@ class _Group:
     slope: FloatArray
 
 
-def learn_blocks(draws: FloatArray, group_of: IndexArray, spreads: IndexArray, density: Density) -> Geometry:
+def learn_blocks(draws: FloatArray, group_of: IndexArray, scales: IndexArray, density: Density) -> Geometry:
     """Learn the geometry of a posterior of many groups.
 
     Parameters
@@ -66,29 +66,28 @@ def learn_blocks(draws: FloatArray, group_of: IndexArray, spreads: IndexArray, d
         On the unconstrained scale.
     group_of : ndarray of int, shape (entry,)
         The group of each entry, −1 for what all groups share.
-    spreads : ndarray of int, shape (spread,)
-        Entries that are logs of the spreads between groups.
+    scales : ndarray of int, shape (scale,)
+        Entries that are logs of scales that others follow, such as the scales between groups.
     density : callable
 
     Returns
     -------
     Geometry
-        Its scales are the spreads.
     """
     size = draws.shape[-1]
-    head = np.setdiff1d(np.flatnonzero(group_of < 0), spreads)
-    shared = np.concatenate([spreads, head])
+    head = np.setdiff1d(np.flatnonzero(group_of < 0), scales)
+    shared = np.concatenate([scales, head])
     walk = draws.reshape(-1, size)
     mean, deviation = walk.mean(axis=0), np.maximum(walk.std(axis=0), 1e-9)
-    few = len(spreads)
+    few = len(scales)
     members = [np.flatnonzero(group_of == group) for group in range(int(group_of.max()) + 1)]
     look = _Look(shared, members, deviation, density)
     points = walk[np.unique(np.linspace(0, len(walk) - 1, _POINTS).astype(np.intp))]
     joint, groups = look.normal(points)
 
-    # The head given the spreads, as the density has it, and then as the draws do.
+    # The head given the scales, as the density has it, and then as the draws do.
     away = walk - mean
-    phi = away[:, spreads]
+    phi = away[:, scales]
     root = _root(joint[few:, few:], deviation[head])
     head_slope = -joint[:few, few:] @ root.T @ root
     along = (away[:, head] - phi @ head_slope) @ np.linalg.inv(root)
@@ -107,12 +106,12 @@ def learn_blocks(draws: FloatArray, group_of: IndexArray, spreads: IndexArray, d
         return -0.5 * np.log(np.concatenate(parts))
 
     exponent = np.zeros((few, size - few))
-    for which, spread in enumerate(spreads):
+    for which, scale in enumerate(scales):
         change = np.zeros(size)
-        change[spread] = _CHANGE
+        change[scale] = _CHANGE
         exponent[which, len(head) :] = (widths(points + change) - widths(points - change)) / (2 * _CHANGE)
 
-    # How the groups follow from spreads and head: through the shared, and beyond that as the draws show.
+    # How the groups follow from scales and head: through the shared, and beyond that as the draws show.
     leaders = np.concatenate([phi, along], axis=1)
     of_leaders = np.eye(len(shared))
     of_leaders[:few, few:], of_leaders[few:, few:] = head_slope, root
@@ -129,9 +128,9 @@ def learn_blocks(draws: FloatArray, group_of: IndexArray, spreads: IndexArray, d
     coordinates = walk.copy()
     coordinates[:, others] = np.concatenate(rests, axis=1) * np.exp(-phi @ exponent)
     return Geometry(
-        scales=spreads,
+        scales=scales,
         reference=np.ones(few),
-        centre=mean[spreads],
+        centre=mean[scales],
         others=others,
         blocks=np.array([len(head), *map(len, members)]),
         mean=mean[others],
@@ -185,7 +184,8 @@ class _Look:
         change = np.zeros(moves.shape)
         for point in points:
             _, gradients = self.density(np.concatenate([point - moves, point + moves]))
-            before, after = np.split(gradients, 2)
+            # Where a step leaves what can be computed, the draws tell the width.
+            before, after = np.split(np.nan_to_num(gradients, posinf=0.0, neginf=0.0), 2)
             change += (before - after) / (2 * len(points))
         return change
 

@@ -172,17 +172,17 @@ def _flat(geometry: Geometry) -> dict[str, np.ndarray]:
 
 
 def _geometry(model: _core.PosteriorModel, draws: FloatArray) -> Geometry:
-    kinds = {
-        first: scale
-        for name, first, entries, scale in model.variables()
-        if entries is None and (is_scale(name) if model.is_small() else is_spread(name))
-    }
-    if not model.is_small():
-        spreads = np.array([first for first, scale in kinds.items() if scale == "log"], dtype=np.intp)
-        group_of = np.array([-1 if group is None else group for group in model.group_of_entries()])
-        return learn_blocks(draws, group_of, spreads, model.log_density)
-    scales = np.array([first for first, scale in kinds.items() if scale != "plain"], dtype=np.intp)
-    return learn(draws, scales, np.array([kinds[first] == "signed" for first in scales], dtype=bool))
+    kinds = {name: (first, scale) for name, first, entries, scale in model.variables() if entries is None}
+    scales = {name: kind for name, kind in kinds.items() if is_scale(name) and kind[1] != "plain"}
+    if model.is_small():
+        signed = [scale == "signed" for _, scale in scales.values()]
+        first = [first for first, _ in scales.values()]
+        return learn(draws, np.array(first, dtype=np.intp), np.array(signed, dtype=bool))
+    # Many groups know the noise too well for anything to follow it.
+    spreads = {name: kind for name, kind in scales.items() if is_spread(name)} or scales
+    logs = np.array([first for first, scale in spreads.values() if scale == "log"], dtype=np.intp)
+    group_of = np.array([-1 if group is None else group for group in model.group_of_entries()])
+    return learn_blocks(draws, group_of, logs, model.log_density)
 
 
 def _named(

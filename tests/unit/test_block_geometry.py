@@ -127,3 +127,23 @@ def test_pooled_fits_mix_better_than_in_the_variables_of_the_model():
     after = np.median([measure(learnt[name]).ess_bulk for name in start])
     # Effective draws for a gradient.
     assert after / statistics["n_steps"].sum() > 1.5 * before / as_it_is["n_steps"].sum()
+
+
+def test_a_sweep_of_many_batch_sizes_mixes():
+    """Of sixty neighbouring optima, whose distances from the law are as wide as its discrepancy."""
+    rng = np.random.default_rng(0)
+    batch_size = np.repeat(np.geomspace(4, 65536, 60), 4)
+    optimum = np.log(2e-3) + 0.5 * np.log(batch_size) - 0.8 * np.log1p(batch_size / 500)
+    away = np.tile(np.linspace(-1.5, 1.5, 4), 60)
+    losses = 2 + 0.05 * away**2 + 0.01 * rng.standard_normal(len(away))
+    sweep = sf.Sweep.from_columns(
+        batch_size=batch_size, learning_rate=np.exp(optimum + away), loss=losses, batch_unit="tokens"
+    )
+    law, seen = sf.get_law("broken_power"), observe(sweep)
+    model = native.model(seen, law, sf.default_priors(seen, law))
+    assert not model.is_small()
+    ((draws, _),) = native.sample([model], [0], chains=4, tune=600, draws=500, target_accept=0.95)
+    found = [measure(values) for values in draws.values() if values.ndim == 2]
+    # In the variables of the model nine draws of 4,000 are effective, and R-hat is 1.4.
+    assert min(mixing.ess_bulk for mixing in found) > 60
+    assert max(mixing.rhat for mixing in found) < 1.06
