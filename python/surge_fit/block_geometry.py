@@ -3,7 +3,8 @@
 Draws are too few to show how hundreds of entries depend on each other, but the density tells: given what all
 groups share, they are independent, so that the curvature of the log density has one block for each group and
 one for its coupling to what is shared, and a few dozen gradients give them all. What a normal approximation
-gets wrong, the widths of what is shared foremost, the draws correct.
+gets wrong, the widths of what is shared foremost, the draws correct. One group at many batch sizes is a block
+as well: neighbouring optima are nearly one.
 
 How widths follow the scales the density tells as well: an offset that its runs pin down is a value over the
 spread, a value of which they tell little is as wide as the spread.

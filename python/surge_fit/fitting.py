@@ -57,7 +57,7 @@ _EFFORTS: dict[_Sampler, tuple[_Effort, ...]] = {
 }
 """The usual attempt, and what follows where its chains do not pass. Lower targets let chains stick without a
 single divergence on these models; smaller steps enter the corners that larger ones could not. Large models,
-pooled over many groups, mix slowly."""
+of many groups or batch sizes, mix slowly."""
 
 
 def build_model(
@@ -121,8 +121,8 @@ def fit(
     Samples the model of `surge_fit.definition` with NUTS (4 chains, target acceptance 0.95; natively 1,000
     kept draws each, with PyMC 1,500) and checks R-hat, effective sample size and divergences. Where they do
     not pass, the fit is repeated: natively with 3,000 draws, unless too many diverged; and where that does
-    not do, in smaller steps (target acceptance 0.99) with more tuning. Models of more than 100 entries,
-    pooled over many groups, take 3,000 draws natively, and 6,000 where these do not do.
+    not do, in smaller steps (target acceptance 0.99) with more tuning. Models of more than 100 entries, of
+    many groups or batch sizes, take 3,000 draws natively, and 6,000 where these do not do.
 
     Parameters
     ----------

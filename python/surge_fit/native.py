@@ -105,7 +105,7 @@ def sample(
     """Sample every model with NUTS, all chains in parallel.
 
     Most of the tuning goes into a pilot: from its draws the geometry of the posterior is learnt
-    (`surge_fit.geometry`, of large pooled models `surge_fit.block_geometry`), in which the chains go on.
+    (`surge_fit.geometry`, of large models `surge_fit.block_geometry`), in which the chains go on.
 
     Parameters
     ----------

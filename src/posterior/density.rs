@@ -246,9 +246,9 @@ impl Model {
         variables.flat_map(|variable| (0..variable.len).map(move |entry| of(variable, entry))).collect()
     }
 
-    /// Whether it has so few entries that maps from all to all pay: a mass matrix of low rank, a [`super::Geometry`].
-    /// The variables of a law are correlated, and need a third of the steps then; of large pooled models such maps cost
-    /// more than they save.
+    /// Whether it has so few entries that maps from all to all pay: a mass matrix of low rank, a [`super::Geometry`] of one
+    /// block. The variables of a law are correlated, and need a third of the steps then; with many groups or batch sizes
+    /// such maps cost more than they save.
     #[must_use]
     pub fn is_small(&self) -> bool {
         self.size() <= SMALL
