@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import surge_fit as sf
+from drawn import told_and_own_density
 from surge_fit import _core, native
 from surge_fit.block_geometry import learn_blocks
 from surge_fit.mixing import measure
@@ -100,13 +101,8 @@ def a_pooled_model(groups):
 def test_what_is_told_of_a_draw_is_its_density_in_the_variables_of_the_model():
     model = a_pooled_model(20)
     assert not model.is_small()
-    ((free, statistics),) = native.sample([model], [0], chains=2, tune=100, draws=20, target_accept=0.9)
-    columns = [
-        (np.log(free[name]) if scale == "log" else free[name]).reshape(40, -1)
-        for name, _, _, scale in model.variables()
-    ]
-    density, _ = model.log_density(np.concatenate(columns, axis=1))
-    assert statistics["logp"].ravel() == pytest.approx(density, rel=1e-9)
+    told, own = told_and_own_density(model)
+    assert told == pytest.approx(own, rel=1e-9)
 
 
 def test_every_entry_of_a_group_is_found():

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import surge_fit as sf
+from drawn import told_and_own_density
 from surge_fit import _core, native
 from surge_fit.geometry import learn
 from surge_fit.observations import observe
@@ -66,14 +67,8 @@ def a_model():
 
 
 def test_what_is_told_of_a_draw_is_its_density_in_the_variables_of_the_model():
-    model = a_model()
-    ((free, statistics),) = native.sample([model], [0], chains=2, tune=100, draws=20, target_accept=0.9)
-    columns = [
-        (np.log(free[name]) if scale == "log" else free[name]).reshape(40, -1)
-        for name, _, _, scale in model.variables()
-    ]
-    density, _ = model.log_density(np.concatenate(columns, axis=1))
-    assert statistics["logp"].ravel() == pytest.approx(density, rel=1e-9)
+    told, own = told_and_own_density(a_model())
+    assert told == pytest.approx(own, rel=1e-9)
 
 
 def test_energies_move_further_from_draw_to_draw_in_the_learnt_coordinates():
