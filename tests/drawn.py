@@ -1,4 +1,4 @@
-"""A few draws of a native model, with the log density that the sampler tells of each and the model's own there."""
+"""A few draws of a native model: the log density that the sampler tells of each, and its own there."""
 
 import numpy as np
 from surge_fit import native
