@@ -307,7 +307,7 @@ class PosteriorModel:
         """The group of each entry; None for those of the model as a whole."""
 
     def is_small(self) -> bool:
-        """Whether it has so few entries that a geometry of all of them pays."""
+        """Whether it has so few entries that a geometry of one block pays."""
 
     def log_density(self, positions: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Log density, all constants included, and its gradient, at each row of `positions`."""

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from surge_fit.geometry import Geometry
+from surge_fit.geometry import Geometry, regress
 from surge_fit.typing import FloatArray, IndexArray
 
 _POINTS = 16
@@ -46,14 +46,12 @@ class _Group:
     Attributes
     ----------
     entries : ndarray of int, shape (entry,)
-    precision : ndarray, shape (entry, entry)
     root : ndarray, shape (axis, entry)
         Of the covariance.
     slope : ndarray, shape (shared, entry)
     """
 
     entries: IndexArray
-    precision: FloatArray
     root: FloatArray
     slope: FloatArray
 
@@ -68,7 +66,7 @@ def learn_blocks(draws: FloatArray, group_of: IndexArray, scales: IndexArray, de
     group_of : ndarray of int, shape (entry,)
         The group of each entry, −1 for what all groups share.
     scales : ndarray of int, shape (scale,)
-        Entries that are logs of scales that others follow, such as the scales between groups.
+        Entries that are logs of scales that others follow, such as the spreads between groups.
     density : callable
 
     Returns
@@ -92,7 +90,7 @@ def learn_blocks(draws: FloatArray, group_of: IndexArray, scales: IndexArray, de
     root = _root(joint[few:, few:], deviation[head])
     head_slope = -joint[:few, few:] @ root.T @ root
     along = (away[:, head] - phi @ head_slope) @ np.linalg.inv(root)
-    correction = _regress(phi, along)
+    correction = regress(phi, along, _DOUBT)
     head_slope += correction @ root
     along -= phi @ correction
     scatter = along.T @ along / len(walk)
@@ -102,8 +100,8 @@ def learn_blocks(draws: FloatArray, group_of: IndexArray, scales: IndexArray, de
 
     def widths(at: FloatArray) -> FloatArray:
         """Logs of the widths along the axes of all groups, but for a constant."""
-        _, there = look.normal(at)
-        parts = [_along(group.root, moved.precision) for group, moved in zip(groups, there, strict=True)]
+        moved = look.precisions(at)
+        parts = [_along(group.root, precision) for group, precision in zip(groups, moved, strict=True)]
         return -0.5 * np.log(np.concatenate(parts))
 
     exponent = np.zeros((few, size - few))
@@ -121,7 +119,7 @@ def learn_blocks(draws: FloatArray, group_of: IndexArray, scales: IndexArray, de
         inverse = np.linalg.inv(group.root)
         slope = of_leaders @ group.slope
         beyond = (away[:, group.entries] - leaders @ slope) @ inverse
-        correction = _regress(leaders, beyond)
+        correction = regress(leaders, beyond, _DOUBT)
         follows.append(slope + correction @ group.root)
         rests.append(beyond - leaders @ correction)
     others = np.concatenate([head, *members])
@@ -143,13 +141,6 @@ def learn_blocks(draws: FloatArray, group_of: IndexArray, scales: IndexArray, de
     )
 
 
-def _regress(features: FloatArray, values: FloatArray) -> FloatArray:
-    """Slopes, shrunk towards zero: the density has told the larger part."""
-    squares = features.T @ features
-    squares = squares + _DOUBT * np.diag(np.diag(squares) + 1e-12)
-    return np.asarray(np.linalg.solve(squares, features.T @ values))
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class _Look:
     """Normal approximations, by differences of gradients.
@@ -164,22 +155,31 @@ class _Look:
 
     def normal(self, points: FloatArray) -> tuple[FloatArray, list[_Group]]:
         """Give the precision of what is shared, and the groups, from the mean curvature over points."""
-        step, few = _STEP * self.deviation, len(self.shared)
-        moves = np.zeros((few + max(map(len, self.members)), len(step)))
-        moves[np.arange(few), self.shared] = step[self.shared]
-        for entries in self.members:
-            moves[few + np.arange(len(entries)), entries] = step[entries]
-        change = self._change(points, moves)
-        of_shared = change[:few] / step[self.shared, None]
+        few, step = len(self.shared), self.step[self.shared]
+        moves = np.zeros((few, len(self.step)))
+        moves[np.arange(few), self.shared] = step
+        of_shared = self._change(points, moves) / step[:, None]
         joint, groups = of_shared[:, self.shared], []
-        for entries in self.members:
-            precision = change[few : few + len(entries), entries] / step[entries, None]
+        for entries, precision in zip(self.members, self.precisions(points), strict=True):
             root = _root(precision, self.deviation[entries])
             coupling = of_shared[:, entries]
             slope = -coupling @ root.T @ root
             joint = joint + slope @ coupling.T
-            groups.append(_Group(entries, precision, root, slope))
+            groups.append(_Group(entries, root, slope))
         return joint, groups
+
+    def precisions(self, points: FloatArray) -> list[FloatArray]:
+        """Give the precision of each group given what is shared, from the mean curvature over points."""
+        moves = np.zeros((max(map(len, self.members)), len(self.step)))
+        for entries in self.members:
+            moves[np.arange(len(entries)), entries] = self.step[entries]
+        change = self._change(points, moves)
+        return [change[: len(entries), entries] / self.step[entries, None] for entries in self.members]
+
+    @property
+    def step(self) -> FloatArray:
+        """Of finite differences."""
+        return _STEP * self.deviation
 
     def _change(self, points: FloatArray, moves: FloatArray) -> FloatArray:
         change = np.zeros(moves.shape)

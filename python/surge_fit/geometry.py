@@ -99,7 +99,7 @@ def learn(draws: FloatArray, scales: np.ndarray, signed: np.ndarray) -> Geometry
 
     held = walk[:, others]
     mean = held.mean(axis=0)
-    slope = _regress(logs, held - mean, 1e-3)
+    slope = regress(logs, held - mean, 1e-3)
     rest = held - mean - logs @ slope
     deviation = _positive(rest.std(axis=0))
     rest /= deviation
@@ -114,7 +114,7 @@ def learn(draws: FloatArray, scales: np.ndarray, signed: np.ndarray) -> Geometry
     root, inverse = ((turned * variances**power) @ turned.T for power in (0.5, -0.5))
     along = rest @ inverse @ paired
     widths = 0.5 * np.log(along**2 + _LEAST**2)
-    exponent = _regress(logs, widths - widths.mean(axis=0), _SHRINKAGE) / _SEEN
+    exponent = regress(logs, widths - widths.mean(axis=0), _SHRINKAGE) / _SEEN
 
     coordinates = walk.copy()
     coordinates[:, others] = along / np.exp(logs @ exponent)
@@ -133,8 +133,8 @@ def learn(draws: FloatArray, scales: np.ndarray, signed: np.ndarray) -> Geometry
     )
 
 
-def _regress(features: FloatArray, values: FloatArray, shrinkage: float) -> FloatArray:
-    """Slopes, shrunk towards zero; of features that do not vary zero."""
+def regress(features: FloatArray, values: FloatArray, shrinkage: float) -> FloatArray:
+    """Give slopes, shrunk towards zero; of features that do not vary zero."""
     squares = features.T @ features
     diagonal = np.diag(squares)
     squares = squares + np.diag(shrinkage * diagonal + (diagonal == 0))

@@ -172,8 +172,11 @@ def _flat(geometry: Geometry) -> dict[str, np.ndarray]:
 
 
 def _geometry(model: _core.PosteriorModel, draws: FloatArray) -> Geometry:
-    kinds = {name: (first, scale) for name, first, entries, scale in model.variables() if entries is None}
-    scales = {name: kind for name, kind in kinds.items() if is_scale(name) and kind[1] != "plain"}
+    scales = {
+        name: (first, scale)
+        for name, first, entries, scale in model.variables()
+        if entries is None and is_scale(name) and scale != "plain"
+    }
     if model.is_small():
         signed = [scale == "signed" for _, scale in scales.values()]
         first = [first for first, _ in scales.values()]
