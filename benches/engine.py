@@ -34,7 +34,7 @@ import engine_processes
 import numpy as np
 import surge_fit as sf
 from surge_fit import fitting, native
-from surge_fit.diagnostics import MAX_RHAT, MIN_ESS, diagnose
+from surge_fit.diagnostics import FOR_INTERVALS, diagnose
 from surge_fit.importance import MAX_PARETO_K
 from surge_fit.law import get_law
 from surge_fit.observations import Observations, observe
@@ -206,12 +206,13 @@ def fresh(arguments: argparse.Namespace) -> Iterator[tuple[str, list[Row]]]:
         seconds += took
         checks += [posterior.diagnostics for posterior in found]
     count = len(checks)
-    mixed = [checked.max_rhat <= MAX_RHAT and checked.min_ess_bulk >= MIN_ESS for checked in checks]
+    rhat, ess = FOR_INTERVALS.max_rhat, FOR_INTERVALS.min_ess
+    mixed = [checked.max_rhat <= rhat and checked.min_ess_bulk >= ess for checked in checks]
     yield (
         f"{count} simulated sweeps of {len(SIZES) * RATES_EACH} runs",
         [
             {"what": "seconds a fit", "value": seconds / count},
-            {"what": f"R-hat <= {MAX_RHAT} and bulk ESS >= {MIN_ESS:.0f}", "value": sum(mixed) / count},
+            {"what": f"R-hat <= {rhat:g} and bulk ESS >= {ess:.0f}", "value": sum(mixed) / count},
             {"what": "trustworthy", "value": sum(checked.trustworthy for checked in checks) / count},
             {"what": "sampled again", "value": sum(checked.draws != once for checked in checks) / count},
             {"what": "largest R-hat", "value": max(checked.max_rhat for checked in checks)},

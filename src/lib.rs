@@ -80,8 +80,8 @@ pub use dump::{Buffer, Container, Contents, Dtype, Entry, Format, Location, Opti
 pub use error::Error;
 pub use law::{LAWS, Landscape, Law, by_name, evaluate, expected_regret, gradient, per_draw, quantiles};
 pub use posterior::{
-    Cells, Chain, Geometry, Model, Observed, Per, Prior, Priors, Runs, Scale, Settings, Task, Variable,
-    sample,
+    Cells, Chain, FloorPlaces, Geometry, Model, Observed, Per, Prior, Priors, Runs, Scale, Settings, Task,
+    Variable, integrate_floor, sample,
 };
 pub use statistics::{
     Estimate, Interval, Inverse, Moments, Pair, ParameterFile, Part, PartialRows, PartlyScanned, Request,
@@ -108,7 +108,7 @@ mod _core {
         estimate_noise, estimate_resolvable, estimate_two_batch_noise, merge_moments,
     };
     #[pymodule_export]
-    use crate::python::posterior::{PosteriorModel, sample_posteriors};
+    use crate::python::posterior::{PosteriorModel, integrate_floor, sample_posteriors};
     #[pymodule_export]
     use crate::python::statistics::scan_gradients;
 

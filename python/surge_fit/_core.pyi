@@ -21,6 +21,7 @@ __all__ = [
     "estimate_two_batch_noise",
     "evaluate_law",
     "index_files",
+    "integrate_floor",
     "law_expected_regret",
     "law_gradient",
     "law_limits",
@@ -330,6 +331,16 @@ def sample_posteriors(
     its arrays. Of each, unconstrained ``draws`` of shape (chain, draw, entry), and the sampler's
     statistics of shape (chain, draw).
     """
+
+def integrate_floor(
+    finished: FloatArray,
+    finished_sd: FloatArray,
+    censored: FloatArray,
+    censored_sd: FloatArray,
+    censored_logit: FloatArray,
+    prior: tuple[float, float, float],
+) -> FloatArray:
+    """Integrate the floor out of the density of runs, given its prior's degrees, centre and scale."""
 
 def scan_directions(
     tensors: list[Any], request: dict[str, Any], progress: Callable[[int], None]

@@ -17,6 +17,7 @@ import numpy as np
 from surge_fit import fitting
 from surge_fit._version import __version__
 from surge_fit.definition import require_enough_runs
+from surge_fit.diagnostics import FOR_MEANS
 from surge_fit.errors import InputError, SweepError
 from surge_fit.estimates import CURVE_LAW, CurveStatements, curve_statements
 from surge_fit.fitting import Progress
@@ -254,7 +255,7 @@ def _predict(
     random_seed: int,
     progress: Progress | None,
 ) -> tuple[list[tuple[Law, FloatArray]], tuple[tuple[str, float, str], ...], Posterior | None]:
-    """Fit every law without every batch size, and the default law to all runs, in one go.
+    """Fit every law without every batch size, in one go, and the default law to all runs.
 
     Of every law its log predictive densities and their Monte Carlo errors, shape (2, batch_size); the
     problems of the refits, which are used all the same; and the fit of all runs, None where they are too few.
@@ -263,20 +264,21 @@ def _predict(
     sweeps, of_sweep = [sweep.where(sweep.batch_size != size) for size in sizes] * len(laws), []
     for law in laws:
         of_sweep += [law] * len(sizes)
-    curve_law = get_law(CURVE_LAW)
-    with_curve = observations.count >= len(curve_law.parameters)
-    if with_curve:
-        sweeps, of_sweep = [*sweeps, sweep], [*of_sweep, curve_law]
-    fits = fitting.fit_many(sweeps, law=of_sweep, random_seed=random_seed, progress=progress)
+    fits = fitting.fit_for_means(sweeps, law=of_sweep, random_seed=random_seed, progress=progress)
+    whole = None
+    if observations.count >= len(get_law(CURVE_LAW).parameters):
+        (whole,) = fitting.fit_many([sweep], law=CURVE_LAW, random_seed=random_seed, progress=progress)
     predicted: list[tuple[Law, FloatArray]] = []
     untrusted: list[tuple[str, float, str]] = []
     for number, law in enumerate(laws):
         held = []
         for index, posterior in enumerate(fits[number * len(sizes) : (number + 1) * len(sizes)]):
-            untrusted += [(law.name, sizes[index], problem) for problem in posterior.diagnostics.problems]
+            untrusted += [
+                (law.name, sizes[index], problem) for problem in posterior.diagnostics.beyond(FOR_MEANS)
+            ]
             held.append(log_mean(held_out_log_density(posterior, observations, index)))
         predicted.append((law, np.array(held).T))
-    return predicted, tuple(untrusted), fits[-1] if with_curve else None
+    return predicted, tuple(untrusted), whole
 
 
 def _scores(predicted: Iterable[tuple[Law, FloatArray]]) -> tuple[LawScore, ...]:

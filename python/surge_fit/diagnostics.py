@@ -10,11 +10,28 @@ import numpy as np
 from surge_fit.mixing import Mixing, measure
 from surge_fit.typing import Engine, FloatArray
 
-MAX_RHAT = 1.01
-"""Chains that agree have R-hat below this (Vehtari et al. 2021, arXiv:1903.08008)."""
 
-MIN_ESS = 400.0
-"""Effective samples below which R-hat and the tails themselves are unreliable (same source)."""
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What chains must reach.
+
+    Attributes
+    ----------
+    max_rhat : float
+        Chains that agree have R-hat below this.
+    min_ess : float
+        Effective samples that it takes at least.
+    """
+
+    max_rhat: float
+    min_ess: float
+
+
+FOR_INTERVALS = Limits(max_rhat=1.01, min_ess=400.0)
+"""R-hat and the tails themselves are unreliable beyond (Vehtari et al. 2021, arXiv:1903.08008)."""
+
+FOR_MEANS = Limits(max_rhat=1.05, min_ess=50.0)
+"""A mean over the draws is known to a seventh of a standard deviation; quantiles are not."""
 
 MAX_DIVERGENT_SHARE = 0.01
 """Share of divergent draws above which the posterior may be missing a region."""
@@ -63,16 +80,29 @@ class Diagnostics:
     @property
     def problems(self) -> tuple[str, ...]:
         """A sentence for each reason not to trust the fit; empty when there is none."""
+        return self.beyond(FOR_INTERVALS)
+
+    def beyond(self, limits: Limits) -> tuple[str, ...]:
+        """Tell in a sentence each what exceeds the limits.
+
+        Parameters
+        ----------
+        limits : Limits
+
+        Returns
+        -------
+        tuple of str
+        """
         found = []
-        if not self.max_rhat <= MAX_RHAT:
+        if not self.max_rhat <= limits.max_rhat:
             found.append(
-                f"R-hat is {self.max_rhat:.3f} for {self.max_rhat_parameter} (must be at most {MAX_RHAT}): "
-                "the chains disagree."
+                f"R-hat is {self.max_rhat:.3f} for {self.max_rhat_parameter} (must be at most "
+                f"{limits.max_rhat:g}): the chains disagree."
             )
-        if not self.min_ess >= MIN_ESS:
+        if not self.min_ess >= limits.min_ess:
             found.append(
                 f"Only {self.min_ess:.0f} effective samples for {self.min_ess_parameter} "
-                f"(must be at least {MIN_ESS:.0f})."
+                f"(must be at least {limits.min_ess:.0f})."
             )
         if self.diverged:
             found.append(

@@ -11,14 +11,15 @@ import numpy as np
 
 from surge_fit import native
 from surge_fit.definition import require_enough_runs
-from surge_fit.diagnostics import Diagnostics, diagnose
+from surge_fit.diagnostics import FOR_MEANS, Diagnostics, diagnose
 from surge_fit.errors import InputError, UntrustworthyFitError
+from surge_fit.gradient_priors import with_measured_noise_scale
 from surge_fit.law import Law, get_law
 from surge_fit.memory import keep_freed_memory
 from surge_fit.observations import Observations, observe
 from surge_fit.posterior import Posterior
 from surge_fit.predictive import infer
-from surge_fit.prior_scales import default_priors, prior_from_curve, prior_from_gradients
+from surge_fit.prior_scales import default_priors
 from surge_fit.priors import Prior, Priors
 from surge_fit.sweep import Sweep
 from surge_fit.typing import Engine, FloatArray, Path
@@ -48,10 +49,11 @@ class _Effort:
     target_accept: float
 
 
-_Sampler: TypeAlias = Literal["native", "native, large", "pymc"]
+_Sampler: TypeAlias = Literal["native", "native, for means", "native, large", "pymc"]
 
 _EFFORTS: dict[_Sampler, tuple[_Effort, ...]] = {
     "native": (_Effort(400, 1000, 0.95), _Effort(400, 3000, 0.95), _Effort(2000, 3000, 0.99)),
+    "native, for means": (_Effort(400, 300, 0.95), _Effort(400, 1000, 0.95), _Effort(2000, 3000, 0.99)),
     "native, large": (_Effort(1000, 3000, 0.98), _Effort(2000, 6000, 0.99)),
     "pymc": (_Effort(800, 1500, 0.95), _Effort(3200, 3000, 0.99)),
 }
@@ -135,10 +137,10 @@ def fit(
         Priors that replace the default ones, by name.
     gradients : GradientStatistics or path-like, optional
         Gradient noise measured on a dump, or a file that ``surge-fit gradients … -o`` saved: its noise scale
-        becomes a weak prior of ``log_noise_scale`` (`surge_fit.prior_scales.prior_from_gradients`).
+        becomes a weak prior of ``log_noise_scale`` (`surge_fit.gradient_priors.prior_from_gradients`).
     curve : LearningRateCurve or path-like, optional
         From `surge_fit.learning_rate_curve`, or a file that ``surge-fit curve … -o`` saved: where it bends
-        becomes a weak prior of ``log_noise_scale`` (`surge_fit.prior_scales.prior_from_curve`).
+        becomes a weak prior of ``log_noise_scale`` (`surge_fit.gradient_priors.prior_from_curve`).
     covariates : sequence of str
         Group columns with a positive number in every group, such as the parameters of the model and the
         tokens of the run: learning rates, noise scales, steps and curvatures may follow them, log-linearly.
@@ -165,10 +167,9 @@ def fit(
     UntrustworthyFitError
         If the chains do not pass after the last attempt either; carries the posterior.
     """
-    if gradients is not None:
-        priors = _with_noise_scale(priors, _from_gradients(gradients, sweep), "gradients", get_law(law))
-    if curve is not None:
-        priors = _with_noise_scale(priors, _from_curve(curve, sweep), "a curve", get_law(law))
+    priors = with_measured_noise_scale(
+        priors, get_law(law), sweep.batch_unit, gradients=gradients, curve=curve
+    )
     (posterior,) = fit_many(
         [sweep],
         law=law,
@@ -221,14 +222,47 @@ def fit_many(
             f"There must be one law for all sweeps or one for each; got {len(laws)} laws for "
             f"{len(sweeps)} sweeps."
         )
-    if not (isinstance(random_seed, int | np.integer) and 0 <= random_seed < 2**32):
-        raise InputError(f"'random_seed' must be an integer from 0 to 2**32 - 1; got {random_seed!r}.")
-    keep_freed_memory()
-    report = progress or _silent
     tasks = [
-        _task(sweep, law, priors, tuple(covariates), engine, int(random_seed))
+        _task(sweep, law, priors, tuple(covariates), engine, random_seed)
         for sweep, law in zip(sweeps, laws, strict=True)
     ]
+    return _fit(tasks, progress)
+
+
+def fit_for_means(
+    sweeps: Sequence[Sweep], *, law: Sequence[Law], random_seed: int, progress: Progress | None
+) -> tuple[Posterior, ...]:
+    """Fit many sweeps at once for means over their draws, with fewer draws than intervals take.
+
+    Parameters
+    ----------
+    sweeps : sequence of Sweep
+    law : sequence of Law
+        One for each.
+    random_seed, progress
+        As for `fit`.
+
+    Returns
+    -------
+    tuple of Posterior
+        Held to `surge_fit.diagnostics.FOR_MEANS`: ``posterior.diagnostics.beyond(FOR_MEANS)`` tells which
+        do not pass.
+
+    Raises
+    ------
+    SweepError, InputError
+        As for `fit`.
+    """
+    tasks = [
+        _task(sweep, law, None, (), "auto", random_seed, for_means=True)
+        for sweep, law in zip(sweeps, law, strict=True)
+    ]
+    return _fit(tasks, progress)
+
+
+def _fit(tasks: Sequence[_Task], progress: Progress | None) -> tuple[Posterior, ...]:
+    keep_freed_memory()
+    report = progress or _silent
     for chosen, efforts in _EFFORTS.items():
         mine = [task for task in tasks if task.sampler == chosen]
         for effort in efforts:
@@ -251,6 +285,7 @@ class _Task:
     covariates: tuple[str, ...]
     engine: Engine
     seed: int
+    for_means: bool
     attempts: int = 0
     draws: Draws = ({}, {})
 
@@ -258,7 +293,8 @@ class _Task:
         """Whether to sample (again): more draws do not help against divergences, smaller steps do."""
         if self.attempts == 0:
             return True
-        return not self.diagnostics.trustworthy and (careful or not self.diagnostics.diverged)
+        told = self.diagnostics.beyond(FOR_MEANS) if self.for_means else self.diagnostics.problems
+        return bool(told) and (careful or not self.diagnostics.diverged)
 
     @cached_property
     def model(self) -> PosteriorModel:
@@ -270,7 +306,9 @@ class _Task:
         """What takes which effort."""
         if self.engine == "pymc":
             return "pymc"
-        return "native" if self.model.is_small() else "native, large"
+        if not self.model.is_small():
+            return "native, large"
+        return "native, for means" if self.for_means else "native"
 
     @cached_property
     def diagnostics(self) -> Diagnostics:
@@ -302,11 +340,14 @@ def _task(
     covariates: tuple[str, ...],
     engine: str,
     seed: int,
+    for_means: bool = False,
 ) -> _Task:
+    if not (isinstance(seed, int | np.integer) and 0 <= seed < 2**32):
+        raise InputError(f"'random_seed' must be an integer from 0 to 2**32 - 1; got {seed!r}.")
     observations = observe(sweep, covariates)
     require_enough_runs(observations, law)
     chosen = _priors(observations, law, priors)
-    return _Task(sweep, observations, law, chosen, covariates, _engine(engine, law), seed)
+    return _Task(sweep, observations, law, chosen, covariates, _engine(engine, law), int(seed), for_means)
 
 
 def _engine(asked: str, law: Law) -> Engine:
@@ -326,43 +367,6 @@ def _silent(stage: str, share: float | None) -> None:
 
 def _priors(observations: Observations, law: Law, replacements: Mapping[str, Prior] | None) -> Priors:
     return default_priors(observations, law).replace(**dict(replacements or {}))
-
-
-def _with_noise_scale(
-    priors: Mapping[str, Prior] | None, prior: Prior, what: str, law: Law
-) -> dict[str, Prior]:
-    """Add the prior of the noise scale that a gradient dump gives."""
-    if not law.has_noise_scale:
-        raise InputError(
-            f"{what.capitalize()} can tell the noise scale of a law; {law.name!r} has none. Choose a law "
-            "that has one (`surge-fit laws`), or fit without."
-        )
-    if priors is not None and "log_noise_scale" in priors:
-        raise InputError(
-            f"The prior of 'log_noise_scale' must be given once; got {priors['log_noise_scale']} and {what}. "
-            "Leave one of them out."
-        )
-    return {**(priors or {}), "log_noise_scale": prior}
-
-
-def _from_gradients(gradients: GradientStatistics | Path, sweep: Sweep) -> Prior:
-    from surge_fit.statistics import GradientStatistics, load_statistics
-
-    if not isinstance(gradients, GradientStatistics):
-        held = load_statistics(gradients)
-        if len(held) != 1:
-            raise InputError(
-                f"Gradients must be of one checkpoint; '{gradients}' holds {len(held)}. Measure one alone."
-            )
-        (gradients,) = held
-    return prior_from_gradients(gradients, sweep.batch_unit)
-
-
-def _from_curve(curve: LearningRateCurve | Path, sweep: Sweep) -> Prior:
-    from surge_fit.curve import LearningRateCurve, load_curve
-
-    held = curve if isinstance(curve, LearningRateCurve) else load_curve(curve)
-    return prior_from_curve(held, sweep.batch_unit)
 
 
 def _sample(tasks: Sequence[_Task], effort: _Effort, stage: str, report: Progress) -> None:

@@ -148,25 +148,27 @@ class Posterior:
         self.require_one_group()
         return {parameter.name: self.draws(parameter.name) for parameter in self.law.parameters}
 
-    def discrepancy(self, batch_size: FloatArray) -> FloatArray:
+    def discrepancy(self, batch_size: FloatArray, deviations: int = 1) -> FloatArray:
         """Joint draws of the deviation from the law.
 
         Parameters
         ----------
         batch_size : ndarray, shape (batch_size,)
             In the sweep's batch unit.
+        deviations : int
+            How many to draw for each draw of the law.
 
         Returns
         -------
-        ndarray, shape (draw, batch_size)
+        ndarray, shape (draw · deviation, batch_size)
             In units of log learning rate; the same for equal arguments.
         """
         tried = self.observations.batch_size
         curve = kernel.evaluate(self.law, self.law_draws, tried)
         return discrepancy.conditional_draws(
             np.log(tried),
-            self.draws("log_optimal_learning_rate") - curve,
-            self.draws("discrepancy_scale"),
+            np.repeat(self.draws("log_optimal_learning_rate") - curve, deviations, axis=0),
+            np.repeat(self.draws("discrepancy_scale"), deviations),
             np.log(batch_size),
             np.random.default_rng(self.random_seed),
         )

@@ -3,18 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
-from surge_fit.errors import InputError
 from surge_fit.law import Law
 from surge_fit.observations import Observations
 from surge_fit.pooling import JOINT, pooled_parameters
 from surge_fit.priors import HalfNormal, LogNormal, Normal, Prior, Priors, StudentT
-from surge_fit.typing import BatchUnit
-
-if TYPE_CHECKING:
-    from surge_fit.curve import LearningRateCurve
-    from surge_fit.statistics import GradientStatistics
 
 FLOOR_GAP = StudentT(4.0, 0.5, 1.0)
 """How far the floor of a valley lies below its best run, in units of `Scales.gap`."""
@@ -92,82 +85,3 @@ def _learning_rate_priors(observations: Observations, law: Law) -> dict[str, Pri
     if len(observations.wall):
         priors |= {"wall": LogNormal(2.5, 0.6), "wall_width": LogNormal(0.3, 0.5)}
     return priors
-
-
-def prior_from_gradients(statistics: GradientStatistics, batch_unit: BatchUnit) -> Normal:
-    """A weak prior of ``log_noise_scale`` from the simple noise scale of a gradient dump.
-
-    The simple noise scale tr Σ/|G|² takes all directions for equally curved, belongs to one checkpoint, and
-    is the noise scale of a law of the learning rate up to a factor that nobody knows (arXiv:1812.06162,
-    Eq. 2.9 and section 2.2): whatever its own precision, it tells an order of magnitude.
-
-    Parameters
-    ----------
-    statistics : GradientStatistics
-        From `surge_fit.gradient_statistics`.
-    batch_unit : {"examples", "sequences", "tokens"}
-        Of the sweep.
-
-    Returns
-    -------
-    Normal
-        Centred on the log of the simple noise scale, with standard deviation √(1 + r²), where r is the
-        statistic's relative error.
-
-    Raises
-    ------
-    InputError
-        If the statistics count something else than the sweep, or do not know the noise scale.
-    """
-    if statistics.unit != batch_unit:
-        raise InputError(
-            f"Gradients and sweep must count batches alike; {statistics.source} counts {statistics.unit}, "
-            f"the sweep {batch_unit}. Convert the noise scale yourself, and pass it as the prior of "
-            "'log_noise_scale', such as Normal(log B, 1)."
-        )
-    noise_scale, error = statistics.total.simple_noise_scale.value, statistics.total.relative_error
-    if not (math.isfinite(noise_scale) and noise_scale > 0 and math.isfinite(error)):
-        raise InputError(
-            f"The noise scale of the gradients must be known, with its error; that of {statistics.source} is "
-            f"{noise_scale:g} with a relative error of {error:g}. Dump more examples, or leave it out."
-        )
-    return Normal(math.log(noise_scale), math.hypot(1.0, error))
-
-
-def prior_from_curve(curve: LearningRateCurve, batch_unit: BatchUnit) -> Normal:
-    """A weak prior of ``log_noise_scale`` from the shape of a learning-rate curve.
-
-    The curve belongs to one step at one checkpoint; where it bends, two regimes meet, as they do at the
-    noise scale of a law. Its height plays no part.
-
-    Parameters
-    ----------
-    curve : LearningRateCurve
-        From `surge_fit.learning_rate_curve`.
-    batch_unit : {"examples", "sequences", "tokens"}
-        Of the sweep.
-
-    Returns
-    -------
-    Normal
-        Centred on the log of the batch size at which the resampled curve has lost half of its slope, with
-        standard deviation √(1 + s²), where s is its own.
-
-    Raises
-    ------
-    InputError
-        If the curve counts something else than the sweep, or does not bend within what its rows support.
-    """
-    if curve.unit != batch_unit:
-        raise InputError(
-            f"Curve and sweep must count batches alike; that of {curve.source} counts {curve.unit}, the "
-            f"sweep {batch_unit}. Convert the batch size of its bend yourself, and pass it as the prior of "
-            "'log_noise_scale', such as Normal(log B, 1)."
-        )
-    if curve.bend is None:
-        raise InputError(
-            f"The curve must bend within the batch sizes that its rows support; that of {curve.source} does "
-            "not. Dump more examples, or leave it out."
-        )
-    log_batch_size, deviation = curve.bend
-    return Normal(log_batch_size, math.hypot(1.0, deviation))

@@ -10,7 +10,7 @@ import numpy as np
 
 from surge_fit import fitting
 from surge_fit.definition import require_enough_runs
-from surge_fit.diagnostics import MIN_ESS
+from surge_fit.diagnostics import FOR_INTERVALS
 from surge_fit.errors import InputError
 from surge_fit.fitting import Progress
 from surge_fit.importance import MAX_PARETO_K, Weights, smooth
@@ -93,7 +93,7 @@ def update(posterior: Posterior, sweep: Sweep, *, progress: Progress | None = No
         free = _moved(posterior, observations)
         weights = _weights(posterior, observations, priors, free)
         k = weights.pareto_k
-        if k < MAX_PARETO_K and weights.efficiency * len(weights.weight) >= MIN_ESS:
+        if k < MAX_PARETO_K and weights.efficiency * len(weights.weight) >= FOR_INTERVALS.min_ess:
             near = _resampled(posterior, sweep, observations, priors, free, weights)
             return Update(near, k, weights.efficiency, reweighted=True)
     again = fitting.fit(

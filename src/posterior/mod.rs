@@ -9,6 +9,7 @@ mod chart;
 mod curve;
 mod density;
 mod entries;
+mod floor;
 mod geometry;
 mod lanes;
 mod layout;
@@ -24,6 +25,7 @@ mod student;
 mod valleys;
 
 pub use density::{Model, Priors};
+pub use floor::{FloorPlaces, integrate_floor};
 pub use geometry::Geometry;
 pub use layout::{Per, Variable};
 pub use observed::{Cells, Observed, Runs};

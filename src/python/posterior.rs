@@ -8,7 +8,8 @@ use pyo3::types::PyDict;
 use crate::error::{Error, require_shape};
 use crate::law;
 use crate::posterior::{
-    Cells, Chain, Geometry, Model, Observed, Per, Prior, Runs, Settings, Task, Variable, sample,
+    self, Cells, Chain, FloorPlaces, Geometry, Model, Observed, Per, Prior, Runs, Settings, Task, Variable,
+    sample,
 };
 
 /// A statistic of the sampler: its name, and where a chain keeps it.
@@ -253,4 +254,26 @@ fn as_dict(py: Python<'_>, chains: Vec<Chain>, draws: usize, size: usize) -> PyR
 /// One statistic of all chains, one after another.
 fn gather<T: Copy>(chains: &[Chain], of: fn(&Chain) -> &Vec<T>) -> Vec<T> {
     chains.iter().flat_map(|chain| of(chain).iter().copied()).collect()
+}
+
+/// Log of the integral over the floor, shape (draw,).
+#[pyfunction]
+pub fn integrate_floor<'py>(
+    py: Python<'py>,
+    finished: PyReadonlyArray2<'py, f64>,
+    finished_sd: PyReadonlyArray2<'py, f64>,
+    censored: PyReadonlyArray2<'py, f64>,
+    censored_sd: PyReadonlyArray2<'py, f64>,
+    censored_logit: PyReadonlyArray2<'py, f64>,
+    prior: [f64; 3],
+) -> PyResult<Bound<'py, PyArray1<f64>>> {
+    let places = FloorPlaces {
+        finished: finished.as_array(),
+        finished_sd: finished_sd.as_array(),
+        censored: censored.as_array(),
+        censored_sd: censored_sd.as_array(),
+        censored_logit: censored_logit.as_array(),
+        prior,
+    };
+    Ok(py.detach(|| posterior::integrate_floor(places))?.into_pyarray(py))
 }

@@ -9,9 +9,11 @@ import xarray as xr
 from faces_fixture import GOOD
 from scipy import integrate, stats
 from surge_fit import Sweep, default_priors, get_law, observe
-from surge_fit.held_out import _integrate_floor, held_out_log_density, log_mean
+from surge_fit.held_out import held_out_log_density, log_mean
 from surge_fit.inference_data import InferenceData
+from surge_fit.native import integrate_floor
 from surge_fit.posterior import Posterior
+from surge_fit.priors import StudentT
 from surge_fit.surface import divergence_probability, valley
 
 # As in the test of the model's density: the loss of 80 is censored, at 2.1 + 10 · 0.4; one run diverged.
@@ -45,9 +47,10 @@ def certain(sweep, left_out, **changes):
     others = sweep.where(sweep.batch_size != left_out)
     values = THETA | changes
     tried = observe(others).batch_size
-    curve = values["log_learning_rate_scale"] + values["slope"] * np.log(tried)
-    draws = {name: (("chain", "draw"), np.full((2, 3), value)) for name, value in values.items()}
-    draws["log_optimal_learning_rate"] = (("chain", "draw", "batch_size"), np.tile(curve, (2, 3, 1)))
+    values = {name: np.full((2, 3), value) for name, value in values.items()}
+    curve = values["log_learning_rate_scale"][..., None] + values["slope"][..., None] * np.log(tried)
+    draws = {name: (("chain", "draw"), value) for name, value in values.items()}
+    draws["log_optimal_learning_rate"] = (("chain", "draw", "batch_size"), curve)
     tree = xr.DataTree.from_dict({"posterior": xr.Dataset(draws)})
     return Posterior(InferenceData.of_tree(tree), others, LAW, default_priors(observe(others), LAW), 0, GOOD)
 
@@ -123,6 +126,32 @@ def test_optimum_points_are_predicted_exactly():
     assert found == pytest.approx(wanted, rel=1e-12)
 
 
+def test_each_draw_of_the_law_keeps_its_own_deviations():
+    sweep = Sweep.from_columns(
+        batch_size=[8, 64, 512], optimal_learning_rate=[1e-3, 2e-3, 3e-3], batch_unit="tokens"
+    )
+    slope = np.array([[0.1, 0.2, 0.3], [0.4, 0.5, 0.6]])
+    centre = np.log(1e-3) + slope.ravel() * np.log(512)
+    found = held_out_log_density(certain(sweep, 512, slope=slope), observe(sweep), 2)
+    assert found == pytest.approx(stats.t(5, centre, 0.3).logpdf(np.log(3e-3)), rel=1e-12)
+
+
+def test_the_optimum_is_drawn_from_the_discrepancy():
+    # Far from the other batch sizes, the optimum is the law's ± 0.4, the noise of the point beside it small.
+    sweep = Sweep.from_columns(
+        batch_size=[1, 2, 2**40], optimal_learning_rate=[1e-3, 1e-3, 1e-3], batch_unit="tokens"
+    )
+    changes = {"slope": 0.0, "discrepancy_scale": 0.4, "optimum_noise": 0.1}
+    posterior = certain(sweep, 2**40, **changes)
+    tree = posterior.inference_data.tree()
+    many = xr.DataTree.from_dict({"posterior": tree["posterior"].to_dataset().isel(draw=[0] * 4000)})
+    posterior = replace(posterior, inference_data=InferenceData.of_tree(many))
+    value, error = log_mean(held_out_log_density(posterior, observe(sweep), 2))
+    wanted = integrate.quad(lambda x: stats.norm(0, 0.4).pdf(x) * stats.t(5, 0, 0.1).pdf(x), -4, 4)[0]
+    assert value == pytest.approx(np.log(wanted), abs=5 * error)
+    assert error < 0.02
+
+
 def test_the_floor_prior_is_scaled_by_the_whole_sweep_whatever_the_fit():
     sweep = Sweep.from_columns(**RUNS)
     posterior = certain(sweep, 64)
@@ -154,8 +183,8 @@ def test_the_floor_is_integrated_out_as_by_dense_quadrature(places, sds):
     highest = log_value.max()
     wanted = highest + np.log(np.trapezoid(np.exp(log_value - highest), floor))
     none = np.zeros((1, 0))
-    found = _integrate_floor(
-        np.array([places]), np.array([sds]), none, none, none, location=location, scale=scale
+    found = integrate_floor(
+        np.array([places]), np.array([sds]), none, none, none, StudentT(4.0, location, scale)
     )
     assert found == pytest.approx([wanted], abs=0.02)
 

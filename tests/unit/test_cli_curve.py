@@ -13,7 +13,7 @@ from dumps import gaussian, write_safetensors
 from faces_fixture import runs
 from surge_fit.cli import app
 from surge_fit.curve import load_curve
-from surge_fit.prior_scales import prior_from_curve
+from surge_fit.gradient_priors import prior_from_curve
 from typer.testing import CliRunner
 
 SHAPES = {"layers.0.w": (20, 10), "layers.1.w": (10, 5)}

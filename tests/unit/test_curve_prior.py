@@ -10,7 +10,7 @@ from faces_fixture import runs
 from surge_fit.curve import save_curve
 from surge_fit.curve.bend import find_bend
 from surge_fit.curve.value import CurvePoint, ResampledPoint, TheoryPoint
-from surge_fit.prior_scales import prior_from_curve
+from surge_fit.gradient_priors import prior_from_curve
 
 SIZES = 2.0 ** np.arange(10)
 NOTHING = TheoryPoint(None, None, None, None, None)

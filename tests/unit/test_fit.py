@@ -140,7 +140,7 @@ def test_a_file_that_is_no_posterior_is_refused(tmp_path):
 
 
 def test_chains_that_disagree_are_reported_with_their_posterior(posterior, monkeypatch):
-    monkeypatch.setattr(diagnostics, "MAX_RHAT", 0.9)
+    monkeypatch.setattr(diagnostics, "FOR_INTERVALS", diagnostics.Limits(max_rhat=0.9, min_ess=400.0))
     usual, longer, careful = fitting._EFFORTS["native"]
     short = [replace(effort, tune=200, draws=200) for effort in (longer, careful)]
     monkeypatch.setitem(fitting._EFFORTS, "native", (usual, *short))
@@ -190,3 +190,15 @@ def test_published_optima_alone_give_an_interval_and_no_regret():
     (r,) = sf.recommend(posterior, batch_size=256)
     assert r.interval_90[0] < 2e-3 < r.interval_90[1]
     assert (r.expected_regret, r.equivalent_range, r.probability_of_divergence) == (None, None, None)
+
+
+def test_fits_for_means_take_fewer_draws_and_less_strict_limits(posterior):
+    usual = fitting._EFFORTS["native, for means"][0]
+    sweeps = [posterior.sweep, posterior.sweep.where(posterior.sweep.batch_size > 8)]
+    found = fitting.fit_for_means(
+        sweeps, law=[sf.get_law("power"), sf.get_law("surge")], random_seed=1, progress=None
+    )
+    assert [held.law.name for held in found] == ["power", "surge"]
+    assert [held.diagnostics.draws for held in found] == [fitting.CHAINS * usual.draws] * 2
+    assert not any(held.diagnostics.beyond(diagnostics.FOR_MEANS) for held in found)
+    assert diagnostics.FOR_MEANS.min_ess < diagnostics.FOR_INTERVALS.min_ess

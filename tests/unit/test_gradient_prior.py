@@ -9,7 +9,7 @@ import surge_fit as sf
 from dumps import gaussian
 from faces_fixture import runs, steps_to_target
 from surge_fit.cli import app
-from surge_fit.prior_scales import prior_from_gradients
+from surge_fit.gradient_priors import prior_from_gradients
 from surge_fit.statistics import save_statistics
 from typer.testing import CliRunner
 
