@@ -238,7 +238,8 @@ def _tried(label: str, fit: PooledFit) -> TriedGroup:
 def _new(which: Mapping[str, object], fit: PooledFit) -> NewGroup:
     covariates = fit.observations.covariates
     if set(which) != set(covariates.names):
-        names = listing(covariates.names) if covariates.names else "none, so {}"
+        none = "none: fit with covariates=…, command line --covariates"
+        names = listing(covariates.names) if covariates.names else none
         raise InputError(
             f"'which' must mean one group of {fit.sweep.source} or, for a group never run, give exactly the "
             f"covariates of the fit ({names}); got {dict(which)}. The groups are "

@@ -318,3 +318,19 @@ def test_options_that_contradict_each_other_are_refused_before_the_fit(table, fi
     assert result.exit_code == 2
     assert message in " ".join(result.stderr.split())
     assert not fits
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--group-by", "params", "--at", "params=5e9"), "command line --covariates); got {'params': '5e9'}"),
+        (("--covariates", "params", "--at", "params=-1"), "must be a positive finite number; got '-1'"),
+        (("--covariates", "params", "--at", "small"), "'small' means none"),
+    ],
+)
+def test_a_group_that_is_not_there_is_refused_before_the_fit(table, fits, arguments, message):
+    for command in (["fit", table], ["recommend", table, "-b", "64"]):
+        result = run(*command, *arguments)
+        assert result.exit_code == 1
+        assert message in " ".join(result.stderr.split())
+    assert not fits

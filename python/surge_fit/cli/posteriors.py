@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from surge_fit.posterior import Posterior
     from surge_fit.sweep import Sweep
 
+DEFAULT_LAW = "broken_power"
+"""What is fitted where no law is named."""
+
 SweepOrPosteriorArgument = Annotated[
     Path, typer.Argument(metavar="SWEEP|POSTERIOR.nc", help="Table of runs, or a saved fit.")
 ]
@@ -59,7 +62,7 @@ def fit_or_load(
 
         return one_group(load_posterior(path), at)
     held = read(path, columns_of(column), batch_unit, protocol, group_by or covariates, group)
-    require_one_way(held, group, covariates, at)
+    require_one_way(held, group, covariates, at, law)
     if at is None and len(held.groups) > 1:
         raise typer.BadParameter(
             f"{held.source} has {len(held.groups)} groups, and an answer is about one. Fit them together and "
@@ -72,8 +75,10 @@ def fit_or_load(
     return one_group(fitted, at)
 
 
-def require_one_way(sweep: Sweep, group: str | None, covariates: str | None, at: str | None) -> None:
-    """Refuse options of a fit of several groups where there is one, before anything is fitted."""
+def require_one_way(
+    sweep: Sweep, group: str | None, covariates: str | None, at: str | None, law: str | None
+) -> None:
+    """Refuse a group that is not there, and options that exclude each other, before anything is fitted."""
     for option, given in (("--covariates", covariates), ("--at", at)):
         if given is not None and group is not None:
             raise typer.BadParameter(
@@ -85,6 +90,15 @@ def require_one_way(sweep: Sweep, group: str | None, covariates: str | None, at:
                 f"{option} is for several groups fitted together; {sweep.source} has "
                 f"{len(sweep.groups) or 'none'}. Name the columns that make them with --group-by."
             )
+    if at is not None:
+        from surge_fit.law import get_law
+        from surge_fit.observations import observe
+        from surge_fit.population import PooledFit, choose
+        from surge_fit.prior_scales import default_priors
+
+        observations, chosen = observe(sweep, names_of(covariates)), get_law(law or DEFAULT_LAW)
+        fitted = PooledFit(sweep, observations, chosen, default_priors(observations, chosen))
+        choose(group_meant(at, sweep), fitted)
 
 
 def one_group(posterior: Posterior, at: str | None) -> Posterior:
@@ -110,7 +124,7 @@ def fit_and_save(
         try:
             posterior = fit_sweep(
                 sweep,
-                law=law or "broken_power",
+                law=law or DEFAULT_LAW,
                 gradients=gradients,
                 curve=curve,
                 covariates=covariates,
