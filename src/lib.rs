@@ -63,6 +63,7 @@ mod curve;
 mod dump;
 mod error;
 mod law;
+mod planning;
 mod posterior;
 #[cfg(feature = "python")]
 mod python;
@@ -79,6 +80,7 @@ pub use dump::fuzzing;
 pub use dump::{Buffer, Container, Contents, Dtype, Entry, Format, Location, Options, index_files};
 pub use error::Error;
 pub use law::{LAWS, Landscape, Law, by_name, evaluate, expected_regret, gradient, per_draw, quantiles};
+pub use planning::{Known, Prospect, values_of_blocks};
 pub use posterior::{
     Cells, Chain, FloorPlaces, Geometry, Model, Observed, Per, Prior, Priors, Runs, Scale, Settings, Task,
     Variable, integrate_floor, sample,
@@ -107,6 +109,8 @@ mod _core {
     use crate::python::noise::{
         estimate_noise, estimate_resolvable, estimate_two_batch_noise, merge_moments,
     };
+    #[pymodule_export]
+    use crate::python::planning::values_of_blocks;
     #[pymodule_export]
     use crate::python::posterior::{PosteriorModel, integrate_floor, sample_posteriors};
     #[pymodule_export]

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from surge_fit import native, surface
+from surge_fit import _core, surface
 from surge_fit.law import kernel
 from surge_fit.observations import Observations, Runs
 from surge_fit.posterior import Posterior
@@ -90,16 +90,12 @@ def held_out_log_density(
         return of_draws(total)
     lever = math.log(size) - posterior.observations.log_reference_batch_size
     scales = observations.scales
-    gap = float(scales.gap[batch_size_index])
-    integral = native.integrate_floor(
+    best, gap = float(scales.best_loss[batch_size_index]), float(scales.gap[batch_size_index])
+    integral = _core.integrate_floor(
         *_residuals(draws, finished, log_optimum, lever),
         *_residuals(draws, censored, log_optimum, lever),
         surface.divergence_logit(censored.log_learning_rate - log_optimum, wall, width),
-        StudentT(
-            FLOOR_GAP.degrees,
-            float(scales.best_loss[batch_size_index]) - gap * FLOOR_GAP.location,
-            gap * FLOOR_GAP.scale,
-        ),
+        (FLOOR_GAP.degrees, best - gap * FLOOR_GAP.location, gap * FLOOR_GAP.scale),
     )
     return of_draws(total + integral)
 

@@ -19,7 +19,7 @@ from surge_fit.definition import is_scale, is_spread
 from surge_fit.geometry import Geometry, learn
 from surge_fit.law import LAWS, Law
 from surge_fit.observations import Observations, Runs
-from surge_fit.priors import Priors, StudentT
+from surge_fit.priors import Priors
 from surge_fit.typing import FloatArray
 
 _FROM_SCALE: dict[str, Callable[[FloatArray], FloatArray]] = {
@@ -165,36 +165,6 @@ def sample(
             rest -= int(share * tune) + int(share_of_draws * tune)
         walk(which, rest, draws, target_accept)
     return [_named(model, found[i]) for i, model in enumerate(models)]
-
-
-def integrate_floor(
-    finished: FloatArray,
-    finished_sd: FloatArray,
-    censored: FloatArray,
-    censored_sd: FloatArray,
-    censored_logit: FloatArray,
-    prior: StudentT,
-) -> FloatArray:
-    """Log of ∫ prior(f) Π p(run | f) df over the floor f of a valley.
-
-    Parameters
-    ----------
-    finished, finished_sd : ndarray, shape (draw, finished run)
-        Losses less their valleys, and the scales of their residuals.
-    censored, censored_sd, censored_logit : ndarray, shape (draw, censored run)
-        Thresholds of huge losses less their valleys, the scales of their residuals, and the log odds that
-        the run diverged.
-    prior : StudentT
-        Of the floor.
-
-    Returns
-    -------
-    ndarray, shape (draw,)
-        Within 0.05 for one draw, at worst; errors of many draws cancel.
-    """
-    return _core.integrate_floor(
-        finished, finished_sd, censored, censored_sd, censored_logit, tuple(astuple(prior))
-    )
 
 
 def _flat(geometry: Geometry) -> dict[str, np.ndarray]:

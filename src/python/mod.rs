@@ -4,6 +4,7 @@ pub mod curve;
 pub mod dump;
 pub mod law;
 pub mod noise;
+pub mod planning;
 pub mod posterior;
 pub mod statistics;
 

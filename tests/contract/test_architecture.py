@@ -120,7 +120,7 @@ def test_the_rust_core_is_imported_where_it_belongs():
     core = {
         module_of(p) for p in SOURCES for name in run_time_imports(p) if name.startswith("surge_fit._core")
     }
-    assert core == {"_version", "dump", "statistics", "curve", "law", "native"}
+    assert core == {"_version", "dump", "statistics", "curve", "law", "native", "held_out", "planning"}
 
 
 def test_the_probabilistic_libraries_are_imported_where_they_belong():

@@ -9,11 +9,10 @@ import xarray as xr
 from faces_fixture import GOOD
 from scipy import integrate, stats
 from surge_fit import Sweep, default_priors, get_law, observe
+from surge_fit._core import integrate_floor
 from surge_fit.held_out import held_out_log_density, log_mean
 from surge_fit.inference_data import InferenceData
-from surge_fit.native import integrate_floor
 from surge_fit.posterior import Posterior
-from surge_fit.priors import StudentT
 from surge_fit.surface import divergence_probability, valley
 
 # As in the test of the model's density: the loss of 80 is censored, at 2.1 + 10 · 0.4; one run diverged.
@@ -183,9 +182,7 @@ def test_the_floor_is_integrated_out_as_by_dense_quadrature(places, sds):
     highest = log_value.max()
     wanted = highest + np.log(np.trapezoid(np.exp(log_value - highest), floor))
     none = np.zeros((1, 0))
-    found = integrate_floor(
-        np.array([places]), np.array([sds]), none, none, none, StudentT(4.0, location, scale)
-    )
+    found = integrate_floor(np.array([places]), np.array([sds]), none, none, none, (4.0, location, scale))
     assert found == pytest.approx([wanted], abs=0.02)
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 from surge_fit.planning.beliefs import Draws, Floor, Prospect, prospect
+from surge_fit.planning.outlook import Outlook, State
 from surge_fit.surface import valley
 
 LOSS = np.array([[0.01], [0.5], [0.03]])
@@ -71,3 +72,32 @@ def test_simulated_outcomes_follow_the_model():
     # (0.8 − 1.2)/0.4 = −1 are the log odds to diverge: 0.731 survive, give or take 0.003.
     assert found.survived.mean() == pytest.approx(stats.logistic.cdf(1.0), abs=0.012)
     assert found.log_survival[0, 0] == pytest.approx(stats.logistic.logcdf(1.0), rel=1e-5)
+
+
+@pytest.mark.parametrize("floor_sd", [0.0, 0.05])
+def test_blocks_are_worth_in_rust_what_their_runs_are_worth_one_after_another(floor_sd):
+    rng = np.random.default_rng(0)
+    outcomes, draws = 40, 120
+    runs = {}
+    for rate in (1e-3, 2e-3, 4e-3):
+        depth = rng.exponential(0.1, (1, draws))
+        odds = rng.normal(-1.0, 2.0, (1, draws))
+        runs[64.0, rate] = Prospect(
+            loss=single(rng.exponential(0.2, (outcomes, 1))),
+            survived=rng.random((outcomes, 1)) < 0.8,
+            depth=single(depth),
+            # Some losses are told so precisely that fewer than ten draws explain them.
+            noise_variance=single(rng.choice([1e-6, 1e-2], (1, draws))),
+            log_survival=single(-np.logaddexp(0, odds)),
+            log_divergence=single(-np.logaddexp(0, -odds)),
+        )
+    floor = Floor(single(rng.normal(0, 0.01, (1, draws))), np.full((1, draws), floor_sd**2, np.float32))
+    start = State(single(rng.normal(0, 0.5, (outcomes, draws))), {64.0: floor})
+    regrets = tuple(single(rng.exponential(1.0, (draws, 9))) for _ in range(2))
+    outlook = Outlook(runs, start, regrets, np.zeros((draws, 2)), {64.0: 1e-3})
+    blocks = [(2e-3,), (1e-3, 4e-3), (1e-3, 4e-3, 2e-3)]
+    # After the first run the floor of every outcome is another.
+    for state in (start, start.after(outlook, 64.0, (2e-3,))):
+        wanted = [outlook.value(state.after(outlook, 64.0, block)) for block in blocks]
+        assert outlook.values(state, 64.0, blocks) == pytest.approx(wanted, rel=2e-3)
+        assert min(wanted) > 0.01

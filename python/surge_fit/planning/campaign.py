@@ -191,16 +191,14 @@ def _promising(outlook: Outlook, state: State, blocks: Sequence[Block], prices: 
 def _valued(
     outlook: Outlook, state: State, known: float, blocks: Sequence[Block], prices: _Prices
 ) -> list[_Choice]:
-    """Value every block after the runs chosen so far; blocks at one batch size share what they begin with."""
+    """Value every block after the runs chosen so far."""
     found = []
     for size, group in groupby(blocks, key=lambda block: block.batch_size):
-        after: dict[tuple[float, ...], State] = {(): state}
-        for block in group:
-            rates = block.learning_rates
-            begun = rates[:-1] if rates[:-1] in after else ()
-            after[rates] = after[begun].after(outlook, size, rates[len(begun) :])
-            cost = sum(prices[size, rate] for rate in rates)
-            found.append(_Choice(block, cost, outlook.value(after[rates]) - known))
+        here = list(group)
+        after = outlook.values(state, size, [block.learning_rates for block in here])
+        for block, value in zip(here, after, strict=True):
+            cost = sum(prices[size, rate] for rate in block.learning_rates)
+            found.append(_Choice(block, cost, value - known))
     return found
 
 

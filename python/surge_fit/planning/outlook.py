@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from surge_fit import _core
 from surge_fit.estimates import PROBABILITY
 from surge_fit.memory import keep_freed_memory
 from surge_fit.planning import information
@@ -104,6 +105,21 @@ class Outlook:
     def value(self, state: State) -> float:
         """How far what is known in a state shrinks the expected regret [loss]."""
         return information.value_of(information.weights(state.log_likelihood), self.regrets)
+
+    def values(self, state: State, batch_size: float, blocks: Sequence[Sequence[float]]) -> list[float]:
+        """Tell of each block of learning rates what `value` is after it; all at once, in Rust."""
+        rates = sorted({rate for block in blocks for rate in block})
+        position = {rate: i for i, rate in enumerate(rates)}
+        floor = state.floors[batch_size]
+        known = {
+            "log_likelihood": state.log_likelihood,
+            "floor_mean": floor.mean,
+            "floor_variance": floor.variance,
+        }
+        runs = [self.prospects[batch_size, rate] for rate in rates]
+        prospects = [{f.name: getattr(run, f.name).ravel() for f in fields(Prospect)} for run in runs]
+        positions = [[position[rate] for rate in block] for block in blocks]
+        return _core.values_of_blocks(known, prospects, positions, self.regrets)
 
     def interval_width_after(self, state: State) -> float:
         """Of the optimum in a state: mean over outcomes and targets of log(high/low)."""
