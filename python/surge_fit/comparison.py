@@ -181,6 +181,8 @@ def compare(
     -----
     Differences, their standard errors and stacking weights follow arXiv 1507.04544 and arXiv 1704.02030, with
     batch sizes in the place of observations. With a handful of batch sizes the standard errors are rough.
+    Scores are means over draws, and refits are held to what means need
+    (`surge_fit.diagnostics.FOR_MEANS`): natively 300 draws of each chain, more where these do not pass.
     """
     chosen = _distinct(laws)
     if len(sweep.groups) > 1:

@@ -49,17 +49,20 @@ class _Effort:
     target_accept: float
 
 
-_Sampler: TypeAlias = Literal["native", "native, for means", "native, large", "pymc"]
+_Sampler: TypeAlias = Literal["native", "native, for means", "native, large", "native, very large", "pymc"]
+
+_VERY_LARGE = 500
+"""Entries of a model beyond which its geometry takes longer to learn."""
 
 _EFFORTS: dict[_Sampler, tuple[_Effort, ...]] = {
     "native": (_Effort(400, 1000, 0.95), _Effort(400, 3000, 0.95), _Effort(2000, 3000, 0.99)),
     "native, for means": (_Effort(400, 300, 0.95), _Effort(400, 1000, 0.95), _Effort(2000, 3000, 0.99)),
-    "native, large": (_Effort(1000, 3000, 0.98), _Effort(2000, 6000, 0.99)),
+    "native, large": (_Effort(1000, 3000, 0.98), _Effort(3000, 6000, 0.99)),
+    "native, very large": (_Effort(2000, 4000, 0.98), _Effort(3000, 6000, 0.99)),
     "pymc": (_Effort(800, 1500, 0.95), _Effort(3200, 3000, 0.99)),
 }
 """The usual attempt, and what follows where its chains do not pass. Lower targets let chains stick without a
-single divergence on these models; smaller steps enter the corners that larger ones could not. Large models,
-of many groups or batch sizes, mix slowly."""
+single divergence on these models; smaller steps enter the corners that larger ones could not."""
 
 
 def build_model(
@@ -124,7 +127,7 @@ def fit(
     kept draws each, with PyMC 1,500) and checks R-hat, effective sample size and divergences. Where they do
     not pass, the fit is repeated: natively with 3,000 draws, unless too many diverged; and where that does
     not do, in smaller steps (target acceptance 0.99) with more tuning. Models of more than 100 entries, of
-    many groups or batch sizes, take 3,000 draws natively, and 6,000 where these do not do.
+    many groups or batch sizes, take 3,000 or 4,000 draws natively, and 6,000 where these do not do.
 
     Parameters
     ----------
@@ -306,9 +309,9 @@ class _Task:
         """What takes which effort."""
         if self.engine == "pymc":
             return "pymc"
-        if not self.model.is_small():
-            return "native, large"
-        return "native, for means" if self.for_means else "native"
+        if self.model.is_small():
+            return "native, for means" if self.for_means else "native"
+        return "native, large" if len(self.model.group_of_entries()) <= _VERY_LARGE else "native, very large"
 
     @cached_property
     def diagnostics(self) -> Diagnostics:
