@@ -64,13 +64,11 @@ class GroupMeant:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class PooledFit:
-    """What a fit of several groups was made of."""
+class PooledRuns:
+    """The runs of several groups, as they are and sorted."""
 
     sweep: Sweep
     observations: Observations
-    law: Law
-    priors: Priors
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -79,7 +77,7 @@ class TriedGroup:
 
     Attributes
     ----------
-    fit : PooledFit
+    pooled : PooledRuns
     meant : GroupMeant
     sweep : Sweep
         Its runs.
@@ -87,18 +85,22 @@ class TriedGroup:
         The same, sorted.
     """
 
-    fit: PooledFit
+    pooled: PooledRuns
     meant: GroupMeant
     sweep: Sweep
     own: Observations
 
-    def draws(self, draws: xr.Dataset, rng: np.random.Generator) -> xr.Dataset:
+    def draws(self, draws: xr.Dataset, law: Law, priors: Priors, rng: np.random.Generator) -> xr.Dataset:
         """Its draws, as a fit of its runs alone would name them.
 
         Parameters
         ----------
         draws : xarray.Dataset
             Of the pooled model: dims ``chain``, ``draw``, ``group``, ``cell`` and ``covariate``.
+        law : Law
+            Of the fit.
+        priors : Priors
+            Of the fit; as little used as `rng`.
         rng : numpy.random.Generator
             Not used: nothing is left to chance.
 
@@ -108,11 +110,11 @@ class TriedGroup:
             With the dim ``batch_size``, over the batch sizes of `own`. What is defined at the reference batch
             size, or in units of a scale of the data, is so for `own`.
         """
-        pooled, own, law = self.fit.observations, self.own, self.fit.law
+        pooled, own = self.pooled.observations, self.own
         group = pooled.groups.index(self.meant.label)
         here = np.flatnonzero(pooled.cell_group == group)
         cells = here[np.isin(pooled.batch_size[here], own.batch_size)]
-        held = draws.drop_vars([*_of_population(draws, self.fit), "steps_innovation"], errors="ignore")
+        held = draws.drop_vars([*_of_population(draws, pooled, law), "steps_innovation"], errors="ignore")
         held = held.drop_vars(["cell", "group", "covariate"], errors="ignore")
         held = held.isel({"group": group, "cell": cells}, missing_dims="ignore")
         held = held.rename(cell="batch_size").assign_coords(batch_size=own.batch_size)
@@ -133,28 +135,30 @@ class NewGroup:
 
     Attributes
     ----------
-    fit : PooledFit
+    pooled : PooledRuns
     meant : GroupMeant
     centred : ndarray, shape (covariate,)
         Its covariates as the model has them: logarithms less the mean over the groups that were run.
     """
 
-    fit: PooledFit
+    pooled: PooledRuns
     meant: GroupMeant
     centred: FloatArray
 
     @property
     def sweep(self) -> Sweep:
         """All runs of the fit, none of which is of this group."""
-        return self.fit.sweep
+        return self.pooled.sweep
 
-    def draws(self, draws: xr.Dataset, rng: np.random.Generator) -> xr.Dataset:
+    def draws(self, draws: xr.Dataset, law: Law, priors: Priors, rng: np.random.Generator) -> xr.Dataset:
         """Draw the group from the population, once for every draw.
 
         Parameters
         ----------
         draws : xarray.Dataset
             As for `TriedGroup.draws`.
+        law : Law
+        priors : Priors
         rng : numpy.random.Generator
 
         Returns
@@ -162,11 +166,11 @@ class NewGroup:
         xarray.Dataset
             With the dim ``batch_size``, over all batch sizes tried; without floors, which nothing tells.
         """
-        pooled, law = self.fit.observations, self.fit.law
+        pooled = self.pooled.observations
         sizes, dims = np.unique(pooled.batch_size), ("chain", "draw")
         shape = tuple(draws.sizes[dim] for dim in dims)
         of_groups = [name for name, held in draws.data_vars.items() if {"group", "cell"} & set(held.dims)]
-        dropped = {*_of_population(draws, self.fit), *of_groups, "cell", "group", "covariate"}
+        dropped = {*_of_population(draws, pooled, law), *of_groups, "cell", "group", "covariate"}
         held = draws.drop_vars(dropped, errors="ignore").assign_coords(batch_size=sizes)
         for name in (parameter.name for parameter in pooled_parameters(pooled, law)):
             value = in_groups(
@@ -176,7 +180,7 @@ class NewGroup:
                 rng.standard_normal((*shape, 1)),
                 draws[f"{name}_trend"].values if f"{name}_trend" in draws else None,
                 self.centred[None, :],
-                additive=is_additive(self.fit.priors[name]),
+                additive=is_additive(priors[name]),
             )
             held[name] = (dims, value[..., 0])
 
@@ -200,7 +204,7 @@ class NewGroup:
         return held
 
 
-def choose(which: str | Mapping[str, object], fit: PooledFit) -> TriedGroup | NewGroup:
+def choose(which: str | Mapping[str, object], pooled: PooledRuns) -> TriedGroup | NewGroup:
     """Find the group that is asked for, as `surge_fit.Posterior.group` says.
 
     Raises
@@ -208,9 +212,9 @@ def choose(which: str | Mapping[str, object], fit: PooledFit) -> TriedGroup | Ne
     InputError
         If none is meant, or several, or one without a run that the fit could use.
     """
-    sweep = fit.sweep
+    sweep = pooled.sweep
     if isinstance(which, str):
-        return _tried(labels_meant(which, sweep.group_values, sweep.source)[0], fit)
+        return _tried(labels_meant(which, sweep.group_values, sweep.source)[0], pooled)
     try:
         chosen = labels_meant(which, sweep.group_values, sweep.source) if which else ()
     except SweepError:
@@ -220,30 +224,30 @@ def choose(which: str | Mapping[str, object], fit: PooledFit) -> TriedGroup | Ne
             f"'which' must mean one group of {sweep.source}; {dict(which)} means {len(chosen)}: "
             f"{listing([repr(label) for label in chosen], 10)}. Give more columns, or a label."
         )
-    return _tried(chosen[0], fit) if chosen else _new(which, fit)
+    return _tried(chosen[0], pooled) if chosen else _new(which, pooled)
 
 
-def _tried(label: str, fit: PooledFit) -> TriedGroup:
-    sweep = fit.sweep.select(label)
+def _tried(label: str, pooled: PooledRuns) -> TriedGroup:
+    sweep = pooled.sweep.select(label)
     own = sort_runs(sweep)
     if not len(own.batch_size):
         raise InputError(
             f"A group that is asked for by its label must have a run that the fit could use; {label!r} has "
             "none. Give its covariates as those of a group never run."
         )
-    inside = tuple((name, 0.0) for name in fit.observations.covariates.names)
-    return TriedGroup(fit, GroupMeant(label, True, inside), sweep, own)
+    inside = tuple((name, 0.0) for name in pooled.observations.covariates.names)
+    return TriedGroup(pooled, GroupMeant(label, True, inside), sweep, own)
 
 
-def _new(which: Mapping[str, object], fit: PooledFit) -> NewGroup:
-    covariates = fit.observations.covariates
+def _new(which: Mapping[str, object], pooled: PooledRuns) -> NewGroup:
+    covariates = pooled.observations.covariates
     if set(which) != set(covariates.names):
         none = "none: fit with covariates=…, command line --covariates"
         names = listing(covariates.names) if covariates.names else none
         raise InputError(
-            f"'which' must mean one group of {fit.sweep.source} or, for a group never run, give exactly the "
-            f"covariates of the fit ({names}); got {dict(which)}. The groups are "
-            f"{listing(map(repr, fit.sweep.groups), 10)}."
+            f"'which' must mean one group of {pooled.sweep.source} or, for a group never run, give exactly "
+            f"the covariates of the fit ({names}); got {dict(which)}. The groups are "
+            f"{listing(map(repr, pooled.sweep.groups), 10)}."
         )
     value = [_positive(name, which[name]) for name in covariates.names]
     log_value = np.log(np.asarray(value, dtype=np.float64))
@@ -253,7 +257,7 @@ def _new(which: Mapping[str, object], fit: PooledFit) -> NewGroup:
     label = ", ".join(f"{name}={held:g}" for name, held in zip(covariates.names, value, strict=True))
     e_folds = tuple(zip(covariates.names, outside.tolist(), strict=True))
     meant = GroupMeant(label or "any", tried=False, covariate_e_folds=e_folds)
-    return NewGroup(fit, meant, log_value - covariates.log_centre)
+    return NewGroup(pooled, meant, log_value - covariates.log_centre)
 
 
 def _positive(name: str, value: object) -> float:
@@ -273,9 +277,9 @@ def _law(draws: xr.Dataset, law: Law, batch_size: FloatArray) -> FloatArray:
     return curve.reshape(draws.sizes["chain"], draws.sizes["draw"], len(batch_size))
 
 
-def _of_population(draws: xr.Dataset, fit: PooledFit) -> list[str]:
+def _of_population(draws: xr.Dataset, observations: Observations, law: Law) -> list[str]:
     """Names of the variables that describe the population, or groups in its units."""
-    parameters = pooled_parameters(fit.observations, fit.law)
+    parameters = pooled_parameters(observations, law)
     names = [*(parameter.name for parameter in parameters), _CRITICAL]
     wanted = {f"{name}{suffix}" for name in names for suffix in _OF_POPULATION}
     return [str(name) for name in draws.data_vars if name in wanted]

@@ -19,7 +19,7 @@ from surge_fit.importers.wording import listing
 from surge_fit.inference_data import Dataset, InferenceData
 from surge_fit.law import Law, get_law, kernel
 from surge_fit.observations import Observations, observe, require_learning_rates, sort_runs
-from surge_fit.population import GroupMeant, PooledFit, choose
+from surge_fit.population import GroupMeant, PooledRuns, choose
 from surge_fit.priors import Priors
 from surge_fit.steps import log_steps
 from surge_fit.sweep import Sweep
@@ -277,12 +277,11 @@ class Posterior:
                 "Only a posterior of several groups has groups to choose from; that of "
                 f"{self.sweep.source} has one. Ask it directly, or fit a sweep read with group_by=…."
             )
-        fitted = PooledFit(self.sweep, self.observations, self.law, self.priors)
-        chosen, data = choose(which, fitted), self.inference_data
+        chosen, data = choose(which, PooledRuns(self.sweep, self.observations)), self.inference_data
 
         def of_chosen(name: str, stream: int) -> Dataset:
             rng = np.random.default_rng([self.random_seed, stream])
-            return Dataset.of_dataset(chosen.draws(data[name].to_dataset(), rng))
+            return Dataset.of_dataset(chosen.draws(data[name].to_dataset(), self.law, self.priors, rng))
 
         makers = {
             "posterior": partial(of_chosen, "posterior", _FROM_POSTERIOR),

@@ -4,9 +4,8 @@ use ndarray::{Array2, ArrayView1, ArrayView2, aview_mut1};
 
 use super::{Known, Prospect};
 use crate::law::{Arithmetic, Kernel, dispatch, exp, log};
+use crate::posterior::DEGREES;
 
-/// Degrees of freedom of a loss around its prediction, as in the model.
-const DEGREES: f64 = 5.0;
 /// Effective draws that an outcome leaves at the least: fewer would look like certainty.
 const MIN_EFFECTIVE: f64 = 10.0;
 /// To this power a likelihood is raised, again and again, until so many are left.

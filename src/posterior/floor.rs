@@ -58,10 +58,17 @@ pub fn integrate_floor(places: FloorPlaces<'_>) -> Result<Vec<f64>, Error> {
     let share = LEAST_POINTS.max(POINTS.div_ceil(count));
     #[expect(clippy::cast_precision_loss, reason = "small counts")]
     let nodes: Vec<f64> = (0..share).map(|i| (PI * ((i as f64 + 0.5) / share as f64 - 0.5)).tan()).collect();
+    let [degrees, _, scale] = places.prior;
+    #[expect(clippy::cast_precision_loss, reason = "small counts")]
+    let constant = finished.ncols() as f64 * student::LOG_CONSTANT + student_t_constant(degrees) - scale.ln()
+        + PI.ln()
+        - (share as f64).ln();
     let draws = (0..finished.nrows()).into_par_iter();
-    Ok(draws
-        .map_init(|| Scratch::new(count * share), |scratch, d| scratch.integrate(&places, d, &nodes))
-        .collect())
+    let integrated = draws.map_init(
+        || Scratch::new(count * share),
+        |scratch, d| scratch.integrate(&places, d, &nodes) + constant,
+    );
+    Ok(integrated.collect())
 }
 
 /// Room for one draw: one entry for each point.
@@ -103,12 +110,7 @@ impl Scratch {
         for (run, &(place, sd)) in censored.iter().enumerate() {
             self.add_huge_loss(place, sd, places.censored_logit[[draw, run]]);
         }
-        #[expect(clippy::cast_precision_loss, reason = "small counts")]
-        let constant = finished.len() as f64 * student::LOG_CONSTANT + student_t_constant(degrees) + PI.ln()
-            - finished.iter().map(|(_, sd)| sd.ln()).sum::<f64>()
-            - scale.ln()
-            - (nodes.len() as f64).ln();
-        constant + dispatch(LogSum(self))
+        dispatch(LogSum(self)) - finished.iter().map(|(_, sd)| sd.ln()).sum::<f64>()
     }
 
     fn multiply(&mut self, runs: &[(f64, f64)], degrees: f64) {
@@ -122,8 +124,7 @@ impl Scratch {
         for i in 0..self.floor.len() {
             let residual = (self.floor[i] - place) / sd;
             let (survival, _) = student::log_survival(-residual);
-            let above = logit.max(survival);
-            self.log_ratio[i] += above + ((logit - above).exp() + (survival - above).exp()).ln() - outside;
+            self.log_ratio[i] += student::log_either(logit, survival) - outside;
             self.covered[i] += 1.0 / (sd * (1.0 + residual * residual));
         }
     }

@@ -31,6 +31,7 @@ pub use layout::{Per, Variable};
 pub use observed::{Cells, Observed, Runs};
 pub use prior::{Prior, Scale};
 pub use sampling::{Chain, Settings, Task, sample};
+pub(crate) use student::DEGREES;
 
 #[cfg(test)]
 mod tests;

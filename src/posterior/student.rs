@@ -3,7 +3,7 @@
 use std::f64::consts::PI;
 
 /// Degrees of freedom; [`log_survival`] is exact for this value only.
-pub(super) const DEGREES: f64 = 5.0;
+pub(crate) const DEGREES: f64 = 5.0;
 
 /// Log of the normalising constant: `Γ(3)/(Γ(5/2) √(5π)) = 8/(3π√5)`.
 pub(super) const LOG_CONSTANT: f64 = -0.968_619_589_054_724_2;
@@ -37,6 +37,12 @@ pub(super) fn log_survival(t: f64) -> (f64, f64) {
     };
     let density = (LOG_CONSTANT - 0.5 * (DEGREES + 1.0) * (t * t / DEGREES).ln_1p()).exp();
     (tail.ln(), -density / tail)
+}
+
+/// Log of the odds of a divergence and the probability of a huge loss together, neither of which must overflow.
+pub(super) fn log_either(logit: f64, log_survival: f64) -> f64 {
+    let above = logit.max(log_survival);
+    above + ((logit - above).exp() + (log_survival - above).exp()).ln()
 }
 
 #[cfg(test)]

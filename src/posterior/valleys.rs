@@ -160,8 +160,7 @@ impl Valleys {
             let (survival, by_t) = student::log_survival(t);
 
             let logit = (distance - wall) / width;
-            let above = logit.max(survival);
-            let either = above + ((logit - above).exp() + (survival - above).exp()).ln();
+            let either = student::log_either(logit, survival);
             total += either - softplus::<Plain>(logit);
             let share = (logit - either).exp();
             let by_logit = (share - logistic::<Plain>(logit)) / width;

@@ -9,7 +9,7 @@ from faces_fixture import make_posterior
 from groups_fixture import BATCH_SIZES, GROUPS, MEAN, PARAMS, SPREAD, TREND, groups, make_pooled_posterior
 from surge_fit import plots
 from surge_fit.cli import app
-from surge_fit.population import PooledFit, choose
+from surge_fit.population import PooledRuns, choose
 from surge_fit.report import (
     compose,
     compose_population,
@@ -169,10 +169,10 @@ def test_a_mapping_that_means_several_groups_is_refused():
     runs = {"batch_size": [8, 8, 64, 64] * 2, "learning_rate": [1e-3, 2e-3] * 4, "loss": [2.0, 1.9] * 4}
     columns = {"params": [1] * 8, "data": ["a"] * 4 + ["b"] * 4}
     sweep = sf.Sweep.from_columns(**runs, **columns, batch_unit="examples", group_by=["params", "data"])
-    fit = PooledFit(sweep, sf.observe(sweep), sf.get_law("power"), sf.Priors({}))
+    pooled = PooledRuns(sweep, sf.observe(sweep))
     with pytest.raises(sf.InputError, match=r"means 2: 'params=1, data=a' and 'params=1, data=b'. Give more"):
-        choose({"params": 1}, fit)
-    assert choose({"data": "b"}, fit).meant.label == "params=1, data=b"
+        choose({"params": 1}, pooled)
+    assert choose({"data": "b"}, pooled).meant.label == "params=1, data=b"
 
 
 def test_a_posterior_of_one_group_has_none_to_choose_from(largest):

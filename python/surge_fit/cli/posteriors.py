@@ -16,9 +16,6 @@ if TYPE_CHECKING:
     from surge_fit.posterior import Posterior
     from surge_fit.sweep import Sweep
 
-DEFAULT_LAW = "broken_power"
-"""What is fitted where no law is named."""
-
 SweepOrPosteriorArgument = Annotated[
     Path, typer.Argument(metavar="SWEEP|POSTERIOR.nc", help="Table of runs, or a saved fit.")
 ]
@@ -62,7 +59,7 @@ def fit_or_load(
 
         return one_group(load_posterior(path), at)
     held = read(path, columns_of(column), batch_unit, protocol, group_by or covariates, group)
-    require_one_way(held, group, covariates, at, law)
+    require_one_way(held, group, covariates, at)
     if at is None and len(held.groups) > 1:
         raise typer.BadParameter(
             f"{held.source} has {len(held.groups)} groups, and an answer is about one. Fit them together and "
@@ -75,9 +72,7 @@ def fit_or_load(
     return one_group(fitted, at)
 
 
-def require_one_way(
-    sweep: Sweep, group: str | None, covariates: str | None, at: str | None, law: str | None
-) -> None:
+def require_one_way(sweep: Sweep, group: str | None, covariates: str | None, at: str | None) -> None:
     """Refuse a group that is not there, and options that exclude each other, before anything is fitted."""
     for option, given in (("--covariates", covariates), ("--at", at)):
         if given is not None and group is not None:
@@ -91,14 +86,10 @@ def require_one_way(
                 f"{len(sweep.groups) or 'none'}. Name the columns that make them with --group-by."
             )
     if at is not None:
-        from surge_fit.law import get_law
         from surge_fit.observations import observe
-        from surge_fit.population import PooledFit, choose
-        from surge_fit.prior_scales import default_priors
+        from surge_fit.population import PooledRuns, choose
 
-        observations, chosen = observe(sweep, names_of(covariates)), get_law(law or DEFAULT_LAW)
-        fitted = PooledFit(sweep, observations, chosen, default_priors(observations, chosen))
-        choose(group_meant(at, sweep), fitted)
+        choose(group_meant(at, sweep), PooledRuns(sweep, observe(sweep, names_of(covariates))))
 
 
 def one_group(posterior: Posterior, at: str | None) -> Posterior:
@@ -124,7 +115,7 @@ def fit_and_save(
         try:
             posterior = fit_sweep(
                 sweep,
-                law=law or DEFAULT_LAW,
+                law=law or "broken_power",
                 gradients=gradients,
                 curve=curve,
                 covariates=covariates,

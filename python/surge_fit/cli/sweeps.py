@@ -164,7 +164,7 @@ def fit(
     """
     columns = columns_of(column)
     held = read(sweep, columns, batch_unit, protocol, group_by or covariates, group)
-    require_one_way(held, group, covariates, at, law)
+    require_one_way(held, group, covariates, at)
     if plot is not None and at is None and covariates is None and len(held.groups) > 1:
         raise typer.BadParameter("The figure of several groups is drawn over a covariate: give --covariates.")
     fitted = fit_and_save(held, law, seed, output, names_of(covariates), engine, gradients, curve)

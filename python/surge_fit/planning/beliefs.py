@@ -18,9 +18,6 @@ from surge_fit.planning.information import Matrix
 from surge_fit.posterior import Posterior
 from surge_fit.typing import FloatArray
 
-DEGREES = 5.0
-"""Degrees of freedom of a loss around its prediction, as in the model."""
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Draws:
@@ -170,10 +167,10 @@ class Prospect:
         surprise = self.loss - (self.depth + floor.mean)
         # In place: memory, not arithmetic, is what this takes. NumPy's log is faster than its log1p.
         fit = surprise * surprise
-        fit *= np.float32(1 / DEGREES) / variance
+        fit *= np.float32(1 / surface.STUDENT_T_DEGREES) / variance
         fit += np.float32(1)
         np.log(fit, out=fit)
-        fit *= np.float32(-(DEGREES + 1) / 2)
+        fit *= np.float32(-(surface.STUDENT_T_DEGREES + 1) / 2)
         fit += self.log_survival - np.float32(0.5) * np.log(variance)
         np.copyto(fit, self.log_divergence, where=~self.survived)
         if not floor.variance.any():
@@ -206,7 +203,7 @@ def prospect(
     rate = np.log([learning_rate])
     real = truth.depth(size, rate)
     scale = np.sqrt(truth.noise[:, None] ** 2 + (truth.shape_error[:, None] * real) ** 2)
-    loss = truth.floor[:, size, None] + real + scale * rng.standard_t(DEGREES, real.shape)
+    loss = truth.floor[:, size, None] + real + scale * rng.standard_t(surface.STUDENT_T_DEGREES, real.shape)
     logit = truth.divergence_logit(size, rate)
     depth, odds = believed.depth(size, rate).T, believed.divergence_logit(size, rate).T
     noise_variance = believed.noise**2 + (believed.shape_error * depth) ** 2
