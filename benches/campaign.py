@@ -27,8 +27,8 @@ from typing import Any
 
 import numpy as np
 import surge_fit as sf
-from surge_fit import surface
-from surge_fit.law import get_law, kernel
+from surge_fit.law import compiled, get_law
+from surge_fit.model import loss_surface
 from surge_fit.simulate import Valley
 
 TRIED, TARGET = (32.0, 128.0, 512.0), 4096.0
@@ -105,10 +105,10 @@ class Truth:
     def regret(self, rate: float) -> float:
         """What a rate really costs at the target."""
         valley = self.valley(TARGET)
-        optimum = kernel.evaluate(get_law(LAW), self.parameters, [TARGET])[0, 0] + self.deviation(TARGET)
+        optimum = compiled.evaluate(get_law(LAW), self.parameters, [TARGET])[0, 0] + self.deviation(TARGET)
         u = np.array(np.log(rate) - optimum)
-        depth = valley.curvature * surface.valley(np, u, valley.rate, valley.asymmetry)
-        diverged = surface.divergence_probability(np, u, valley.wall, valley.wall_width)
+        depth = valley.curvature * loss_surface.valley(np, u, valley.rate, valley.asymmetry)
+        diverged = loss_surface.divergence_probability(np, u, valley.wall, valley.wall_width)
         return float((1 - diverged) * depth + diverged * max(1.0, float(depth)))
 
 

@@ -33,12 +33,13 @@ from typing import Any
 import engine_processes
 import numpy as np
 import surge_fit as sf
-from surge_fit import fitting, native
-from surge_fit.diagnostics import FOR_INTERVALS, diagnose
-from surge_fit.importance import MAX_PARETO_K
 from surge_fit.law import get_law
-from surge_fit.observations import Observations, observe
-from surge_fit.updating import update
+from surge_fit.model.observations import Observations, observe
+from surge_fit.posterior import fitting
+from surge_fit.posterior.updating import update
+from surge_fit.sampling import native
+from surge_fit.sampling.diagnostics import FOR_INTERVALS, diagnose
+from surge_fit.sampling.importance import MAX_PARETO_K
 
 ENGINES = ("native", "pymc")
 LAW = get_law("broken_power")
@@ -161,7 +162,7 @@ def gradient(arguments: argparse.Namespace) -> Iterator[tuple[str, list[Row]]]:
 
 def mixing(arguments: argparse.Namespace) -> Iterator[tuple[str, list[Row]]]:
     """Sampling alone: compiled, and once warmed up."""
-    from surge_fit.pymc_engine import Sampler
+    from surge_fit.sampling.pymc_engine import Sampler
 
     _, seen, priors = example()
     model = native.model(seen, LAW, priors)

@@ -48,7 +48,9 @@ import surge_fit.cli
 lap("interpreter and command line")
 import numpy
 lap("import numpy")
-from surge_fit import fitting, recommendation, report
+from surge_fit import report
+from surge_fit.posterior import fitting
+from surge_fit.decisions import recommendation
 lap("other imports")
 import surge_fit as sf
 sweep = sf.read_sweep(sys.argv[1])

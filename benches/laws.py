@@ -17,8 +17,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
-from surge_fit import surface
-from surge_fit.law import LAWS, Law, kernel
+from surge_fit.law import LAWS, Law, compiled
+from surge_fit.model import loss_surface
 
 DRAWS, BATCH_SIZES, CANDIDATES = 4_000, 4_096, 256
 
@@ -54,9 +54,9 @@ def evaluation(repeat: int) -> list[dict]:
         columns = {name: values[:, None] for name, values in draws.items()}
         numpy = milliseconds(lambda law=law, columns=columns: law.log_learning_rate(np, x, **columns), repeat)
         ours = milliseconds(
-            lambda law=law, draws=draws: kernel.evaluate(law, draws, batch_size, out=out), repeat
+            lambda law=law, draws=draws: compiled.evaluate(law, draws, batch_size, out=out), repeat
         )
-        fresh = milliseconds(lambda law=law, draws=draws: kernel.evaluate(law, draws, batch_size), repeat)
+        fresh = milliseconds(lambda law=law, draws=draws: compiled.evaluate(law, draws, batch_size), repeat)
         rows.append(
             {
                 "what": f"evaluate {law.name}",
@@ -79,7 +79,7 @@ def quantiles(repeat: int) -> dict:
         return np.quantile(curves, probabilities, axis=0)
 
     def ours() -> np.ndarray:
-        return kernel.quantiles(law, draws, batch_size, probabilities)
+        return compiled.quantiles(law, draws, batch_size, probabilities)
 
     np.testing.assert_allclose(ours(), numpy(), rtol=1e-12)
     return {
@@ -98,12 +98,12 @@ def expected_regret(repeat: int) -> dict:
     def numpy() -> np.ndarray:
         optima = law.log_learning_rate(np, np.log(batch_size)[None, :], **columns)
         u = candidates[None, :, :] - optima[:, :, None]
-        diverges = surface.divergence_probability(np, u, 2.0, 0.3)
-        loss = 0.05 * surface.valley(np, u, 0.6, 1.6)
+        diverges = loss_surface.divergence_probability(np, u, 2.0, 0.3)
+        loss = 0.05 * loss_surface.valley(np, u, 0.6, 1.6)
         return ((1 - diverges) * loss + 2.0 * diverges).mean(axis=0)
 
     def ours() -> np.ndarray:
-        return kernel.expected_regret(
+        return compiled.expected_regret(
             law, draws, batch_size, candidates, log_curvature=np.log(0.05), curvature_slope=0.0,
             reference_batch_size=256.0, rate=0.6, asymmetry=1.6, wall=2.0, wall_width=0.3,
             divergence_cost=2.0,

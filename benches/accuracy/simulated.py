@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import surge_fit as sf
-from surge_fit import surface
+from surge_fit.model import loss_surface
 from surge_fit.simulate import Valley
 
 GRIDS = 2
@@ -32,7 +32,7 @@ class KnownOptimum:
     def regret(self, log_rate: float) -> float:
         """Depth of the valley at a log rate, without noise."""
         v = Valley()
-        return float(v.curvature * surface.valley(np, log_rate - self.optimum, v.rate, v.asymmetry))
+        return float(v.curvature * loss_surface.valley(np, log_rate - self.optimum, v.rate, v.asymmetry))
 
 
 def simulated() -> list[tuple[str, sf.Sweep, tuple[KnownOptimum, ...]]]:

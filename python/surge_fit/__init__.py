@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from surge_fit._version import __version__
-    from surge_fit.checks import Check
-    from surge_fit.comparison import LawComparison, compare
-    from surge_fit.curve import LearningRateCurve, learning_rate_curve
-    from surge_fit.diagnostics import Diagnostics
-    from surge_fit.dump import Dump, open_dump
+    from surge_fit.decisions.comparison import LawComparison, compare
+    from surge_fit.decisions.estimates import ParameterEstimate, estimate_parameters
+    from surge_fit.decisions.planning import NextRun, NextRuns, next_runs
+    from surge_fit.decisions.recommendation import Recommendation, recommend
+    from surge_fit.decisions.steps_prediction import StepsPrediction, predict_steps
     from surge_fit.errors import (
         DumpError,
         FitError,
@@ -28,68 +28,68 @@ if TYPE_CHECKING:
         SweepError,
         UntrustworthyFitError,
     )
-    from surge_fit.estimates import ParameterEstimate, estimate_parameters
-    from surge_fit.fitting import build_model, fit, fit_many
+    from surge_fit.gradients.curve import LearningRateCurve, learning_rate_curve
+    from surge_fit.gradients.dump import Dump, open_dump
+    from surge_fit.gradients.noise import GradientStatistics, gradient_statistics
     from surge_fit.law import LAWS, Law, Parameter, get_law
-    from surge_fit.observations import observe
-    from surge_fit.planning import NextRun, NextRuns, next_runs
-    from surge_fit.posterior import Posterior, load_posterior
-    from surge_fit.prediction import StepsPrediction, predict_steps
-    from surge_fit.prior_scales import default_priors
+    from surge_fit.model.default_priors import default_priors
+    from surge_fit.model.observations import observe
+    from surge_fit.posterior.fitting import build_model, fit, fit_many
+    from surge_fit.posterior.value import Posterior, load_posterior
     from surge_fit.priors import HalfNormal, LogNormal, Normal, Prior, Priors, StudentT
-    from surge_fit.recommendation import Recommendation, recommend
     from surge_fit.report.progress import progress_bar
+    from surge_fit.sampling.diagnostics import Diagnostics
     from surge_fit.simulate import simulate_sweep
-    from surge_fit.statistics import GradientStatistics, gradient_statistics
     from surge_fit.sweep import Run, Sweep, read_sweep
+    from surge_fit.sweep.checks import Check
 
 _HOME = {
-    "Check": "checks",
-    "Diagnostics": "diagnostics",
-    "Dump": "dump",
+    "Check": "sweep.checks",
+    "Diagnostics": "sampling.diagnostics",
+    "Dump": "gradients.dump",
     "DumpError": "errors",
     "FitError": "errors",
-    "GradientStatistics": "statistics",
+    "GradientStatistics": "gradients.noise",
     "HalfNormal": "priors",
     "InputError": "errors",
     "LAWS": "law",
     "Law": "law",
-    "LawComparison": "comparison",
+    "LawComparison": "decisions.comparison",
     "LogNormal": "priors",
-    "LearningRateCurve": "curve",
-    "NextRun": "planning",
-    "NextRuns": "planning",
+    "LearningRateCurve": "gradients.curve",
+    "NextRun": "decisions.planning",
+    "NextRuns": "decisions.planning",
     "Normal": "priors",
     "Parameter": "law",
-    "ParameterEstimate": "estimates",
-    "Posterior": "posterior",
+    "ParameterEstimate": "decisions.estimates",
+    "Posterior": "posterior.value",
     "Prior": "priors",
     "Priors": "priors",
-    "Recommendation": "recommendation",
+    "Recommendation": "decisions.recommendation",
     "Run": "sweep",
-    "StepsPrediction": "prediction",
+    "StepsPrediction": "decisions.steps_prediction",
     "StudentT": "priors",
     "SurgeFitError": "errors",
     "Sweep": "sweep",
     "SweepError": "errors",
     "UntrustworthyFitError": "errors",
-    "build_model": "fitting",
-    "compare": "comparison",
-    "default_priors": "prior_scales",
-    "estimate_parameters": "estimates",
-    "fit": "fitting",
-    "fit_many": "fitting",
+    "build_model": "posterior.fitting",
+    "compare": "decisions.comparison",
+    "default_priors": "model.default_priors",
+    "estimate_parameters": "decisions.estimates",
+    "fit": "posterior.fitting",
+    "fit_many": "posterior.fitting",
     "get_law": "law",
-    "gradient_statistics": "statistics",
-    "learning_rate_curve": "curve",
-    "load_posterior": "posterior",
-    "next_runs": "planning",
-    "observe": "observations",
-    "open_dump": "dump",
-    "predict_steps": "prediction",
+    "gradient_statistics": "gradients.noise",
+    "learning_rate_curve": "gradients.curve",
+    "load_posterior": "posterior.value",
+    "next_runs": "decisions.planning",
+    "observe": "model.observations",
+    "open_dump": "gradients.dump",
+    "predict_steps": "decisions.steps_prediction",
     "progress_bar": "report.progress",
     "read_sweep": "sweep",
-    "recommend": "recommendation",
+    "recommend": "decisions.recommendation",
     "simulate_sweep": "simulate",
 }
 

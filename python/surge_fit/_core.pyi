@@ -242,7 +242,7 @@ def scan_gradients(
     Returns
     -------
     sums : list of dict
-        The fields of `surge_fit.statistics.value.TensorSums`, one dict per tensor.
+        The fields of `surge_fit.gradients.noise.value.TensorSums`, one dict per tensor.
     non_finite_rows : ndarray of int
         Rows with numbers that are not finite; where there are any, scan again without them.
 
@@ -328,8 +328,8 @@ def sample_posteriors(
 ) -> list[dict[str, NDArray[Any]]]:
     """Sample every model with NUTS.
 
-    In the variables of the model, or in the coordinates of a `surge_fit.geometry.Geometry`, as a dict with
-    its arrays. Of each, unconstrained ``draws`` of shape (chain, draw, entry), and the sampler's
+    In the variables of the model, or in the coordinates of a `surge_fit.sampling.transform.Geometry`, as a
+    dict with its arrays. Of each, unconstrained ``draws`` of shape (chain, draw, entry), and the sampler's
     statistics of shape (chain, draw).
     """
 

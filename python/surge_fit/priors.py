@@ -1,6 +1,6 @@
 """Priors as values: printable, comparable, replaceable by name.
 
-A prior is a frozen description of a distribution. It knows no PyMC: `surge_fit.model` turns it into a
+A prior is a frozen description of a distribution. It knows no PyMC: `surge_fit.model.in_pymc` turns it into a
 random variable, and NumPy draws from it here.
 """
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from surge_fit import surface
 from surge_fit.errors import InputError
-from surge_fit.law import Law, get_law, kernel
+from surge_fit.law import Law, compiled, get_law
+from surge_fit.model import loss_surface
 from surge_fit.sweep import Sweep
 from surge_fit.typing import BatchUnit, FloatArray
 
@@ -25,7 +25,7 @@ class Valley:
     curvature : float
         Second derivative of the loss by log learning rate at the optimum.
     rate, asymmetry : float
-        Shape, see `surge_fit.surface.valley`.
+        Shape, see `surge_fit.model.loss_surface.valley`.
     noise : float
         Standard deviation of the loss from run to run.
     wall, wall_width : float
@@ -90,15 +90,17 @@ def simulate_sweep(
     law, valley = get_law(law), valley or Valley()
     _require_parameters(law, parameters)
     sizes = np.atleast_1d(np.asarray(batch_size, dtype=np.float64))
-    optimum = kernel.evaluate(law, parameters, sizes)[0]
+    optimum = compiled.evaluate(law, parameters, sizes)[0]
     if discrepancy is not None:
         optimum = optimum + _deviations(discrepancy, len(sizes))
     rates = _rates(learning_rate, len(sizes))
     rng = np.random.default_rng(random_seed)
     u: FloatArray = np.log(rates) - optimum[:, None]
-    depth = valley.curvature * surface.valley(np, u, valley.rate, valley.asymmetry)
+    depth = valley.curvature * loss_surface.valley(np, u, valley.rate, valley.asymmetry)
     loss = valley.floor + depth + valley.noise * rng.standard_normal(u.shape)
-    diverged = rng.random(u.shape) < surface.divergence_probability(np, u, valley.wall, valley.wall_width)
+    diverged = rng.random(u.shape) < loss_surface.divergence_probability(
+        np, u, valley.wall, valley.wall_width
+    )
     return Sweep.from_columns(
         batch_size=np.repeat(sizes, rates.shape[1]),
         learning_rate=rates.reshape(-1),

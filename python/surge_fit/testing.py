@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from surge_fit.errors import InputError
-from surge_fit.law import Law, kernel
+from surge_fit.law import Law, compiled
 from surge_fit.typing import FloatArray
 
 _DRAWS = 25
@@ -91,7 +91,7 @@ def _require(holds: NDArray[np.bool_], law: Law, message: str, parameters: Mappi
 
 def _check_finite(law: Law, parameters: Mapping[str, FloatArray], batch_size: FloatArray) -> FloatArray:
     with np.errstate(all="ignore"):
-        curves = kernel.evaluate(law, parameters, batch_size)
+        curves = compiled.evaluate(law, parameters, batch_size)
     _require(
         np.isfinite(curves),
         law,
@@ -106,7 +106,7 @@ def _check_scale(
     law: Law, parameters: Mapping[str, FloatArray], batch_size: FloatArray, curves: FloatArray
 ) -> None:
     scale = law.parameters[0].name
-    moved = kernel.evaluate(law, {**parameters, scale: parameters[scale] + 1.0}, batch_size)
+    moved = compiled.evaluate(law, {**parameters, scale: parameters[scale] + 1.0}, batch_size)
     _require(
         np.abs(moved - curves - 1.0) < 1e-9,
         law,
@@ -161,7 +161,7 @@ def _check_pytensor(law: Law, parameters: Mapping[str, FloatArray], curves: Floa
         "PyTensor must give the values that NumPy gives. Use functions that both have.",
         parameters,
     )
-    expected = kernel.gradient(law, parameters, np.exp(_WIDE))
+    expected = compiled.gradient(law, parameters, np.exp(_WIDE))
     _require(
         np.abs(gradients - expected) <= 1e-5 * (1.0 + np.abs(expected)),
         law,
@@ -188,7 +188,7 @@ def _check_peak(
     inside = (peak > batch_size[0]) & (peak < batch_size[-1])
     for index in np.flatnonzero(inside):
         one = {name: np.broadcast_to(parameters[name], len(peak))[[index]] for name in law.parameter_names}
-        at_peak = float(kernel.evaluate(law, one, peak[[index]])[0, 0])
+        at_peak = float(compiled.evaluate(law, one, peak[[index]])[0, 0])
         _require(
             np.array([curves[index].max() <= at_peak + 1e-9]),
             law,
@@ -209,7 +209,7 @@ def _check_slopes(law: Law, parameters: Mapping[str, FloatArray]) -> None:
     small, large = law.asymptotic_slopes(parameters)
     far = np.exp([-600.0, -599.0, 599.0, 600.0])
     with np.errstate(all="ignore"):
-        curves = kernel.evaluate(law, parameters, far)
+        curves = compiled.evaluate(law, parameters, far)
     found = np.stack([curves[:, 1] - curves[:, 0], curves[:, 3] - curves[:, 2]], axis=1)
     _require(
         np.abs(found - np.stack([small, large], axis=1)) < 1e-3,

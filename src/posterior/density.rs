@@ -27,7 +27,7 @@ const SMALL: usize = 100;
 
 /// The model of one sweep: the density of its free variables, on the unconstrained scale.
 ///
-/// It is `surge_fit.model` in Python, which is the definition; both are tested to be equal.
+/// It is `surge_fit.model.in_pymc` in Python, which is the definition; both are tested to be equal.
 #[derive(Debug, Clone)]
 pub struct Model {
     observed: Observed,

@@ -21,12 +21,13 @@ import numpy as np
 from rich.console import Console
 from rich.progress import track
 from scipy import stats
-from surge_fit import LAWS, Normal, Sweep, default_priors, get_law, native
+from surge_fit import LAWS, Normal, Sweep, default_priors, get_law
 from surge_fit.law import Law
-from surge_fit.mixing import measure
-from surge_fit.observations import Observations, Runs, observe
-from surge_fit.predictive import deterministics, predictive, prior_draws
+from surge_fit.model.in_numpy import deterministics, predictive, prior_draws
+from surge_fit.model.observations import Observations, Runs, observe
 from surge_fit.priors import Prior, Priors
+from surge_fit.sampling import native
+from surge_fit.sampling.mixing import measure
 from surge_fit.simulate import Valley, simulate_sweep
 
 SIMULATIONS = 500

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import surge_fit as sf
 from scipy import stats
-from surge_fit import native, pymc_engine
-from surge_fit.observations import observe
+from surge_fit.model.observations import observe
+from surge_fit.sampling import native, pymc_engine
 from surge_fit.simulate import simulate_sweep
 
 pytestmark = pytest.mark.slow

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from surge_fit import _core, surface
-from surge_fit.law import LAWS, kernel
+from surge_fit import _core
+from surge_fit.law import LAWS, compiled
+from surge_fit.model import loss_surface
 
 POSITIVE = {"small_batch_slope", "exponent"}
 NUMBERS = st.floats(-20.0, 20.0)
@@ -65,7 +66,7 @@ def test_nothing_exceeds_the_supremum_and_slopes_lie_between_the_limits(case, x)
 @given(law_and_draw(), st.floats(-50.0, 50.0))
 def test_the_peak_is_the_highest_point(case, x):
     law, draw = case
-    peak = kernel.peak(law, draw)[0]
+    peak = compiled.peak(law, draw)[0]
     if np.isfinite(peak):
         assert curve(law, draw, [x])[0] <= curve(law, draw, [peak])[0] + 1e-12
     elif peak > 0:
@@ -86,21 +87,21 @@ def test_quantiles_are_numpys(draws, sizes, probabilities, seed):
     law = LAWS["broken_power"]
     parameters = {name: rng.normal(0.5, 0.5, draws) for name in law.parameter_names}
     batch_size = np.exp(rng.normal(0, 5, sizes))
-    expected = np.quantile(kernel.evaluate(law, parameters, batch_size), probabilities, axis=0)
+    expected = np.quantile(compiled.evaluate(law, parameters, batch_size), probabilities, axis=0)
     np.testing.assert_allclose(
-        kernel.quantiles(law, parameters, batch_size, probabilities), expected, rtol=1e-12, atol=1e-12
+        compiled.quantiles(law, parameters, batch_size, probabilities), expected, rtol=1e-12, atol=1e-12
     )
 
 
 @given(st.floats(0.05, 5.0), st.floats(-3.0, 3.0), st.floats(-1e3, 1e3), st.floats(-1e3, 1e3))
 def test_the_valley_is_convex_and_lowest_at_zero(rate, asymmetry, a, b):
-    h = surface.valley(np, np.array([a, b, 0.5 * (a + b)]), rate, asymmetry)
+    h = loss_surface.valley(np, np.array([a, b, 0.5 * (a + b)]), rate, asymmetry)
     assert np.all(h >= 0.0)
     assert h[2] <= 0.5 * (h[0] + h[1]) * (1 + 1e-12) + 1e-12
-    assert surface.valley(np, 0.0, rate, asymmetry) == 0.0
+    assert loss_surface.valley(np, 0.0, rate, asymmetry) == 0.0
 
 
 @given(st.floats(0.05, 5.0), st.floats(-3.0, 3.0), st.floats(-1e3, 1e3))
 def test_turning_the_valley_around_mirrors_it(rate, asymmetry, u):
-    mirrored = surface.valley(np, -u, rate, -asymmetry)
-    assert surface.valley(np, u, rate, asymmetry) == pytest.approx(mirrored, rel=1e-12, abs=1e-300)
+    mirrored = loss_surface.valley(np, -u, rate, -asymmetry)
+    assert loss_surface.valley(np, u, rate, asymmetry) == pytest.approx(mirrored, rel=1e-12, abs=1e-300)

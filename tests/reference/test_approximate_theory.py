@@ -8,8 +8,8 @@ import math
 import numpy as np
 import pytest
 import surge_fit as sf
-from dumps import flat, gaussian, write_safetensors
-from surge_fit.dump import read_arrays
+from support.dumps import flat, gaussian, write_safetensors
+from surge_fit.gradients.dump import read_arrays
 
 ROWS, SIZES = 60, (0.5, 1, 4, 1000)
 erf = np.vectorize(math.erf)

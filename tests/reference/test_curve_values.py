@@ -6,8 +6,8 @@ import math
 import numpy as np
 import pytest
 import surge_fit as sf
-from dumps import flat, gaussian, write_safetensors
-from surge_fit.curve.resampling import GROUPS, draw_minibatches
+from support.dumps import flat, gaussian, write_safetensors
+from surge_fit.gradients.curve.resampling import GROUPS, draw_minibatches
 
 SHAPES = {"a.w": (8, 5), "b.w": (23,)}
 ROWS, SIZES, RESAMPLES = 60, (1, 2, 8, 15), 70

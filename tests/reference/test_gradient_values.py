@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 import surge_fit as sf
-from dumps import flat, gaussian
 from scipy import stats
+from support.dumps import flat, gaussian
 
 SHAPES = {"w": (7, 5), "b": (5,)}
 

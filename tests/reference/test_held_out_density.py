@@ -6,14 +6,14 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import xarray as xr
-from faces_fixture import GOOD
 from scipy import integrate, stats
+from support.posteriors import GOOD
 from surge_fit import Sweep, default_priors, get_law, observe
 from surge_fit._core import integrate_floor
-from surge_fit.held_out import held_out_log_density, log_mean
-from surge_fit.inference_data import InferenceData
-from surge_fit.posterior import Posterior
-from surge_fit.surface import divergence_probability, valley
+from surge_fit.decisions.held_out import held_out_log_density, log_mean
+from surge_fit.model.draw_groups import InferenceData
+from surge_fit.model.loss_surface import divergence_probability, valley
+from surge_fit.posterior.value import Posterior
 
 # As in the test of the model's density: the loss of 80 is censored, at 2.1 + 10 · 0.4; one run diverged.
 RUNS = {

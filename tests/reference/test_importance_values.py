@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 from scipy import stats
-from surge_fit._compat import import_arviz
-from surge_fit.importance import MAX_PARETO_K, smooth
+from surge_fit._support.compat import import_arviz
+from surge_fit.sampling.importance import MAX_PARETO_K, smooth
 
 arviz = import_arviz()
 

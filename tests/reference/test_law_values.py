@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
-from surge_fit import _core, surface
-from surge_fit.law import LAWS, kernel
+from surge_fit import _core
+from surge_fit.law import LAWS, compiled
+from surge_fit.model import loss_surface
 from surge_fit.testing import evaluate_in_pytensor
 
 LOG2 = np.log(2.0)
@@ -12,7 +13,7 @@ LOG2 = np.log(2.0)
 def at(name, batch_size, *parameters):
     law = LAWS[name]
     draws = dict(zip(law.parameter_names, parameters, strict=True))
-    return kernel.evaluate(law, draws, batch_size)[0, 0]
+    return compiled.evaluate(law, draws, batch_size)[0, 0]
 
 
 @pytest.mark.parametrize(
@@ -64,7 +65,7 @@ def test_rust_numpy_and_pytensor_agree_over_24_decades(name):
     law = LAWS[name]
     draws = draws_of(law)
     x = np.linspace(np.log(1e-12), np.log(1e12), 301)
-    rust, rust_gradient = kernel.evaluate(law, draws, np.exp(x)), kernel.gradient(law, draws, np.exp(x))
+    rust, rust_gradient = compiled.evaluate(law, draws, np.exp(x)), compiled.gradient(law, draws, np.exp(x))
     numpy = law.log_learning_rate(np, np.log(np.exp(x)), **{k: v[:, None] for k, v in draws.items()})
     pytensor, pytensor_gradient = evaluate_in_pytensor(law, draws, np.log(np.exp(x)))
     assert_parity(rust, np.broadcast_to(numpy, rust.shape))
@@ -79,7 +80,7 @@ def test_gradients_are_right_at_the_noise_scale_itself(name):
     draws = {p.name: np.array([0.5]) for p in law.parameters} | {"log_noise_scale": np.array([0.0])}
     draws = {p.name: draws[p.name] for p in law.parameters}
     _, gradient = evaluate_in_pytensor(law, draws, np.array([0.0]))
-    assert_parity(kernel.gradient(law, draws, 1.0), gradient)
+    assert_parity(compiled.gradient(law, draws, 1.0), gradient)
 
 
 @pytest.mark.parametrize("name", LAWS)
@@ -140,14 +141,14 @@ def test_the_valley_is_the_same_in_rust_numpy_and_pytensor(rate, asymmetry):
     wide = np.geomspace(1e-6, 1e3, 400)
     u = np.concatenate([-wide[::-1], [0.0], wide])
     value, slope, bend = _core.valley(u, rate, asymmetry)
-    numpy = surface.valley(np, u, rate, asymmetry)
+    numpy = loss_surface.valley(np, u, rate, asymmetry)
     # The slope rises from −1/p to 1/q by a total of (p + q)/pq; far from 0 it is constant.
     assert np.all(np.diff(slope) >= -1e-12)
     assert bend[len(wide)] == pytest.approx(1.0, abs=1e-15)
     np.testing.assert_allclose(numpy, value, rtol=1e-9)
     symbol = pt.vector("u", dtype="float64")
     # As arrays: PyTensor reads a plain number as float32 where that is exact, and its exponential is not.
-    h = surface.valley(pt, symbol, np.array(rate), np.array(asymmetry))
+    h = loss_surface.valley(pt, symbol, np.array(rate), np.array(asymmetry))
     compiled = function([symbol], [h, grad(h.sum(), symbol)], mode=Mode(linker="py", optimizer="None"))
     pytensor, pytensor_slope = compiled(u)
     np.testing.assert_allclose(pytensor, value, rtol=1e-9)
@@ -170,12 +171,14 @@ def test_the_valley_is_accurate_near_its_bottom(rate, asymmetry):
             for x in u
         ]
     np.testing.assert_allclose(_core.valley(u, rate, asymmetry)[0], exact, rtol=1e-9)
-    np.testing.assert_allclose(surface.valley(np, u, rate, asymmetry), exact, rtol=1e-9)
+    np.testing.assert_allclose(loss_surface.valley(np, u, rate, asymmetry), exact, rtol=1e-9)
 
 
 def test_the_wall():
     # 1/(1 + e^(−z)) at z = −∞, −800, log 3, 800: 0, 0, 3/4, 1.
-    found = surface.divergence_probability(np, np.array([-1e3, -398.0, 2 + 0.5 * np.log(3), 402.0]), 2.0, 0.5)
+    found = loss_surface.divergence_probability(
+        np, np.array([-1e3, -398.0, 2 + 0.5 * np.log(3), 402.0]), 2.0, 0.5
+    )
     np.testing.assert_allclose(found, [0.0, 0.0, 0.75, 1.0], atol=1e-15)
-    assert surface.divergence_probability(np, 5.0, np.inf, 1.0) == 0.0
-    assert surface.divergence_logit(3.0, 2.0, 0.5) == 2.0
+    assert loss_surface.divergence_probability(np, 5.0, np.inf, 1.0) == 0.0
+    assert loss_surface.divergence_logit(3.0, 2.0, 0.5) == 2.0

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from surge_fit._compat import import_arviz
-from surge_fit.mixing import measure
+from surge_fit._support.compat import import_arviz
+from surge_fit.sampling.mixing import measure
 
 arviz = import_arviz()
 

@@ -17,13 +17,13 @@ from surge_fit import (
     SweepError,
     build_model,
     default_priors,
-    discrepancy,
     get_law,
     observe,
 )
-from surge_fit.model import assemble
-from surge_fit.pooling import CENTRED
-from surge_fit.surface import divergence_probability, log_huge_loss, log_survival, valley
+from surge_fit.model import discrepancy
+from surge_fit.model.in_pymc import assemble
+from surge_fit.model.loss_surface import divergence_probability, log_huge_loss, log_survival, valley
+from surge_fit.model.pooling import CENTRED
 
 INTERPRETED = Mode(linker="py", optimizer="None")
 # The median of the finished losses is 2.1, the best 1.7: a loss above 2.1 + 10 · 0.4 is censored.

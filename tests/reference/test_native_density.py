@@ -11,8 +11,8 @@ import pytensor.tensor as pt
 import pytest
 import surge_fit as sf
 from pytensor.compile.mode import Mode
-from surge_fit import native
-from surge_fit.model import assemble
+from surge_fit.model.in_pymc import assemble
+from surge_fit.sampling import native
 
 INTERPRETED = Mode(linker="py", optimizer="None")
 OPTIMISED = None

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 from scipy import stats
-from surge_fit.planning.beliefs import Draws, Floor, Prospect, prospect
-from surge_fit.planning.outlook import Outlook, State
-from surge_fit.surface import valley
+from surge_fit.decisions.planning.beliefs import Draws, Floor, Prospect, prospect
+from surge_fit.decisions.planning.outlook import Outlook, State
+from surge_fit.model.loss_surface import valley
 
 LOSS = np.array([[0.01], [0.5], [0.03]])
 SURVIVED = np.array([[True], [True], [False]])

@@ -5,18 +5,19 @@ import math
 import numpy as np
 import pytest
 from pytensor.compile.mode import Mode
-from surge_fit import Law, Normal, Sweep, default_priors, discrepancy, get_law, observe
+from surge_fit import Law, Normal, Sweep, default_priors, get_law, observe
 from surge_fit.law.base import learning_rate_scale, noise_scale
-from surge_fit.model import assemble
-from surge_fit.predictive import (
+from surge_fit.model import discrepancy
+from surge_fit.model.in_numpy import (
     deterministics,
-    infer,
     log_likelihood,
     log_prior,
     predictive,
     prior_draws,
 )
-from surge_fit.surface import valley
+from surge_fit.model.in_pymc import assemble
+from surge_fit.model.loss_surface import valley
+from surge_fit.posterior.assembly import infer
 
 INTERPRETED = Mode(linker="py", optimizer="None")
 OWN = Law(

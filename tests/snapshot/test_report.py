@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from dumps import gaussian
-from faces_fixture import (
+from support.dumps import gaussian
+from support.posteriors import (
     BAD,
     make_comparison,
     make_posterior,
@@ -19,12 +19,13 @@ from faces_fixture import (
     steps_to_target,
 )
 from surge_fit.cli import app
-from surge_fit.curve import LearningRateCurve, learning_rate_curve
-from surge_fit.dump import Dump, open_dump
+from surge_fit.decisions.planning import NextRun, NextRuns
+from surge_fit.decisions.planning.wording import advice, reason
+from surge_fit.decisions.recommendation import recommend
+from surge_fit.gradients.curve import LearningRateCurve, learning_rate_curve
+from surge_fit.gradients.dump import Dump, open_dump
+from surge_fit.gradients.noise import GradientStatistics, gradient_statistics
 from surge_fit.law import LAWS
-from surge_fit.planning import NextRun, NextRuns
-from surge_fit.planning.wording import advice, reason
-from surge_fit.recommendation import recommend
 from surge_fit.report import (
     Report,
     comparison_to_json,
@@ -37,10 +38,9 @@ from surge_fit.report import (
     to_text,
 )
 from surge_fit.report.curve import curve_to_json, curve_to_text
-from surge_fit.report.gradient_json import checkpoints_to_json, dumps_to_json
-from surge_fit.report.gradient_text import checkpoints_to_text, dumps_to_text
+from surge_fit.report.gradient_records import checkpoints_to_json, dumps_to_json
+from surge_fit.report.gradients import checkpoints_to_text, dumps_to_text
 from surge_fit.report.plan import plan_to_csv, plan_to_json, plan_to_text
-from surge_fit.statistics import GradientStatistics, gradient_statistics
 from typer.testing import CliRunner
 
 HERE = Path(__file__).parent

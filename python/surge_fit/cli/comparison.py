@@ -52,7 +52,7 @@ def compare(
     batch sizes fits.
     """
     held = read(sweep, columns_of(column), batch_unit, protocol, group_by, group)
-    from surge_fit.comparison import compare as compare_laws
+    from surge_fit.decisions.comparison import compare as compare_laws
     from surge_fit.report import comparison_to_json, comparison_to_text
     from surge_fit.report.progress import progress_bar
 

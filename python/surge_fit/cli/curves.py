@@ -100,8 +100,8 @@ def curve(
     parameters are independent, with intervals, and whether the two agree.
     """
     sizes = batch_sizes(batch_size) if batch_size else None
-    from surge_fit.curve import learning_rate_curve, save_curve
-    from surge_fit.dump import open_dump
+    from surge_fit.gradients.curve import learning_rate_curve, save_curve
+    from surge_fit.gradients.dump import open_dump
     from surge_fit.report.curve import curve_to_json, curve_to_text
     from surge_fit.report.progress import byte_progress
 

@@ -11,7 +11,7 @@ from surge_fit.cli.app import app, examples, show, tell, terminal
 from surge_fit.cli.options import JsonOption, batch_sizes, plot_file, positive, regular_expressions, suffixed
 
 if TYPE_CHECKING:
-    from surge_fit.dump import Dump
+    from surge_fit.gradients.dump import Dump
 
 _OUTPUTS = (".safetensors", ".npy")
 
@@ -131,11 +131,11 @@ def gradients(
         "row_groups": None if row_groups is None else _labels(row_groups),
         "absent": absent,
     }
-    from surge_fit.dump import open_checkpoints
-    from surge_fit.report.gradient_json import checkpoints_to_json
-    from surge_fit.report.gradient_text import checkpoints_to_text
+    from surge_fit.gradients.dump import open_checkpoints
+    from surge_fit.gradients.noise import gradient_statistics, save_statistics
+    from surge_fit.report.gradient_records import checkpoints_to_json
+    from surge_fit.report.gradients import checkpoints_to_text
     from surge_fit.report.progress import byte_progress
-    from surge_fit.statistics import gradient_statistics, save_statistics
 
     dumps = open_checkpoints(paths, void_dtype=void_dtype, **options)
     if per_parameter is not None and len(dumps) > 1:
@@ -189,9 +189,9 @@ def inspect(
         "clipped": clipped,
         "absent": absent,
     }
-    from surge_fit.dump import open_checkpoints
-    from surge_fit.report.gradient_json import dumps_to_json
-    from surge_fit.report.gradient_text import dumps_to_text
+    from surge_fit.gradients.dump import open_checkpoints
+    from surge_fit.report.gradient_records import dumps_to_json
+    from surge_fit.report.gradients import dumps_to_text
 
     dumps: tuple[Dump, ...] = open_checkpoints(paths, void_dtype=void_dtype, **options)
     show(dumps_to_json(dumps)) if as_json else tell(dumps_to_text(dumps, **terminal()))
@@ -213,6 +213,6 @@ def microbatch_sizes(text: str | None) -> float | list[float] | None:
 
 
 def _labels(path: Path) -> list[str]:
-    from surge_fit.dump import read_labels
+    from surge_fit.gradients.dump import read_labels
 
     return read_labels(path)

@@ -87,7 +87,7 @@ def next_(
         at=at,
         seed=seed,
     )
-    from surge_fit.planning import next_runs
+    from surge_fit.decisions.planning import next_runs
     from surge_fit.report.plan import plan_to_csv, plan_to_json, plan_to_text
 
     plan = next_runs(posterior, batch_size=sizes, count=count, cost=cost, worth=worth)

@@ -13,7 +13,7 @@ from surge_fit.cli.options import BatchUnit, EngineName, Protocol, columns_of, g
 from surge_fit.errors import UntrustworthyFitError
 
 if TYPE_CHECKING:
-    from surge_fit.posterior import Posterior
+    from surge_fit.posterior.value import Posterior
     from surge_fit.sweep import Sweep
 
 SweepOrPosteriorArgument = Annotated[
@@ -55,7 +55,7 @@ def fit_or_load(
             "--curve": curve,
         }
         _refuse_with_posterior(given)
-        from surge_fit.posterior import load_posterior
+        from surge_fit.posterior.value import load_posterior
 
         return one_group(load_posterior(path), at)
     held = read(path, columns_of(column), batch_unit, protocol, group_by or covariates, group)
@@ -65,7 +65,7 @@ def fit_or_load(
             f"{held.source} has {len(held.groups)} groups, and an answer is about one. Fit them together and "
             "ask for one with --at, or take the runs of one alone with --group."
         )
-    from surge_fit.observations import require_learning_rates
+    from surge_fit.model.observations import require_learning_rates
 
     require_learning_rates(held)
     fitted = fit_and_save(held, law, seed, output, names_of(covariates), engine, gradients, curve)
@@ -86,8 +86,8 @@ def require_one_way(sweep: Sweep, group: str | None, covariates: str | None, at:
                 f"{len(sweep.groups) or 'none'}. Name the columns that make them with --group-by."
             )
     if at is not None:
-        from surge_fit.observations import observe
-        from surge_fit.population import PooledRuns, choose
+        from surge_fit.model.observations import observe
+        from surge_fit.posterior.population import PooledRuns, choose
 
         choose(group_meant(at, sweep), PooledRuns(sweep, observe(sweep, names_of(covariates))))
 
@@ -108,7 +108,7 @@ def fit_and_save(
     curve: Path | None = None,
 ) -> Posterior:
     """Fit with progress on stderr and save; a fit that cannot be trusted is returned all the same."""
-    from surge_fit.fitting import fit as fit_sweep
+    from surge_fit.posterior.fitting import fit as fit_sweep
     from surge_fit.report.progress import progress_bar
 
     with progress_bar() as progress:
@@ -126,7 +126,7 @@ def fit_and_save(
         except UntrustworthyFitError as error:
             posterior = error.posterior  # type: ignore[assignment]
     if output is not None:
-        from surge_fit.writing import replacing
+        from surge_fit._support.files import replacing
 
         with replacing(output) as draft:
             posterior.save(draft)

@@ -41,7 +41,7 @@ from surge_fit.cli.posteriors import (
 )
 
 if TYPE_CHECKING:
-    from surge_fit.posterior import Posterior
+    from surge_fit.posterior.value import Posterior
 
 
 @app.command(
@@ -105,7 +105,7 @@ def recommend(
         gradients=gradients,
         curve=curve,
     )
-    from surge_fit.recommendation import recommend as recommend_from
+    from surge_fit.decisions.recommendation import recommend as recommend_from
     from surge_fit.report import compose, to_json, to_text
 
     found = recommend_from(posterior, batch_size=sizes, current_learning_rate=current_learning_rate)

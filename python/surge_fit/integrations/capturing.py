@@ -10,10 +10,10 @@ from typing import Any, Protocol, TypeAlias
 
 from numpy.typing import NDArray
 
-from surge_fit.dump.shard import StoredDtype
-from surge_fit.dump.shards import GradientWriter, gradient_writer, require_new
+from surge_fit._support.wording import listing, plural
 from surge_fit.errors import InputError
-from surge_fit.importers.wording import listing, plural
+from surge_fit.gradients.dump.shard import StoredDtype
+from surge_fit.gradients.dump.shards import GradientWriter, gradient_writer, require_new
 from surge_fit.typing import Path
 
 Arrays: TypeAlias = dict[str, NDArray[Any]]

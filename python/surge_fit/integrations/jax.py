@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from surge_fit.dump.shard import StoredDtype
+from surge_fit._support.wording import listing, plural
 from surge_fit.errors import InputError
-from surge_fit.importers.wording import listing, plural
+from surge_fit.gradients.dump.shard import StoredDtype
 from surge_fit.integrations.capturing import (
     SHARD_BYTES,
     AdamState,

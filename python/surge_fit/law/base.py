@@ -13,7 +13,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 
 from surge_fit.errors import InputError
-from surge_fit.law import kernel
+from surge_fit.law import compiled
 from surge_fit.priors import Prior
 from surge_fit.typing import FloatArray, Namespace
 
@@ -190,7 +190,7 @@ class Law:
             If a parameter is missing or not finite, or a law of one's own declares no peak.
         """
         with np.errstate(over="ignore"):
-            return np.exp(kernel.peak(self, draws))
+            return np.exp(compiled.peak(self, draws))
 
     def log_supremum(self, draws: Draws) -> FloatArray:
         """Find the least upper bound of the log learning rate over all batch sizes.
@@ -210,7 +210,7 @@ class Law:
         InputError
             If a parameter is missing or not finite, or a law of one's own declares no supremum.
         """
-        return kernel.supremum(self, draws)
+        return compiled.supremum(self, draws)
 
     def asymptotic_slopes(self, draws: Draws) -> tuple[FloatArray, FloatArray]:
         """Find the log-log slopes in the limits of small and of large batch sizes.
@@ -230,7 +230,7 @@ class Law:
         InputError
             If a parameter is missing or not finite, or a law of one's own declares no slopes.
         """
-        return kernel.slopes(self, draws)
+        return compiled.slopes(self, draws)
 
     def __str__(self) -> str:
         return f"{self.title}: {self.formula}"

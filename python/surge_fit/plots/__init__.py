@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from surge_fit.decisions.recommendation import Recommendation
 from surge_fit.plots.comparison import plot_comparison, save_comparison
 from surge_fit.plots.curve import plot_learning_rate_curve, save_learning_rate_curve
 from surge_fit.plots.gradients import plot_gradient_noise, save_gradient_noise
@@ -21,8 +22,7 @@ from surge_fit.plots.saving import save_figure
 from surge_fit.plots.steps import plot_steps
 from surge_fit.plots.style import STYLE
 from surge_fit.plots.valleys import draw_valleys, grid, plot_valleys, valley_axes, valley_legend
-from surge_fit.posterior import Posterior
-from surge_fit.recommendation import Recommendation
+from surge_fit.posterior.value import Posterior
 from surge_fit.typing import Path
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from surge_fit.comparison import LawComparison
-from surge_fit.importers.wording import number
+from surge_fit._support.wording import number
+from surge_fit.decisions.comparison import LawComparison
 from surge_fit.plots.saving import save_figure
 from surge_fit.plots.style import BEYOND, BLUE, GREY, ORANGE, RED, STYLE
 from surge_fit.typing import Path

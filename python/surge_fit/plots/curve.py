@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from surge_fit.curve import LearningRateCurve
+from surge_fit.gradients.curve import LearningRateCurve
 from surge_fit.plots.saving import save_figure
 from surge_fit.plots.style import BLUE, GREY, ORANGE, STYLE
 from surge_fit.typing import Path

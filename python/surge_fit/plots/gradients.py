@@ -6,9 +6,9 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from surge_fit.gradients.noise import GradientStatistics, Quantity
 from surge_fit.plots.saving import save_figure
 from surge_fit.plots.style import BLUE, GREY, ORANGE, STYLE
-from surge_fit.statistics import GradientStatistics, Quantity
 from surge_fit.typing import Path
 
 if TYPE_CHECKING:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from surge_fit.importers.wording import number
+from surge_fit._support.wording import number
+from surge_fit.decisions.recommendation import Recommendation
 from surge_fit.plots.style import BEYOND, BLUE, GREY, NARROW, QUANTILES, RED, WIDE, styled
-from surge_fit.posterior import Posterior
-from surge_fit.recommendation import Recommendation
+from surge_fit.posterior.value import Posterior
 from surge_fit.report.numbers import together
 from surge_fit.typing import FloatArray
 

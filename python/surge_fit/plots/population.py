@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from surge_fit.decisions.estimates import ParameterEstimate
+from surge_fit.decisions.trends import estimate_population
 from surge_fit.errors import InputError
-from surge_fit.estimates import ParameterEstimate
 from surge_fit.plots.style import BEYOND, BLUE, NARROW, QUANTILES, WIDE, styled
-from surge_fit.posterior import Posterior
-from surge_fit.trends import estimate_population
+from surge_fit.posterior.value import Posterior
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -10,7 +10,7 @@ import numpy as np
 from surge_fit.errors import InputError
 from surge_fit.plots.saving import save_figure
 from surge_fit.plots.style import BLUE, GREY, NARROW, RED, STYLE
-from surge_fit.posterior import Posterior
+from surge_fit.posterior.value import Posterior
 from surge_fit.priors import LogNormal, Prior
 from surge_fit.typing import FloatArray, Path
 

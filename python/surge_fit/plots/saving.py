@@ -6,8 +6,8 @@ from collections.abc import Callable
 from pathlib import Path as _Path
 from typing import TYPE_CHECKING
 
+from surge_fit._support.files import replacing
 from surge_fit.typing import Path
-from surge_fit.writing import replacing
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

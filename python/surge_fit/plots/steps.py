@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from surge_fit.estimates import estimate_parameters
+from surge_fit.decisions.estimates import estimate_parameters
 from surge_fit.plots.style import BEYOND, BLUE, GREY, NARROW, ORANGE, QUANTILES, WIDE, styled
-from surge_fit.posterior import Posterior
+from surge_fit.posterior.value import Posterior
 from surge_fit.report.statements import statement
 
 if TYPE_CHECKING:

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
+from surge_fit._support.wording import number, plural
 from surge_fit.errors import InputError
-from surge_fit.importers.wording import number, plural
+from surge_fit.model.loss_surface import valley
 from surge_fit.plots.style import BLUE, NARROW, ORANGE, QUANTILES, RED, STYLE, WIDE
-from surge_fit.posterior import Posterior
+from surge_fit.posterior.value import Posterior
 from surge_fit.report.numbers import scientific
-from surge_fit.surface import valley
 from surge_fit.typing import FloatArray
 
 if TYPE_CHECKING:

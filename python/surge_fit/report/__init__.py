@@ -4,9 +4,8 @@
 >>> print(to_text(compose(posterior, recommendations)))  # doctest: +SKIP
 """
 
-from surge_fit.report.as_json import comparison_to_json, law_to_json, sweep_to_json, to_json
-from surge_fit.report.comparison_text import comparison_to_text
-from surge_fit.report.content import (
+from surge_fit.report.comparison import comparison_to_text
+from surge_fit.report.fit import (
     LawParameter,
     PopulationReport,
     Report,
@@ -16,7 +15,8 @@ from surge_fit.report.content import (
 )
 from surge_fit.report.population import population_to_json, population_to_text
 from surge_fit.report.progress import progress_bar
-from surge_fit.report.text import laws_to_text, sweep_to_text, to_text
+from surge_fit.report.records import comparison_to_json, law_to_json, sweep_to_json, to_json
+from surge_fit.report.terminal import laws_to_text, sweep_to_text, to_text
 
 __all__ = [
     "LawParameter",

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from surge_fit.curve import FLAGS, CurvePoint, LearningRateCurve, SignCheck
-from surge_fit.importers.wording import number
-from surge_fit.report.as_json import strict_dict
-from surge_fit.report.layout import MAX_WIDTH, Block, Line, Table, render
+from surge_fit._support.wording import number
+from surge_fit.gradients.curve import FLAGS, CurvePoint, LearningRateCurve, SignCheck
+from surge_fit.report.blocks import MAX_WIDTH, Block, Line, Table, render
 from surge_fit.report.numbers import plain, probability, scientific, together
+from surge_fit.report.records import strict_dict
 
 _OPTIMIZERS = {"sgd": "SGD", "sign": "sign descent", "adam": "Adam"}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from surge_fit.importers.wording import number
+from surge_fit._support.wording import number
 
 _MOST_DIGITS = 5
 _LARGEST_PLAIN = 1e6

@@ -8,13 +8,13 @@ import math
 from dataclasses import asdict
 from typing import Any
 
-from surge_fit.estimates import PROBABILITY
-from surge_fit.importers.wording import listing
-from surge_fit.planning import NextRuns
-from surge_fit.report.as_json import strict_dict
-from surge_fit.report.content import LOSS_UNIT
-from surge_fit.report.layout import MAX_WIDTH, Block, Line, Table, render
+from surge_fit._support.wording import listing
+from surge_fit.decisions.estimates import PROBABILITY
+from surge_fit.decisions.planning import NextRuns
+from surge_fit.report.blocks import MAX_WIDTH, Block, Line, Table, render
+from surge_fit.report.fit import LOSS_UNIT
 from surge_fit.report.numbers import batch_size, plain, scientific
+from surge_fit.report.records import strict_dict
 from surge_fit.report.statements import cost
 
 _CSV = ("batch_size", "learning_rate", "cost", "expected_regret_after", "value_per_cost")

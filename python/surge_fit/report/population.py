@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from surge_fit.estimates import PROBABILITY, ParameterEstimate
-from surge_fit.report.as_json import strict_dict
-from surge_fit.report.content import PopulationReport
-from surge_fit.report.layout import MAX_WIDTH, Block, Line, Table, render
+from surge_fit.decisions.estimates import PROBABILITY, ParameterEstimate
+from surge_fit.decisions.trends import PopulationEstimate, Trend
+from surge_fit.report.blocks import MAX_WIDTH, Block, Line, Table, render
+from surge_fit.report.fit import PopulationReport
 from surge_fit.report.numbers import plain, scientific, signed_together, together
+from surge_fit.report.records import strict_dict
 from surge_fit.report.statements import statement
-from surge_fit.report.text import closing, not_trusted, priors_table
-from surge_fit.trends import PopulationEstimate, Trend
+from surge_fit.report.terminal import closing, not_trusted, priors_table
 
 _INTERVAL = f"{100 * PROBABILITY:.0f} % interval"
 _SCALES = {

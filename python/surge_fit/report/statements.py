@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from surge_fit.estimates import ParameterEstimate
-from surge_fit.importers.wording import listing, plural
-from surge_fit.posterior import Posterior
-from surge_fit.recommendation import Recommendation
+from surge_fit._support.wording import listing, plural
+from surge_fit.decisions.estimates import ParameterEstimate
+from surge_fit.decisions.recommendation import Recommendation
+from surge_fit.decisions.sensitivity import PriorSensitivity
+from surge_fit.posterior.value import Posterior
 from surge_fit.report.numbers import batch_size, plain, probability, scientific, together
-from surge_fit.sensitivity import PriorSensitivity
 
 _NAMES = {
     "noise_scale": "noise scale",

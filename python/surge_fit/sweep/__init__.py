@@ -7,6 +7,6 @@ all three validate alike. A run that diverged, crashed or was stopped stays in t
 from surge_fit.sweep.groups import Covariates, labels_meant
 from surge_fit.sweep.reading import read_sweep
 from surge_fit.sweep.run import Run
-from surge_fit.sweep.table import Sweep
+from surge_fit.sweep.value import Sweep
 
 __all__ = ["Covariates", "Run", "Sweep", "labels_meant", "read_sweep"]

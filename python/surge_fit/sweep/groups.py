@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from surge_fit._support.wording import listing
 from surge_fit.errors import SweepError
-from surge_fit.importers.wording import listing
 from surge_fit.typing import FloatArray
 
 

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 
-from surge_fit.importers.files import read_frame
-from surge_fit.importers.table import read_table
-from surge_fit.sweep.table import Sweep
+from surge_fit.sweep.sources.files import read_frame
+from surge_fit.sweep.sources.table import read_table
+from surge_fit.sweep.value import Sweep
 from surge_fit.typing import BatchUnit, Path, Protocol
 
 

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from surge_fit.importers.aliases import OPTIMUM_COLUMN, RUN_COLUMNS
+from surge_fit.sweep.schema import OPTIMUM_COLUMN, RUN_COLUMNS
 from surge_fit.typing import FloatArray
 
 if TYPE_CHECKING:
     import polars as pl
 
-    from surge_fit.sweep.table import Sweep
+    from surge_fit.sweep.value import Sweep
 
 
 def columns_of(sweep: Sweep) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from surge_fit.dump.shard import StoredDtype
+from surge_fit.gradients.dump.shard import StoredDtype
 from surge_fit.integrations.capturing import SHARD_BYTES, Captured, capture
 from surge_fit.integrations.torch.adam import adam_state
 from surge_fit.integrations.torch.model import TorchModel

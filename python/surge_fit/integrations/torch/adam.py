@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from surge_fit._support.wording import listing
 from surge_fit.errors import InputError
-from surge_fit.importers.wording import listing
 from surge_fit.integrations.capturing import AdamState
 from surge_fit.integrations.torch.tensors import as_float, trained
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from surge_fit.dump.shard import StoredDtype
 from surge_fit.errors import InputError
+from surge_fit.gradients.dump.shard import StoredDtype
 from surge_fit.integrations.capturing import Arrays, common_length
 from surge_fit.integrations.torch.tensors import as_float, as_stored, import_torch, mapped, trained
 

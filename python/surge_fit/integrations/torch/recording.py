@@ -8,9 +8,9 @@ from pathlib import Path as _Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from surge_fit.dump.shard import StoredDtype
-from surge_fit.dump.shards import gradient_writer
 from surge_fit.errors import InputError
+from surge_fit.gradients.dump.shard import StoredDtype
+from surge_fit.gradients.dump.shards import gradient_writer
 from surge_fit.integrations.capturing import SHARD_BYTES, facts
 from surge_fit.integrations.torch.tensors import as_stored, import_torch, trained
 from surge_fit.typing import Path

@@ -1,0 +1,187 @@
+"""Everything that a plan simulates once, and what is known after some runs of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from surge_fit import _core
+from surge_fit._support.allocator import keep_freed_memory
+from surge_fit.decisions.estimates import PROBABILITY
+from surge_fit.decisions.planning import information
+from surge_fit.decisions.planning.beliefs import Draws, Floor, Prospect, draws_of, prospect
+from surge_fit.decisions.planning.information import Matrix
+from surge_fit.posterior.value import Posterior
+from surge_fit.typing import FloatArray
+
+OUTCOMES, BELIEVED = 300, 800
+"""How many draws play the truth, and how many others are weighed; fewer where the posterior has fewer."""
+
+_COARSER = 3
+"""A coarse outlook has so many times fewer outcomes and draws."""
+
+_ACTIONS, _REACH = 64, 0.75
+"""Learning rates that may be recommended at a target, and how far they reach beyond the optimum's draws."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class State:
+    """What is known after the outcomes of the runs so far, whatever their order.
+
+    Attributes
+    ----------
+    log_likelihood : ndarray of float32, shape (outcome, draw)
+    floors : mapping of batch size to Floor
+    """
+
+    log_likelihood: Matrix
+    floors: Mapping[float, Floor]
+
+    def after(self, outlook: Outlook, batch_size: float, learning_rates: Sequence[float]) -> State:
+        """Return what is known after more runs at one batch size."""
+        known, floor = self.log_likelihood, self.floors[batch_size]
+        for rate in learning_rates:
+            seen, floor = outlook.prospects[batch_size, rate].learn(floor)
+            known = known + seen
+        return State(known, {**self.floors, batch_size: floor})
+
+    def coarse(self) -> State:
+        """Return what `Outlook.coarse` knows in this state."""
+        floors = {
+            size: Floor(*map(_coarse, (held.mean, held.variance))) for size, held in self.floors.items()
+        }
+        return State(_coarse(self.log_likelihood), floors)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Outlook:
+    """Simulated outcomes of every run that might be made, and what is at stake.
+
+    Attributes
+    ----------
+    prospects : mapping of (batch size, learning rate) to Prospect
+    start : State
+        Before any run.
+    regrets : tuple of ndarray of float32, each (draw, action)
+        One for each target.
+    log_optimum : ndarray, shape (draw, target)
+    likely_rate : mapping of batch size to float
+        Median of the optimal learning rate.
+    """
+
+    prospects: Mapping[tuple[float, float], Prospect]
+    start: State
+    regrets: tuple[Matrix, ...]
+    log_optimum: FloatArray
+    likely_rate: Mapping[float, float]
+
+    def coarse(self) -> Outlook:
+        """Return the same with a share of the outcomes and of the draws."""
+        return Outlook(
+            prospects={
+                run: Prospect(*(_coarse(getattr(held, field.name)) for field in fields(Prospect)))
+                for run, held in self.prospects.items()
+            },
+            start=self.start.coarse(),
+            regrets=tuple(np.ascontiguousarray(table[::_COARSER]) for table in self.regrets),
+            log_optimum=self.log_optimum[::_COARSER],
+            likely_rate=self.likely_rate,
+        )
+
+    @property
+    def expected_regret(self) -> float:
+        """Of the best rates before any run, averaged over the targets [loss]."""
+        return information.least_regret(self.regrets)
+
+    @property
+    def interval_width(self) -> float:
+        """Of the optimum before any run: log(high/low), averaged over the targets."""
+        return information.interval_width(None, self.log_optimum, PROBABILITY)
+
+    def value(self, state: State) -> float:
+        """How far what is known in a state shrinks the expected regret [loss]."""
+        return information.value_of(information.weights(state.log_likelihood), self.regrets)
+
+    def values(self, state: State, batch_size: float, blocks: Sequence[Sequence[float]]) -> list[float]:
+        """Tell of each block of learning rates what `value` is after it; all at once, in Rust."""
+        rates = sorted({rate for block in blocks for rate in block})
+        position = {rate: i for i, rate in enumerate(rates)}
+        floor = state.floors[batch_size]
+        known = {
+            "log_likelihood": state.log_likelihood,
+            "floor_mean": floor.mean,
+            "floor_variance": floor.variance,
+        }
+        runs = [self.prospects[batch_size, rate] for rate in rates]
+        prospects = [{f.name: getattr(run, f.name).ravel() for f in fields(Prospect)} for run in runs]
+        positions = [[position[rate] for rate in block] for block in blocks]
+        return _core.values_of_blocks(known, prospects, positions, self.regrets)
+
+    def interval_width_after(self, state: State) -> float:
+        """Of the optimum in a state: mean over outcomes and targets of log(high/low)."""
+        return information.interval_width(
+            information.weights(state.log_likelihood), self.log_optimum, PROBABILITY
+        )
+
+
+def outlook_of(
+    posterior: Posterior, targets: FloatArray, runs: Sequence[tuple[float, float]], random_seed: int
+) -> Outlook:
+    """Simulate runs.
+
+    Parameters
+    ----------
+    posterior : Posterior
+        Of losses.
+    targets : ndarray, shape (target,)
+        Batch sizes.
+    runs : sequence of (batch size, learning rate)
+    random_seed : int
+
+    Returns
+    -------
+    Outlook
+    """
+    keep_freed_memory()
+    rng = np.random.default_rng(random_seed)
+    sizes = np.unique(np.concatenate([targets, [size for size, _ in runs]]))
+    everything = draws_of(posterior, sizes)
+    order = rng.permutation(len(everything.noise))
+    outcomes = min(OUTCOMES, len(order) // 3)
+    truth = everything.take(order[:outcomes])
+    truth = replace(truth, floor=truth.floor + truth.floor_sd * rng.standard_normal(truth.floor.shape))
+    believed = everything.take(order[outcomes : outcomes + BELIEVED])
+    index = {float(size): j for j, size in enumerate(sizes)}
+    at = [index[float(target)] for target in targets]
+    cost = posterior.observations.loss_range
+    return Outlook(
+        prospects={run: prospect(truth, believed, index[run[0]], run[1], rng) for run in sorted(set(runs))},
+        start=State(
+            np.zeros((outcomes, len(believed.noise)), dtype=np.float32),
+            {size: _floor(believed, j) for size, j in index.items()},
+        ),
+        regrets=tuple(believed.regret(j, _actions(believed.log_optimum[:, j]), cost) for j in at),
+        log_optimum=believed.log_optimum[:, at],
+        likely_rate={
+            size: float(np.exp(np.median(everything.log_optimum[:, j]))) for size, j in index.items()
+        },
+    )
+
+
+def _coarse(values: NDArray[Any]) -> NDArray[Any]:
+    """Every third outcome and draw of something of shape (outcome, draw), each of which may be 1."""
+    return np.ascontiguousarray(values[::_COARSER, ::_COARSER])
+
+
+def _floor(believed: Draws, size: int) -> Floor:
+    mean, variance = believed.floor[None, :, size], believed.floor_sd[None, :, size] ** 2
+    return Floor(mean.astype(np.float32), variance.astype(np.float32))
+
+
+def _actions(log_optimum: FloatArray) -> FloatArray:
+    low, high = np.quantile(log_optimum, [0.005, 0.995])
+    return np.linspace(low - _REACH, high + _REACH, _ACTIONS)

@@ -1,0 +1,310 @@
+"""Posterior → the learning rate to use, with its interval and what a wrong choice would cost."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from surge_fit.errors import InputError
+from surge_fit.law import compiled
+from surge_fit.posterior.value import Posterior, require_batch_sizes
+from surge_fit.typing import BatchUnit, FloatArray
+
+_CANDIDATES = 400
+_FLAT = 0.005
+"""Exponents below this are told as zero."""
+
+_REACH = 1.5
+"""How far the candidates reach beyond the optimum's draws, in log learning rate."""
+
+
+@dataclass(frozen=True, slots=True)
+class Alternative:
+    """Another learning rate that one might have used, and what it would cost.
+
+    Attributes
+    ----------
+    name : str
+        ``current``, or the rule that gives it from the best run of the sweep: ``square_root``, ``linear``.
+    learning_rate : float
+    expected_regret : float or None
+        Expected loss above that of the unknown optimum [loss]; None where no losses were fitted.
+    """
+
+    name: str
+    learning_rate: float
+    expected_regret: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Recommendation:
+    """The learning rate for one batch size.
+
+    Attributes
+    ----------
+    batch_size : float
+        In `batch_unit`.
+    batch_unit : {"examples", "sequences", "tokens"}
+    learning_rate : float
+        Minimises the expected regret. Where no losses were fitted (optimum points), the centre of the
+        optimum's distribution.
+    interval_50, interval_90 : tuple of float
+        Central intervals of the optimal learning rate.
+    expected_regret : float or None
+        Expected loss above that of the unknown optimum [loss].
+    equivalent_range : tuple of float or None
+        Learning rates whose expected regret is within the noise of one run (one standard deviation) of the
+        recommended one; of these the smaller are the safer.
+    probability_past_peak : float
+        Probability that the law has a peak and this batch size lies beyond it.
+    probability_of_divergence : float or None
+        Of a run at the recommended rate.
+    extrapolation : bool
+        Whether the batch size lies outside those tried.
+    e_folds_outside : float
+        How far, in natural log units; 0 inside.
+    slope : tuple of float
+        5, 50 and 95 % quantiles of the local exponent d log lr* / d log B of the law.
+    alternatives : tuple of Alternative
+        What is used now and, for a group that was run, what the rules say.
+    reason : str
+        One sentence.
+    group : str or None
+        Label of the group that it is for; None where the sweep has none.
+    covariate_e_folds : tuple of (str, float)
+        How far each covariate of the group lies outside those of the groups that were run, in natural log
+        units: positive beyond the largest, negative below the smallest, 0 inside.
+    """
+
+    batch_size: float
+    batch_unit: BatchUnit
+    learning_rate: float
+    interval_50: tuple[float, float]
+    interval_90: tuple[float, float]
+    expected_regret: float | None
+    equivalent_range: tuple[float, float] | None
+    probability_past_peak: float
+    probability_of_divergence: float | None
+    extrapolation: bool
+    e_folds_outside: float
+    slope: tuple[float, float, float]
+    alternatives: tuple[Alternative, ...]
+    reason: str
+    group: str | None = None
+    covariate_e_folds: tuple[tuple[str, float], ...] = ()
+
+
+def recommend(
+    posterior: Posterior,
+    *,
+    batch_size: float | Sequence[float],
+    current_learning_rate: float | None = None,
+) -> tuple[Recommendation, ...]:
+    """Recommend a learning rate for each batch size.
+
+    Parameters
+    ----------
+    posterior : Posterior
+        From `surge_fit.fit`; of several groups, what `Posterior.group` makes of it.
+    batch_size : float or sequence of float
+        In the sweep's batch unit.
+    current_learning_rate : float, optional
+        What is used now: its expected regret is told beside the recommended rate's.
+
+    Returns
+    -------
+    tuple of Recommendation
+        One for each batch size, in the order given.
+
+    Raises
+    ------
+    InputError
+        If a batch size or the current learning rate is not a positive finite number, or the posterior is one
+        of several groups.
+
+    Notes
+    -----
+    The expected regret of a rate is the mean over the posterior of ``(1 − π) κ h(u) + π max(C, κ h(u))``:
+    what the valley costs where the run survives, and where it diverges (probability π) at least the range of
+    the losses seen, C.
+    """
+    posterior.require_one_group()
+    sizes = require_batch_sizes(np.atleast_1d(np.asarray(batch_size, dtype=np.float64)))
+    if current_learning_rate is not None and not (
+        math.isfinite(current_learning_rate) and current_learning_rate > 0
+    ):
+        raise InputError(
+            f"'current_learning_rate' must be a positive finite number; got {current_learning_rate!r}."
+        )
+    log_optimum = posterior.log_optimal_learning_rate(sizes)
+    slopes = _local_slopes(posterior, sizes)
+    past = compiled.peak(posterior.law, posterior.law_draws)[:, None] < np.log(sizes)[None, :]
+    others = [_alternatives(posterior, float(size), current_learning_rate) for size in sizes]
+    candidates = np.stack(
+        [_candidates(log_optimum[:, j], [rate for _, rate in others[j]]) for j in range(len(sizes))]
+    )
+    regret, divergence = _expected_regret(posterior, sizes, candidates)
+    return tuple(
+        _recommendation(
+            posterior,
+            batch_size=float(size),
+            log_optimum=log_optimum[:, j],
+            slope=np.quantile(slopes[:, j], [0.05, 0.5, 0.95]),
+            past_peak=float(past[:, j].mean()),
+            candidates=candidates[j],
+            regret=None if regret is None else regret[j],
+            divergence=None if divergence is None else divergence[j],
+            others=others[j],
+        )
+        for j, size in enumerate(sizes)
+    )
+
+
+def _local_slopes(posterior: Posterior, sizes: FloatArray) -> FloatArray:
+    """Exponent of the law at each batch size, by a central difference; shape (draw, batch_size)."""
+    step = 1e-3
+    around = np.concatenate([sizes * math.exp(-step), sizes * math.exp(step)])
+    values = compiled.evaluate(posterior.law, posterior.law_draws, around)
+    return np.asarray((values[:, len(sizes) :] - values[:, : len(sizes)]) / (2 * step))
+
+
+def _alternatives(posterior: Posterior, size: float, current: float | None) -> list[tuple[str, float]]:
+    """What else one might use: the rate in use, and the two rules from the best run of the sweep."""
+    found = [] if current is None else [("current", float(current))]
+    judged = bool(np.isfinite(posterior.sweep.outcome).any())
+    if posterior.has_own_runs and posterior.sweep.kind == "runs" and judged:
+        best = posterior.sweep.best_run()
+        found += [
+            (name, best.learning_rate * (size / best.batch_size) ** exponent)
+            for name, exponent in (("square_root", 0.5), ("linear", 1.0))
+        ]
+    return found
+
+
+def _candidates(log_optimum: FloatArray, others: Sequence[float]) -> FloatArray:
+    low, high = np.quantile(log_optimum, [0.005, 0.995])
+    grid = np.linspace(low - _REACH, high + _REACH, _CANDIDATES)
+    return np.concatenate([grid, np.log(np.asarray(others, dtype=np.float64))])
+
+
+def _expected_regret(
+    posterior: Posterior, sizes: FloatArray, candidates: FloatArray
+) -> tuple[FloatArray | None, FloatArray | None]:
+    if not posterior.has_surface:
+        return None, None
+    names = {
+        "log_curvature": "log_curvature",
+        "curvature_slope": "curvature_slope",
+        "rate": "valley_rate",
+        "asymmetry": "valley_asymmetry",
+        "wall": "wall",
+        "wall_width": "wall_width",
+    }
+    return compiled.expected_regret(
+        posterior.law,
+        posterior.law_draws,
+        sizes,
+        candidates,
+        **{argument: posterior.draws(name) for argument, name in names.items()},
+        reference_batch_size=math.exp(posterior.observations.log_reference_batch_size),
+        divergence_cost=posterior.observations.loss_range,
+        offset=posterior.discrepancy(sizes),
+    )
+
+
+def _recommendation(
+    posterior: Posterior,
+    *,
+    batch_size: float,
+    log_optimum: FloatArray,
+    slope: FloatArray,
+    past_peak: float,
+    candidates: FloatArray,
+    regret: FloatArray | None,
+    divergence: FloatArray | None,
+    others: list[tuple[str, float]],
+) -> Recommendation:
+    grid = candidates[:_CANDIDATES]
+    if regret is None:
+        rate, own, equivalent = float(np.exp(log_optimum.mean())), None, None
+    else:
+        best = int(np.argmin(regret[:_CANDIDATES]))
+        rate, own = float(np.exp(grid[best])), float(regret[best])
+        noise = float(np.median(posterior.draws("loss_noise")))
+        near = grid[regret[:_CANDIDATES] <= own + noise]
+        equivalent = (float(np.exp(near[0])), float(np.exp(near[-1])))
+    tried = posterior.observations.batch_size
+    outside = max(math.log(tried[0] / batch_size), math.log(batch_size / tried[-1]), 0.0)
+    costs: Sequence[float | None] = [None] * len(others) if regret is None else regret[_CANDIDATES:].tolist()
+    q05, q25, q75, q95 = (float(q) for q in np.exp(np.quantile(log_optimum, [0.05, 0.25, 0.75, 0.95])))
+    low, middle, high = (float(s) for s in slope)
+    return Recommendation(
+        batch_size=batch_size,
+        batch_unit=posterior.sweep.batch_unit,
+        learning_rate=rate,
+        interval_50=(q25, q75),
+        interval_90=(q05, q95),
+        expected_regret=own,
+        equivalent_range=equivalent,
+        probability_past_peak=past_peak,
+        probability_of_divergence=None if divergence is None else float(divergence[best]),
+        extrapolation=outside > 0,
+        e_folds_outside=outside,
+        slope=(low, middle, high),
+        alternatives=tuple(
+            Alternative(name, other, cost) for (name, other), cost in zip(others, costs, strict=True)
+        ),
+        reason=_reason(posterior, batch_size, (low, middle, high), past_peak, q95 / q05),
+        group=posterior.group_label,
+        covariate_e_folds=() if posterior.speaks_of is None else posterior.speaks_of.covariate_e_folds,
+    )
+
+
+def _reason(
+    posterior: Posterior,
+    batch_size: float,
+    slope: tuple[float, float, float],
+    past_peak: float,
+    width: float,
+) -> str:
+    low, middle, high = slope
+    if max(abs(low), abs(high)) < _FLAT:
+        trend = "the optimum does not depend on the batch size"
+    elif low > 0:
+        trend = f"the optimum still rises, about as B^{middle:.2f}"
+    elif high < 0:
+        trend = f"the optimum falls, about as B^{middle:.2f} (past the peak with probability {past_peak:.2f})"
+    else:
+        trend = f"whether the optimum rises, stays or falls here is open (B^{low:.2f} to B^{high:.2f})"
+    where = _where(posterior, batch_size)
+    return f"{where}: {trend}; 90 % of the posterior lies within a factor of {_times(width)[:-1]}."
+
+
+def _where(posterior: Posterior, batch_size: float) -> str:
+    """Say whether the batch size was tried and, of a group that was never run, how far that is from those."""
+    tried = posterior.observations.batch_size
+    if batch_size > tried[-1]:
+        where = (
+            f"Extrapolated to {_times(batch_size / tried[-1])} the largest batch size tried ({tried[-1]:g})"
+        )
+    elif batch_size < tried[0]:
+        where = (
+            f"Extrapolated to 1/{_times(tried[0] / batch_size)[:-1]} of the smallest one tried ({tried[0]:g})"
+        )
+    elif batch_size in tried:
+        where = "Tried"
+    else:
+        where = f"Between batch sizes tried ({tried[0]:g} to {tried[-1]:g})"
+    if posterior.speaks_of is None or posterior.speaks_of.tried:
+        return where
+    group = ", ".join(["A group never run", *posterior.speaks_of.outside])
+    return f"{group}; {where[0].lower()}{where[1:]} in other groups"
+
+
+def _times(factor: float) -> str:
+    """A factor to two digits, without an exponent: ``1.3×``, ``290×``."""
+    rounded = float(f"{factor:.2g}")
+    return f"{rounded:,.0f}×" if rounded >= 10 else f"{rounded:g}×"

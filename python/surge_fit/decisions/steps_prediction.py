@@ -1,0 +1,93 @@
+"""Posterior → the steps and examples that a target loss takes, at any batch size."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from surge_fit.model.observations import STUDENT_T_DEGREES
+from surge_fit.posterior.value import Posterior, require_batch_sizes
+from surge_fit.typing import BatchUnit, FloatArray
+
+_TAILS = (0.05, 0.5, 0.95)
+
+
+@dataclass(frozen=True, slots=True)
+class StepsPrediction:
+    """What reaching the target takes at one batch size, at its best learning rate.
+
+    Attributes
+    ----------
+    batch_size : float
+        In `batch_unit`.
+    batch_unit : {"examples", "sequences", "tokens"}
+    steps : float
+        Optimizer steps, median of the curve: the law, and how far the runs say that the truth leaves it.
+    interval : tuple of float
+        Central 90 % interval of the curve.
+    run_interval : tuple of float
+        Central 90 % interval of one new run, which scatters around the curve.
+    examples : float
+        Steps times batch size [batch_unit], whose intervals are those of the steps times the batch size.
+    examples_interval : tuple of float
+        Central 90 % interval of the curve.
+    extrapolation : bool
+        Whether the batch size lies outside those at which the target was reached.
+    """
+
+    batch_size: float
+    batch_unit: BatchUnit
+    steps: float
+    interval: tuple[float, float]
+    run_interval: tuple[float, float]
+    examples: float
+    examples_interval: tuple[float, float]
+    extrapolation: bool
+
+
+def predict_steps(
+    posterior: Posterior, *, batch_size: float | Sequence[float] | FloatArray
+) -> tuple[StepsPrediction, ...]:
+    """Predict steps and examples to the target of the sweep.
+
+    Parameters
+    ----------
+    posterior : Posterior
+        Of a sweep with steps to a target.
+    batch_size : float or sequence of float
+        In the sweep's batch unit.
+
+    Returns
+    -------
+    tuple of StepsPrediction
+        One for each batch size, in the order given.
+
+    Raises
+    ------
+    InputError
+        If the sweep has no steps to a target, a batch size is not a positive finite number, or the posterior
+        is one of several groups.
+    """
+    sizes = require_batch_sizes(np.atleast_1d(np.asarray(batch_size, dtype=np.float64)))
+    curve = posterior.log_steps(sizes)
+    rng = np.random.default_rng(posterior.random_seed)
+    scatter = posterior.draws("steps_noise")[:, None] * rng.standard_t(STUDENT_T_DEGREES, curve.shape)
+    seen = posterior.observations.batch_size[posterior.observations.steps.cell_index]
+    law = np.exp(np.quantile(curve, _TAILS, axis=0)).T
+    run = np.exp(np.quantile(curve + scatter, _TAILS, axis=0)).T
+    return tuple(
+        StepsPrediction(
+            batch_size=float(size),
+            batch_unit=posterior.sweep.batch_unit,
+            steps=float(middle),
+            interval=(float(low), float(high)),
+            run_interval=(float(of_run[0]), float(of_run[2])),
+            examples=float(size * middle),
+            examples_interval=(float(size * low), float(size * high)),
+            extrapolation=not math.isclose(size, np.clip(size, seen.min(), seen.max())),
+        )
+        for size, (low, middle, high), of_run in zip(sizes, law, run, strict=True)
+    )

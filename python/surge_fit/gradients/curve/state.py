@@ -1,0 +1,191 @@
+"""What an optimizer remembers between steps, as its update needs it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from surge_fit._support.wording import listing
+from surge_fit.errors import InputError
+from surge_fit.gradients.dump import Dump, read_arrays
+from surge_fit.typing import Path
+
+Optimizer: TypeAlias = Literal["sgd", "sign", "adam"]
+"""Whose update is asked for."""
+
+SingleArray: TypeAlias = NDArray[np.float32]
+"""A float32 array of any shape."""
+
+
+def _nothing() -> SingleArray:
+    return np.empty(0, dtype=np.float32)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class UpdateRule:
+    """The update of one optimizer at one checkpoint, up to the learning rate.
+
+    Attributes
+    ----------
+    optimizer : {"sgd", "sign", "adam"}
+    constants : tuple of float
+        Of SGD the momentum; of Adam β1, β2, eps and the number of the step that is taken.
+    first, second, weights : ndarray of float32, shape (parameter,)
+        Momentum buffer or first moment, second moment, parameters, in the order of the dump; empty where
+        they are not needed.
+    weight_decay : float
+        Decoupled: the update gets this times the parameters.
+    """
+
+    optimizer: Optimizer
+    constants: tuple[float, ...]
+    first: SingleArray = field(default_factory=_nothing)
+    second: SingleArray = field(default_factory=_nothing)
+    weights: SingleArray = field(default_factory=_nothing)
+    weight_decay: float = 0.0
+
+
+def update_rule(
+    optimizer: Optimizer,
+    dump: Dump,
+    *,
+    state: Path | None = None,
+    weights: Path | None = None,
+    weight_decay: float = 0.0,
+) -> UpdateRule:
+    """Read what an optimizer remembers.
+
+    Parameters
+    ----------
+    optimizer : {"sgd", "sign", "adam"}
+    dump : Dump
+        Whose tensors the state belongs to.
+    state : path-like, optional
+        ``<tensor>.exp_avg`` and ``<tensor>.exp_avg_sq`` of Adam, with ``step`` (steps taken), ``beta1``,
+        ``beta2`` and ``eps`` in the metadata; ``<tensor>.momentum_buffer`` of SGD, with ``momentum``.
+    weights : path-like, optional
+        ``<tensor>``, for decoupled weight decay.
+    weight_decay : float
+        The λ of AdamW (arXiv:1711.05101).
+
+    Returns
+    -------
+    UpdateRule
+
+    Raises
+    ------
+    InputError
+        If the optimizer is unknown, its state or a number of it is missing or impossible, or a tensor has
+        another shape than in the dump.
+    """
+    if optimizer not in ("sgd", "sign", "adam"):
+        raise InputError(f"'optimizer' must be 'sgd', 'sign' or 'adam'; got {optimizer!r}.")
+    if not (math.isfinite(weight_decay) and weight_decay >= 0):
+        raise InputError(f"'weight_decay' must be a number from 0 on; got {weight_decay!r}.")
+    if weight_decay and weights is None:
+        raise InputError("'weight_decay' needs the parameters: pass 'weights', a file with every tensor.")
+    decay: dict[str, Any] = {}
+    if weight_decay and weights is not None:
+        held = flat(dump, read_arrays(weights)[0], "", weights)
+        decay = {"weights": held, "weight_decay": weight_decay}
+    if optimizer == "sign":
+        _refuse_state(state, "sign descent remembers nothing")
+        return UpdateRule("sign", (), **decay)
+    if optimizer == "sgd":
+        if state is None:
+            return UpdateRule("sgd", (0.0,), **decay)
+        arrays, metadata = read_arrays(state)
+        momentum = _number(metadata, "momentum", state, low=0.0, high=1.0)
+        first = flat(dump, arrays, ".momentum_buffer", state)
+        return UpdateRule("sgd", (momentum,), first=first, **decay)
+    if state is None:
+        raise InputError(
+            "Adam's update needs its state: pass 'state' (command line: --state FILE), a file with "
+            "'<tensor>.exp_avg' and '<tensor>.exp_avg_sq' and beta1, beta2, eps and step in its metadata. "
+            "Or ask for 'sign', Adam's limit without memory."
+        )
+    arrays, metadata = read_arrays(state)
+    constants = (
+        _number(metadata, "beta1", state, low=0.0, high=1.0),
+        _number(metadata, "beta2", state, low=0.0, high=1.0),
+        _number(metadata, "eps", state, low=0.0, above=True),
+        _number(metadata, "step", state, low=0.0) + 1.0,
+    )
+    first, second = (flat(dump, arrays, suffix, state) for suffix in (".exp_avg", ".exp_avg_sq"))
+    if (second < 0).any():
+        raise InputError(f"'exp_avg_sq' of Adam cannot be negative; it is in '{state}'. Write it again.")
+    return UpdateRule("adam", constants, first=first, second=second, **decay)
+
+
+def flat(dump: Dump, arrays: Mapping[str, Any], suffix: str, path: object) -> SingleArray:
+    """Join one array per tensor, in the order of the dump.
+
+    Parameters
+    ----------
+    dump : Dump
+    arrays : mapping of str to ndarray
+        ``<tensor><suffix>``, each of the tensor's shape.
+    suffix : str
+    path : object
+        Where the arrays come from, for messages.
+
+    Returns
+    -------
+    ndarray of float32, shape (parameter,)
+
+    Raises
+    ------
+    InputError
+        If a tensor is missing, of another shape, or not finite.
+    """
+    parts = []
+    for tensor in dump.tensors:
+        name = tensor.name + suffix
+        if name not in arrays:
+            raise InputError(
+                f"'{path}' must hold '{name}' for every tensor of the dump; it holds "
+                f"{listing(arrays, 4) if arrays else 'nothing'}. Write one array per tensor."
+            )
+        found = np.asarray(arrays[name])
+        if found.shape != tuple(tensor.shape) and found.size != tensor.parameters:
+            raise InputError(
+                f"'{name}' must have the shape {tuple(tensor.shape)} of its tensor; in '{path}' it is "
+                f"{found.shape}. Take both from one model."
+            )
+        if not np.isfinite(found).all():
+            raise InputError(f"'{name}' must be finite; in '{path}' it is not. Write it again.")
+        parts.append(found.reshape(-1).astype(np.float32))
+    return np.concatenate(parts)
+
+
+def _refuse_state(state: Path | None, why: str) -> None:
+    if state is not None:
+        raise InputError(f"'state' has no use here: {why}. Leave it out, or ask for 'adam'.")
+
+
+def _number(
+    metadata: Mapping[str, str],
+    key: str,
+    path: object,
+    *,
+    low: float,
+    high: float = math.inf,
+    above: bool = False,
+) -> float:
+    text = metadata.get(key)
+    try:
+        value = float(text) if text is not None else math.nan
+    except ValueError:
+        value = math.nan
+    if not (low <= value < high) or (above and value == low):
+        end = f" and below {high:g}" if math.isfinite(high) else ""
+        raise InputError(
+            f"The metadata of '{path}' must hold '{key}', a number {'above' if above else 'from'} {low:g}"
+            f"{'' if above else ' on'}{end}; found {text!r}. Write it into the file."
+        )
+    return value

@@ -1,0 +1,12 @@
+"""Gradient dumps: files or arrays → `Dump`, which knows what is where and has read none of it.
+
+>>> import surge_fit as sf
+>>> dump = sf.open_dump("gradients.safetensors")  # doctest: +SKIP
+>>> [(tensor.name, tensor.dtype, tensor.shape) for tensor in dump.tensors]  # doctest: +SKIP
+"""
+
+from surge_fit.gradients.dump.opening import open_checkpoints, open_dump, read_labels
+from surge_fit.gradients.dump.plain import read_arrays
+from surge_fit.gradients.dump.value import Dump, DumpTensor
+
+__all__ = ["Dump", "DumpTensor", "open_checkpoints", "open_dump", "read_arrays", "read_labels"]

@@ -1,0 +1,27 @@
+"""Gradient noise: dump → `GradientStatistics`, with intervals, in one pass over the files.
+
+>>> import surge_fit as sf
+>>> found = sf.gradient_statistics("gradients.safetensors")  # doctest: +SKIP
+>>> found.total.simple_noise_scale  # doctest: +SKIP
+"""
+
+from surge_fit.gradients.noise.cautions import cautions
+from surge_fit.gradients.noise.logged import LoggedNoise, noise_scale_from_norms
+from surge_fit.gradients.noise.measuring import ByteProgress, gradient_statistics
+from surge_fit.gradients.noise.merging import merge_statistics
+from surge_fit.gradients.noise.storage import load_statistics, save_statistics
+from surge_fit.gradients.noise.value import GradientStatistics, Quantity, TensorStatistics
+
+__all__ = [
+    "ByteProgress",
+    "GradientStatistics",
+    "LoggedNoise",
+    "Quantity",
+    "TensorStatistics",
+    "cautions",
+    "gradient_statistics",
+    "load_statistics",
+    "merge_statistics",
+    "noise_scale_from_norms",
+    "save_statistics",
+]

@@ -1,0 +1,209 @@
+"""`gradient_statistics`: dump → statistics, in one pass over the files where all numbers are finite."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import replace
+from pathlib import Path as _Path
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from surge_fit import _core
+from surge_fit._support.files import replacing
+from surge_fit._support.wording import plural
+from surge_fit.errors import DumpError, InputError
+from surge_fit.gradients.dump import Dump, DumpTensor, open_dump
+from surge_fit.gradients.noise.summary import summarize
+from surge_fit.gradients.noise.value import GradientStatistics, TensorSums
+from surge_fit.typing import Path
+
+ByteProgress: TypeAlias = Callable[[str, int, int], None]
+"""Called with what is read, the bytes of it that are done, and its bytes in all."""
+
+_MIN_ROWS = 3
+
+
+def gradient_statistics(
+    dump: Dump | Path | Sequence[Path] | Mapping[str, Any],
+    *,
+    batch_size: float | None = None,
+    group: str | Sequence[str] = (),
+    per_parameter: Path | None = None,
+    progress: ByteProgress | None = None,
+) -> GradientStatistics:
+    """Measure the gradient noise of a dump.
+
+    Parameters
+    ----------
+    dump : Dump, path-like, sequence of path-like, or mapping of str to array
+        What is no `Dump` yet goes through `open_dump`.
+    batch_size : float, optional
+        Tell how Gaussian the mean over so many examples is; costs third and fourth moments.
+    group : str or sequence of str
+        Regular expressions: tensors whose match is equal are also told together.
+    per_parameter : path-like, optional
+        Write mean and variance (with `batch_size`, third and fourth central moment too) of every
+        parameter: ``.safetensors`` with ``<tensor>.mean``, …, or ``.npy`` with the shape (moment,
+        parameter). Single precision.
+    progress : callable, optional
+        Called now and then with what is read, bytes done and bytes in all.
+
+    Returns
+    -------
+    GradientStatistics
+
+    Raises
+    ------
+    DumpError
+        If the files cannot be read, or fewer than three rows are finite.
+    InputError
+        If an option cannot be used as given.
+    KeyboardInterrupt
+        On Ctrl-C, at once.
+
+    Notes
+    -----
+    Unbiased |G|² and tr Σ as in arXiv:1812.06162, appendix A.1; intervals by the delete-one jackknife (with
+    row groups, delete-a-group). Rows with a number that is not finite are left out of all tensors. The
+    result does not depend on the number of threads, nor on how rows and tensors are split over files.
+    """
+    opened = dump if isinstance(dump, Dump) else open_dump(dump)
+    if batch_size is not None and not (math.isfinite(batch_size) and batch_size > 0):
+        raise InputError(f"'batch_size' must be a positive finite number; got {batch_size!r}.")
+    patterns = (group,) if isinstance(group, str) else tuple(group)
+    target = None if per_parameter is None else _Path(per_parameter)
+    if target is not None and target.suffix not in (".safetensors", ".npy"):
+        raise InputError(f"'per_parameter' must end in .safetensors or .npy; got {str(target)!r}.")
+    with nullcontext() if target is None else replacing(target) as draft:
+        scan = _Scan(opened, batch_size is not None, draft, progress)
+        sums, kept = scan.run()
+    return summarize(
+        sums,
+        microbatch_size=opened.microbatch_size,
+        row_groups=scan.groups,
+        patterns=patterns,
+        source=opened.source,
+        step=opened.step,
+        loss=opened.loss,
+        kept=kept,
+        dropped_examples=tuple(opened.row_name(int(row)) for row in np.flatnonzero(~kept)),
+        clipped=opened.clipped,
+        microbatch_known=opened.microbatch_known or opened.layout == "examples",
+        batch_size=batch_size,
+        skipped=opened.skipped,
+        assumptions=opened.assumptions,
+    )
+
+
+class _Scan:
+    """Passes over one dump: usually one; another without the rows that are not finite."""
+
+    def __init__(self, dump: Dump, shape: bool, target: _Path | None, progress: ByteProgress | None) -> None:
+        self.dump, self.shape, self.target, self.progress = dump, shape, target, progress
+        labels = dump.row_groups
+        self.groups = None
+        if labels is not None:
+            numbers = {label: number for number, label in enumerate(dict.fromkeys(labels))}
+            self.groups = np.array([numbers[label] for label in labels], dtype=np.int64)
+
+    def run(self) -> tuple[list[TensorSums], NDArray[np.bool_]]:
+        kept = np.ones(self.dump.rows, dtype=np.bool_)
+        stage = f"reading {self.dump.source}"
+        counts: list[TensorSums] | None = None
+        while True:
+            sums, broken = self._pass(self.dump.tensors, kept, stage)
+            counts = counts or sums
+            if not len(broken):
+                break
+            kept[broken] = False
+            if kept.sum() < _MIN_ROWS:
+                raise DumpError(
+                    f"At least {_MIN_ROWS} rows must hold finite numbers only; in {self.dump.source} "
+                    f"{plural(int(kept.sum()), 'row')} of {self.dump.rows} do. Look for the step that "
+                    "overflowed."
+                )
+            stage = f"again without {plural(int((~kept).sum()), 'row')}"
+        sums = [_with_counts(held, of_all) for held, of_all in zip(sums, counts, strict=True)]
+        if self.dump.absent == "missing":
+            sums = self._without_zero_rows(sums, kept)
+        return sums, kept
+
+    def _without_zero_rows(self, sums: list[TensorSums], kept: NDArray[np.bool_]) -> list[TensorSums]:
+        """Measure tensors again without the rows that are zero throughout, where that means missing."""
+        found = []
+        for tensor, held in zip(self.dump.tensors, sums, strict=True):
+            absent = held.rows[held.norms == 0]
+            if len(absent):
+                present = np.setdiff1d(held.rows, absent)
+                if len(present) < _MIN_ROWS:
+                    raise DumpError(
+                        f"Tensor '{tensor.name}' must have at least {_MIN_ROWS} rows that are not zero "
+                        "throughout; "
+                        f"it has {len(present)}. Say absent='zero' if zero is its gradient."
+                    )
+                again, _ = self._pass([tensor], np.isin(np.arange(self.dump.rows), present) & kept, "again")
+                held = replace(_with_counts(again[0], held), rows=present)
+            found.append(held)
+        return found
+
+    def _pass(
+        self, tensors: Sequence[DumpTensor], kept: NDArray[np.bool_], stage: str
+    ) -> tuple[list[TensorSums], NDArray[np.int64]]:
+        total = sum(tensor.bytes for tensor in tensors)
+
+        def report(done: int) -> None:
+            if self.progress is not None:
+                self.progress(stage, done, total)
+
+        report(0)
+        found, broken = _core.scan_gradients(
+            [
+                (
+                    tensor.name,
+                    tensor.dtype,
+                    tensor.shape,
+                    [(s.file, s.entry, s.rows) for s in tensor.segments],
+                    tensor.present,
+                )
+                for tensor in tensors
+            ],
+            kept,
+            weights=self.dump.microbatch_size,
+            groups=self.groups,
+            shape=self.shape,
+            scale=self.dump.scale,
+            output=None if self.target is None else str(self.target),
+            progress=report,
+        )
+        sums = [
+            TensorSums(
+                name=tensor.name,
+                dtype=tensor.dtype,
+                parameters=tensor.parameters,
+                rows=np.flatnonzero(kept if tensor.present is None else _among(kept, tensor.present)),
+                **held,
+            )
+            for tensor, held in zip(tensors, found, strict=True)
+        ]
+        return sums, broken
+
+
+def _with_counts(held: TensorSums, of_all: TensorSums) -> TensorSums:
+    """Count stored numbers over all rows, those left out of the sums included."""
+    return replace(
+        held,
+        elements=of_all.elements,
+        zeros=of_all.zeros,
+        subnormals=of_all.subnormals,
+        non_finite=of_all.non_finite,
+    )
+
+
+def _among(kept: NDArray[np.bool_], present: NDArray[np.int64]) -> NDArray[np.bool_]:
+    here = np.zeros(len(kept), dtype=np.bool_)
+    here[present] = kept[present]
+    return here

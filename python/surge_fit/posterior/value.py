@@ -1,0 +1,399 @@
+"""The posterior of a fit as one immutable value, with everything needed to use it again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property, partial
+from pathlib import Path as _Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from surge_fit._support.wording import listing
+from surge_fit._version import __version__
+from surge_fit.errors import InputError
+from surge_fit.law import Law, compiled, get_law
+from surge_fit.model import discrepancy
+from surge_fit.model.draw_groups import Dataset, InferenceData
+from surge_fit.model.observations import Observations, observe, require_learning_rates, sort_runs
+from surge_fit.model.steps import log_steps
+from surge_fit.posterior.population import GroupMeant, PooledRuns, choose
+from surge_fit.priors import Priors
+from surge_fit.sampling.diagnostics import Diagnostics
+from surge_fit.sweep import Sweep
+from surge_fit.typing import FloatArray, Path
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+_OF_EVERY_DRAW = ("sample_stats", "log_prior", "log_likelihood")
+"""Groups that are about the draws of the fit, whichever group of runs is asked for."""
+
+_FORMAT = 2
+
+_FROM_POSTERIOR, _FROM_PRIOR, _OF_STEPS = 1, 2, 3
+"""Streams of random numbers of one seed: what is drawn for one purpose is independent of the others."""
+
+
+@dataclass(frozen=True, eq=False)
+class Posterior:
+    """Draws of a fitted law, and how they came about.
+
+    Attributes
+    ----------
+    inference_data : InferenceData
+        As `surge_fit.posterior.assembly.infer` makes it: draws, densities and data, in groups of arrays.
+        Dims: ``chain``, ``draw``, ``batch_size``, ``run``.
+    sweep : Sweep
+        What was fitted.
+    law : Law
+        Of the learning rate; where `has_law` is false, the one that was asked for, which has no draws.
+    priors : Priors
+    random_seed : int
+    diagnostics : Diagnostics
+        Whether the chains can be trusted.
+    covariates : tuple of str
+        Group columns that the parameters of pooled groups may follow.
+    speaks_of : GroupMeant or None
+        Which group of a pooled fit it is about, if `group` made it.
+    """
+
+    inference_data: InferenceData
+    sweep: Sweep
+    law: Law
+    priors: Priors
+    random_seed: int
+    diagnostics: Diagnostics
+    covariates: tuple[str, ...] = ()
+    speaks_of: GroupMeant | None = None
+
+    @cached_property
+    def tree(self) -> xr.DataTree:
+        """The same as an ``xarray.DataTree``, which ArviZ reads."""
+        return self.inference_data.tree()
+
+    @cached_property
+    def observations(self) -> Observations:
+        """The runs as the model saw them; of a group that was never run, those of all groups, merged."""
+        if self.speaks_of is None:
+            return observe(self.sweep, self.covariates)
+        own = sort_runs(self.sweep)
+        return own if self.speaks_of.tried else own.merged()
+
+    @property
+    def is_pooled(self) -> bool:
+        """Whether it holds several groups, so that `group` must choose one before a question is asked."""
+        return len(self.observations.groups) > 0
+
+    @property
+    def has_own_runs(self) -> bool:
+        """Whether the sweep has runs of what is asked for: false for a group that was never run."""
+        return self.speaks_of is None or self.speaks_of.tried
+
+    @property
+    def group_label(self) -> str | None:
+        """Label of the group that the posterior is about, if there is one."""
+        if self.speaks_of is not None:
+            return self.speaks_of.label
+        return self.sweep.groups[0] if len(self.sweep.groups) == 1 else None
+
+    @property
+    def has_law(self) -> bool:
+        """Whether anything was seen of the optimal learning rate; steps to a target do not show it."""
+        return "log_optimal_learning_rate" in self.inference_data["posterior"]
+
+    @property
+    def has_steps(self) -> bool:
+        """Whether steps to a target were fitted, so that the critical batch size is known."""
+        return "log_min_steps" in self.inference_data["posterior"]
+
+    @property
+    def has_surface(self) -> bool:
+        """Whether losses were fitted, so that regret is known in the loss's units."""
+        return "log_curvature" in self.inference_data["posterior"]
+
+    @property
+    def has_wall(self) -> bool:
+        """Whether runs could have diverged, so that the probability of divergence is known."""
+        return "wall" in self.inference_data["posterior"]
+
+    def draws(self, name: str) -> FloatArray:
+        """All draws of one variable, chains one after another.
+
+        Parameters
+        ----------
+        name : str
+            A variable of the group ``posterior``.
+
+        Returns
+        -------
+        ndarray, shape (draw, ...)
+
+        Raises
+        ------
+        InputError
+            If there is no such variable.
+        """
+        held = self.inference_data["posterior"]
+        if name not in held:
+            raise InputError(f"The posterior has no variable {name!r}; it has: {', '.join(held.variables)}.")
+        values = np.asarray(held[name], dtype=np.float64)
+        return values.reshape(-1, *values.shape[2:])
+
+    @cached_property
+    def law_draws(self) -> dict[str, FloatArray]:
+        """The draws of the law's parameters by name, each of shape (draw,)."""
+        self.require_one_group()
+        return {parameter.name: self.draws(parameter.name) for parameter in self.law.parameters}
+
+    def discrepancy(self, batch_size: FloatArray, deviations: int = 1) -> FloatArray:
+        """Joint draws of the deviation from the law.
+
+        Parameters
+        ----------
+        batch_size : ndarray, shape (batch_size,)
+            In the sweep's batch unit.
+        deviations : int
+            How many to draw for each draw of the law.
+
+        Returns
+        -------
+        ndarray, shape (draw · deviation, batch_size)
+            In units of log learning rate; the same for equal arguments.
+        """
+        tried = self.observations.batch_size
+        curve = compiled.evaluate(self.law, self.law_draws, tried)
+        return discrepancy.conditional_draws(
+            np.log(tried),
+            np.repeat(self.draws("log_optimal_learning_rate") - curve, deviations, axis=0),
+            np.repeat(self.draws("discrepancy_scale"), deviations),
+            np.log(batch_size),
+            np.random.default_rng(self.random_seed),
+        )
+
+    def log_steps(self, batch_size: Sequence[float] | FloatArray) -> FloatArray:
+        """Joint draws of the log of the steps to the target, at the best learning rate.
+
+        Parameters
+        ----------
+        batch_size : array_like, shape (batch_size,)
+            Any batch sizes, in the sweep's batch unit.
+
+        Returns
+        -------
+        ndarray, shape (draw, batch_size)
+            The law of the steps and the deviation from it; the same for equal arguments.
+
+        Raises
+        ------
+        InputError
+            If a batch size is not a positive finite number, or the sweep has no steps to a target
+            (`has_steps`), or the posterior is one of several groups.
+        """
+        self.require_one_group()
+        sizes = require_batch_sizes(batch_size)
+        if not self.has_steps:
+            raise InputError(
+                "Predicting steps needs a fit of steps to a target; "
+                f"{self.sweep.source} has none. Fit a table with a column 'steps_to_target'."
+            )
+        least, critical = (self.draws(name)[:, None] for name in ("log_min_steps", "log_critical_batch_size"))
+        tried = self.observations.log_batch_size
+        deviation = discrepancy.conditional_draws(
+            tried,
+            self.draws("log_steps_curve") - log_steps(np, tried, least, critical),
+            self.draws("steps_discrepancy_scale"),
+            np.log(sizes),
+            np.random.default_rng([self.random_seed, _OF_STEPS]),
+        )
+        return np.asarray(log_steps(np, np.log(sizes), least, critical) + deviation)
+
+    def log_optimal_learning_rate(self, batch_size: Sequence[float] | FloatArray) -> FloatArray:
+        """Joint draws of the log of the optimal learning rate.
+
+        Parameters
+        ----------
+        batch_size : array_like, shape (batch_size,)
+            Any batch sizes, in the sweep's batch unit.
+
+        Returns
+        -------
+        ndarray, shape (draw, batch_size)
+
+        Raises
+        ------
+        InputError
+            If a batch size is not a positive finite number, or the sweep has no learning rates (`has_law`).
+        """
+        if not self.has_law:
+            require_learning_rates(self.sweep)
+        sizes = require_batch_sizes(batch_size)
+        return compiled.evaluate(self.law, self.law_draws, sizes) + self.discrepancy(sizes)
+
+    def require_one_group(self) -> None:
+        """Refuse a posterior of several groups, whose draws are not those of any one.
+
+        Raises
+        ------
+        InputError
+            Naming the groups, and how to ask for one.
+        """
+        if self.is_pooled:
+            groups, names = self.observations.groups, self.covariates
+            ask = "{" + ", ".join(f"{name!r}: …" for name in names) + "}"
+            raise InputError(
+                f"This posterior pools {len(groups)} groups, and an answer is about one of them: ask "
+                f"posterior.group(label) (command line: --at) with {listing(map(repr, groups), 10)}; or "
+                f"posterior.group({ask}) for a group that was never run."
+            )
+
+    def group(self, which: str | Mapping[str, object]) -> Posterior:
+        """Ask a pooled posterior for one group: one that was run, or one that never was.
+
+        Parameters
+        ----------
+        which : str or mapping
+            A label of the sweep's groups; a mapping that means one of them, as `Sweep.select` takes; or a
+            value of every covariate, such as ``{"params": 1e9}``, for a group that was never run (``{}``
+            where the fit has no covariates).
+
+        Returns
+        -------
+        Posterior
+            Of that group alone, as a fit of one group has it, without predictive draws. A group that was run
+            keeps its runs. One that was not has the whole sweep, and is drawn from the population, once for
+            every draw: the same for equal arguments.
+
+        Raises
+        ------
+        InputError
+            If the posterior is not pooled, `which` means no group or several, or the group has no run that
+            the fit could use.
+        """
+        if not self.is_pooled:
+            raise InputError(
+                "Only a posterior of several groups has groups to choose from; that of "
+                f"{self.sweep.source} has one. Ask it directly, or fit a sweep read with group_by=…."
+            )
+        chosen, data = choose(which, PooledRuns(self.sweep, self.observations)), self.inference_data
+
+        def of_chosen(name: str, stream: int) -> Dataset:
+            rng = np.random.default_rng([self.random_seed, stream])
+            return Dataset.of_dataset(chosen.draws(data[name].to_dataset(), self.law, self.priors, rng))
+
+        makers = {
+            "posterior": partial(of_chosen, "posterior", _FROM_POSTERIOR),
+            "prior": partial(of_chosen, "prior", _FROM_PRIOR),
+        }
+        kept = {name: partial(data.__getitem__, name) for name in _OF_EVERY_DRAW if name in data}
+        return replace(
+            self,
+            inference_data=InferenceData(makers | kept),
+            sweep=chosen.sweep,
+            covariates=(),
+            speaks_of=chosen.meant,
+        )
+
+    def save(self, path: Path) -> None:
+        """Write the posterior with sweep, law, priors, seed and versions to one NetCDF file.
+
+        Parameters
+        ----------
+        path : path-like
+            ArviZ and xarray read it too.
+        """
+        from importlib.metadata import version
+
+        attributes = {
+            "surge_fit_format": _FORMAT,
+            "surge_fit_version": __version__,
+            "versions": json.dumps({name: version(name) for name in ("pymc", "arviz", "nutpie", "numpy")}),
+            "law": self.law.name,
+            "random_seed": self.random_seed,
+            "sweep": json.dumps(self.sweep.to_dict()),
+            "priors": json.dumps(self.priors.to_dict()),
+            "diagnostics": json.dumps(asdict(self.diagnostics)),
+            "covariates": json.dumps(self.covariates),
+            "speaks_of": json.dumps(None if self.speaks_of is None else asdict(self.speaks_of)),
+        }
+        tree = self.tree.copy()
+        tree.attrs = attributes
+        tree.to_netcdf(path, engine="h5netcdf")
+
+
+def load_posterior(path: Path, *, law: Law | None = None) -> Posterior:
+    """Read a posterior that `Posterior.save` wrote.
+
+    Parameters
+    ----------
+    path : path-like
+    law : Law, optional
+        Needed where the posterior was fitted with a law that is not built in.
+
+    Returns
+    -------
+    Posterior
+
+    Raises
+    ------
+    InputError
+        If the file is missing, is not a posterior of surge_fit, or needs the law it was fitted with.
+    """
+    import xarray as xr
+
+    where = _Path(path)
+    if not where.is_file():
+        raise InputError(f"A posterior must be a file; {where} is not there. Make one with `surge-fit fit`.")
+    try:
+        with xr.open_datatree(where, engine="h5netcdf") as stored:
+            tree: xr.DataTree = stored.load()
+    except (OSError, ValueError) as error:
+        raise InputError(f"{where} is not a NetCDF file that can be read: {error}.") from error
+    found: dict[str, Any] = {str(name): value for name, value in tree.attrs.items()}
+    if found.get("surge_fit_format") != _FORMAT:
+        raise InputError(
+            f"{where} must be a posterior of surge_fit in format {_FORMAT}; "
+            f"found format {found.get('surge_fit_format', 'none')}. Fit the sweep again."
+        )
+    if law is not None and law.name != found["law"]:
+        raise InputError(f"{where} was fitted with the law {found['law']!r}, not with {law.name!r}.")
+    return Posterior(
+        inference_data=InferenceData.of_tree(tree),
+        sweep=Sweep.from_dict(json.loads(found["sweep"])),
+        law=law or get_law(str(found["law"])),
+        priors=Priors.from_dict(json.loads(found["priors"])),
+        random_seed=int(found["random_seed"]),
+        diagnostics=Diagnostics(**json.loads(found["diagnostics"])),
+        covariates=tuple(json.loads(found["covariates"])),
+        speaks_of=_group_meant(json.loads(found["speaks_of"])),
+    )
+
+
+def _group_meant(stored: dict[str, Any] | None) -> GroupMeant | None:
+    if stored is None:
+        return None
+    e_folds = tuple((str(name), float(outside)) for name, outside in stored["covariate_e_folds"])
+    return GroupMeant(str(stored["label"]), bool(stored["tried"]), e_folds)
+
+
+def require_batch_sizes(batch_size: Sequence[float] | FloatArray) -> FloatArray:
+    """Check batch sizes that a user asks for.
+
+    Returns
+    -------
+    ndarray of float64, shape (batch_size,)
+
+    Raises
+    ------
+    InputError
+        If there is none, or one is not a positive finite number.
+    """
+    sizes = np.atleast_1d(np.asarray(batch_size, dtype=np.float64))
+    if sizes.ndim != 1 or not len(sizes):
+        raise InputError("'batch_size' must be one number or a list of numbers; got none or a table of them.")
+    wrong = sizes[~(np.isfinite(sizes) & (sizes > 0))]
+    if len(wrong):
+        raise InputError(f"'batch_size' must be positive and finite; got {wrong[0]:g}.")
+    return sizes

@@ -1,0 +1,10 @@
+"""What a reader of a sweep should know before believing a fit of it.
+
+Each check looks for one thing and speaks at most once, naming the batch sizes at which it found it. A sweep
+that fails a check of severity ``error`` cannot be fitted.
+"""
+
+from surge_fit.sweep.checks.finding import Check
+from surge_fit.sweep.checks.runs import check_sweep
+
+__all__ = ["Check", "check_sweep"]
