@@ -35,7 +35,7 @@ import numpy as np
 import surge_fit as sf
 from surge_fit.law import get_law
 from surge_fit.model.observations import Observations, observe
-from surge_fit.posterior import fitting
+from surge_fit.posterior.effort import CHAINS, EFFORTS
 from surge_fit.posterior.updating import update
 from surge_fit.sampling import native
 from surge_fit.sampling.diagnostics import FOR_INTERVALS, diagnose
@@ -175,7 +175,7 @@ def mixing(arguments: argparse.Namespace) -> Iterator[tuple[str, list[Row]]]:
     rows: list[Row] = []
     for engine in ENGINES:
         say(f"mixing: {engine}")
-        effort = {"chains": fitting.CHAINS, **asdict(fitting._EFFORTS[engine][0])}
+        effort = {"chains": CHAINS, **asdict(EFFORTS[engine][0])}
         found = []
         for seed in range(arguments.repeats + 1):
             seconds, (free, sampled) = timed(lambda e=engine, s=seed, k=effort: draw[e](s, **k))
@@ -198,7 +198,7 @@ def mixing(arguments: argparse.Namespace) -> Iterator[tuple[str, list[Row]]]:
 
 def fresh(arguments: argparse.Namespace) -> Iterator[tuple[str, list[Row]]]:
     """Fits of sweeps that no setting was chosen by."""
-    once = fitting.CHAINS * fitting._EFFORTS["native"][0].draws
+    once = CHAINS * EFFORTS["native"][0].draws
     checks, seconds = [], 0.0
     for start in range(0, arguments.fits, 20):
         say(f"fresh: {start} of {arguments.fits}")
@@ -333,9 +333,8 @@ def table(title: str, rows: list[Row]) -> str:
 def names(text: str) -> list[str]:
     found = text.split(",")
     if unknown := set(found) - set(SECTIONS):
-        raise argparse.ArgumentTypeError(
-            f"must be of {', '.join(SECTIONS)}; got {', '.join(sorted(unknown))}"
-        )
+        msg = f"must be of {', '.join(SECTIONS)}; got {', '.join(sorted(unknown))}"
+        raise argparse.ArgumentTypeError(msg)
     return found
 
 

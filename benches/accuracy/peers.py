@@ -37,7 +37,8 @@ def optima(sweep: Sweep) -> tuple[Array, Array]:
     """Log batch sizes and, at each, the log rate of the best finished run."""
     done = sweep.where(sweep.is_finished & np.isfinite(sweep.loss))
     if not len(done):
-        raise NotApplicable("no run finished")
+        msg = "no run finished"
+        raise NotApplicable(msg)
     best = [done.where(done.batch_size == size).best_run() for size in done.batch_sizes]
     return np.log(done.batch_sizes), np.log([run.learning_rate for run in best])
 
@@ -100,7 +101,8 @@ def gaussian_process(sweep: Sweep, sizes: Array) -> Array:
         from sklearn.gaussian_process import GaussianProcessRegressor
         from sklearn.gaussian_process.kernels import RBF, ConstantKernel, WhiteKernel
     except ImportError:
-        raise NotApplicable("scikit-learn is not installed") from None
+        msg = "scikit-learn is not installed"
+        raise NotApplicable(msg) from None
     x, y, loss = _capped(sweep)
     lengths = RBF([2.0, 1.0], [(0.1, 100.0), (0.1, 100.0)])
     kernel = ConstantKernel(1.0, (1e-2, 1e3)) * lengths + WhiteKernel(1e-2, (1e-6, 1.0))
@@ -134,7 +136,8 @@ def palingenesis(sweep: Sweep, sizes: Array, sequence_length: float | None) -> A
     """
     tokens = {"tokens": 1.0, "sequences": sequence_length}.get(sweep.batch_unit)
     if tokens is None:
-        raise NotApplicable("defined for batches of tokens; give --sequence-length")
+        msg = "defined for batches of tokens; give --sequence-length"
+        raise NotApplicable(msg)
 
     def factor(log_size: Array) -> Array:
         ratio = np.exp(log_size) * tokens / PALINGENESIS_TOKENS
@@ -178,7 +181,8 @@ def _best(sweep: Sweep) -> tuple[float, float]:
 def _several_optima(sweep: Sweep) -> tuple[Array, Array]:
     x, y = optima(sweep)
     if len(x) < 2:
-        raise NotApplicable("runs finished at one batch size only")
+        msg = "runs finished at one batch size only"
+        raise NotApplicable(msg)
     return x, y
 
 

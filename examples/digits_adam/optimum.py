@@ -64,10 +64,11 @@ def locate(learning_rates: NDArray[np.float64], losses: NDArray[np.float64]) -> 
     mean = np.where(np.isfinite(losses), losses, np.inf).mean(axis=0)
     best = int(mean.argmin())
     if not NEIGHBOURS <= best < mean.size - NEIGHBOURS:
-        raise ValueError(
+        msg = (
             f"The best learning rate must have {NEIGHBOURS} neighbours on each side; "
             f"{learning_rates[best]:g} is number {best + 1} of {mean.size}. Widen the grid."
         )
+        raise ValueError(msg)
     window = slice(best - NEIGHBOURS, best + NEIGHBOURS + 1)
     x = np.log(learning_rates[window] / learning_rates[best])
     design = np.stack([np.ones_like(x), x, x**2], axis=1)

@@ -99,7 +99,8 @@ __all__ = [*_HOME]
 def __getattr__(name: str) -> object:
     home = "_version" if name == "__version__" else _HOME.get(name)
     if home is None:
-        raise AttributeError(f"module 'surge_fit' has no attribute {name!r}")
+        msg = f"module 'surge_fit' has no attribute {name!r}"
+        raise AttributeError(msg)
     return getattr(import_module(f"surge_fit.{home}"), name)
 
 

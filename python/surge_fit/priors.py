@@ -70,12 +70,14 @@ _LOG_SQRT_2_PI = 0.5 * math.log(2 * math.pi)
 
 def _require_positive(family: str, name: str, value: float) -> None:
     if not (math.isfinite(value) and value > 0):
-        raise InputError(f"{family}: {name!r} must be a positive number; got {value!r}. Give a positive one.")
+        msg = f"{family}: {name!r} must be a positive number; got {value!r}. Give a positive one."
+        raise InputError(msg)
 
 
 def _require_finite(family: str, name: str, value: float) -> None:
     if not math.isfinite(value):
-        raise InputError(f"{family}: {name!r} must be finite; got {value!r}. Give a finite number.")
+        msg = f"{family}: {name!r} must be finite; got {value!r}. Give a finite number."
+        raise InputError(msg)
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,13 +267,11 @@ class Priors(Mapping[str, Prior]):
         """
         for name, prior in changes.items():
             if name not in self._priors:
-                raise InputError(
-                    f"There is no prior named {name!r} in this model; its priors are: {', '.join(self)}."
-                )
+                msg = f"There is no prior named {name!r} in this model; its priors are: {', '.join(self)}."
+                raise InputError(msg)
             if not isinstance(prior, Prior):
-                raise InputError(
-                    f"The prior of {name!r} must be a Prior such as Normal(0, 1); got {prior!r}."
-                )
+                msg = f"The prior of {name!r} must be a Prior such as Normal(0, 1); got {prior!r}."
+                raise InputError(msg)
         return Priors({**self._priors, **changes})
 
     def to_dict(self) -> dict[str, dict[str, object]]:

@@ -114,18 +114,18 @@ def _require_parameters(law: Law, parameters: Mapping[str, float]) -> None:
     """Refuse parameters that are not the law's own: a misspelt name must not be ignored."""
     known = law.parameter_names
     if set(parameters) != set(known) or any(np.ndim(value) for value in parameters.values()):
-        raise InputError(
+        msg = (
             f"'parameters' must hold one number for each of {', '.join(known)} of the law {law.name!r}; "
             f"got {dict(parameters)!r}."
         )
+        raise InputError(msg)
 
 
 def _deviations(discrepancy: Sequence[float], count: int) -> FloatArray:
     found = np.asarray(discrepancy, dtype=np.float64)
     if found.shape != (count,):
-        raise InputError(
-            f"'discrepancy' must hold one number for each of {count} batch sizes; got shape {found.shape}."
-        )
+        msg = f"'discrepancy' must hold one number for each of {count} batch sizes; got shape {found.shape}."
+        raise InputError(msg)
     return found
 
 
@@ -133,13 +133,13 @@ def _rates(learning_rate: Sequence[float] | Sequence[Sequence[float]], count: in
     """Return the rates tried at every batch size, shape (batch_size, rate)."""
     found = np.asarray(learning_rate, dtype=np.float64)
     if found.ndim not in (1, 2) or (found.ndim == 2 and len(found) != count):
-        raise InputError(
+        msg = (
             f"'learning_rate' must be a list of rates, or a table with one row for each of {count} batch "
             f"sizes; got shape {found.shape}."
         )
+        raise InputError(msg)
     wrong = found[~(np.isfinite(found) & (found > 0))]
     if wrong.size:
-        raise InputError(
-            f"'learning_rate' must be positive and finite; got {wrong[0]:g}. Drop or correct it."
-        )
+        msg = f"'learning_rate' must be positive and finite; got {wrong[0]:g}. Drop or correct it."
+        raise InputError(msg)
     return np.broadcast_to(found, (count, found.shape[-1]))

@@ -51,7 +51,8 @@ def check_law(law: Law, *, draws: Mapping[str, FloatArray] | None = None, random
         If the law fails; the message says which check, where, and what was found.
     """
     if not isinstance(law, Law):
-        raise InputError(f"'law' must be a surge_fit.law.Law; got {law!r}. Construct one.")
+        msg = f"'law' must be a surge_fit.law.Law; got {law!r}. Construct one."
+        raise InputError(msg)
     parameters = _default_draws(law, random_seed) if draws is None else dict(draws)
     batch_size = np.exp(_WIDE)
     curves = _check_finite(law, parameters, batch_size)
@@ -86,7 +87,8 @@ def _require(holds: NDArray[np.bool_], law: Law, message: str, parameters: Mappi
             f"{name} = {np.broadcast_to(parameters[name], len(holds))[failing[0]]:.6g}"
             for name in law.parameter_names
         )
-        raise LawError(f"Law {law.name!r}: {message} It fails at {at}.")
+        msg = f"Law {law.name!r}: {message} It fails at {at}."
+        raise LawError(msg)
 
 
 def _check_finite(law: Law, parameters: Mapping[str, FloatArray], batch_size: FloatArray) -> FloatArray:

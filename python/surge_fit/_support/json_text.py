@@ -35,6 +35,7 @@ def read_json(path: Path, what: str, hint: str = "") -> Any:
     try:
         return json.loads(where.read_text(encoding="utf-8"))
     except OSError as error:
-        raise InputError(f"{what} must be a file; '{where}' cannot be read: {error.strerror}.") from error
+        msg = f"{what} must be a file; '{where}' cannot be read: {error.strerror}."
+        raise InputError(msg) from error
     except (ValueError, RecursionError) as error:
         raise InputError(f"'{where}' must be JSON; it is not: {error}. {hint}".rstrip()) from error

@@ -139,8 +139,9 @@ def gradients(
 
     dumps = open_checkpoints(paths, void_dtype=void_dtype, **options)
     if per_parameter is not None and len(dumps) > 1:
+        msg = f"must be the file of one checkpoint; the dump holds {len(dumps)}. Pass one at a time."
         raise typer.BadParameter(
-            f"must be the file of one checkpoint; the dump holds {len(dumps)}. Pass one at a time.",
+            msg,
             param_hint="'--per-parameter'",
         )
     with byte_progress() as progress:
@@ -205,8 +206,9 @@ def microbatch_sizes(text: str | None) -> float | list[float] | None:
     try:
         sizes = [float(word) for word in words]
     except ValueError:
+        msg = f"must be a number of examples, or one for each row: 32 or 32,32,16; got {text!r}."
         raise typer.BadParameter(
-            f"must be a number of examples, or one for each row: 32 or 32,32,16; got {text!r}.",
+            msg,
             param_hint="'--microbatch-size'",
         ) from None
     return sizes[0] if len(sizes) == 1 else sizes

@@ -26,11 +26,14 @@ def suffixed(path: Path | None, suffixes: Sequence[str], what: str) -> Path | No
         return None
     if path.suffix.lower() not in suffixes:
         wanted = " or ".join(filter(None, (", ".join(suffixes[:-1]), suffixes[-1])))
-        raise typer.BadParameter(f"{what} must end in {wanted}; got {str(path)!r}.")
+        msg = f"{what} must end in {wanted}; got {str(path)!r}."
+        raise typer.BadParameter(msg)
     if not path.parent.is_dir():
-        raise typer.BadParameter(f"{what} must go into a folder that exists; {str(path.parent)!r} does not.")
+        msg = f"{what} must go into a folder that exists; {str(path.parent)!r} does not."
+        raise typer.BadParameter(msg)
     if path.is_dir():
-        raise typer.BadParameter(f"{what} must be a file; {str(path)!r} is a folder.")
+        msg = f"{what} must be a file; {str(path)!r} is a folder."
+        raise typer.BadParameter(msg)
     return path
 
 
@@ -62,14 +65,16 @@ def known_laws(names: list[str] | None) -> list[str] | None:
     for name in names or ():
         known_law(name)
     if names and (len(names) < 2 or len(set(names)) < len(names)):
-        raise typer.BadParameter(f"must name two or more laws, each once; got {', '.join(names)}.")
+        msg = f"must name two or more laws, each once; got {', '.join(names)}."
+        raise typer.BadParameter(msg)
     return names
 
 
 def positive(value: float | None) -> float | None:
     """Refuse what is no learning rate."""
     if value is not None and not (math.isfinite(value) and value > 0):
-        raise typer.BadParameter(f"must be a positive number; got {value:g}.")
+        msg = f"must be a positive number; got {value:g}."
+        raise typer.BadParameter(msg)
     return value
 
 
@@ -85,8 +90,9 @@ def _batch_size(word: str) -> float:
     except ValueError:
         size = math.nan
     if not (math.isfinite(size) and size > 0):
+        msg = f"a batch size must be a positive number such as 512 or 1e6; got {word!r}."
         raise typer.BadParameter(
-            f"a batch size must be a positive number such as 512 or 1e6; got {word!r}.",
+            msg,
             param_hint="'--batch-size'",
         )
     return size
@@ -98,8 +104,9 @@ def regular_expressions(given: Sequence[str] | None) -> list[str]:
         try:
             re.compile(pattern)
         except re.error as error:
+            msg = f"must be a regular expression such as 'layers\\.(\\d+)\\.'; {pattern!r} is none: {error}."
             raise typer.BadParameter(
-                f"must be a regular expression such as 'layers\\.(\\d+)\\.'; {pattern!r} is none: {error}.",
+                msg,
                 param_hint="'--group'",
             ) from None
     return list(given or ())
@@ -110,9 +117,8 @@ def columns_of(given: Sequence[str] | None) -> dict[str, str]:
     pairs = [text.partition("=") for text in given or ()]
     for name, _, header in pairs:
         if not (name.strip() and header.strip()):
-            raise typer.BadParameter(
-                f"must be NAME=HEADER, such as loss='smooth loss'; got {name!r}.", param_hint="'--column'"
-            )
+            msg = f"must be NAME=HEADER, such as loss='smooth loss'; got {name!r}."
+            raise typer.BadParameter(msg, param_hint="'--column'")
     return {name.strip(): header.strip() for name, _, header in pairs}
 
 

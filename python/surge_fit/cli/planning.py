@@ -73,7 +73,8 @@ def next_(
     """
     sizes = batch_sizes(batch_size)
     if as_csv and as_json:
-        raise typer.BadParameter("--csv and --json exclude each other. Leave one out.")
+        msg = "--csv and --json exclude each other. Leave one out."
+        raise typer.BadParameter(msg)
     posterior = fit_or_load(
         sweep,
         output=output,

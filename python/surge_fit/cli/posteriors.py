@@ -61,10 +61,11 @@ def fit_or_load(
     held = read(path, columns_of(column), batch_unit, protocol, group_by or covariates, group)
     require_one_way(held, group, covariates, at)
     if at is None and len(held.groups) > 1:
-        raise typer.BadParameter(
+        msg = (
             f"{held.source} has {len(held.groups)} groups, and an answer is about one. Fit them together and "
             "ask for one with --at, or take the runs of one alone with --group."
         )
+        raise typer.BadParameter(msg)
     from surge_fit.model.observations import require_learning_rates
 
     require_learning_rates(held)
@@ -76,15 +77,17 @@ def require_one_way(sweep: Sweep, group: str | None, covariates: str | None, at:
     """Refuse a group that is not there, and options that exclude each other, before anything is fitted."""
     for option, given in (("--covariates", covariates), ("--at", at)):
         if given is not None and group is not None:
-            raise typer.BadParameter(
+            msg = (
                 f"--group fits one group by itself, and {option} is for groups fitted together. Leave one "
                 "of them out."
             )
+            raise typer.BadParameter(msg)
         if given is not None and len(sweep.groups) < 2:
-            raise typer.BadParameter(
+            msg = (
                 f"{option} is for several groups fitted together; {sweep.source} has "
                 f"{len(sweep.groups) or 'none'}. Name the columns that make them with --group-by."
             )
+            raise typer.BadParameter(msg)
     if at is not None:
         from surge_fit.model.observations import observe
         from surge_fit.posterior.population import PooledRuns, choose
@@ -144,6 +147,7 @@ def exit_unless_trustworthy(posterior: Posterior) -> None:
 def _refuse_with_posterior(given: Mapping[str, object]) -> None:
     for option, value in given.items():
         if value is not None and value != []:
-            raise typer.BadParameter(
+            msg = (
                 f"{option} is for fitting a table of runs; a posterior (.nc) is fitted already. Leave it out."
             )
+            raise typer.BadParameter(msg)

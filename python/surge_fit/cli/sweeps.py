@@ -166,7 +166,8 @@ def fit(
     held = read(sweep, columns, batch_unit, protocol, group_by or covariates, group)
     require_one_way(held, group, covariates, at)
     if plot is not None and at is None and covariates is None and len(held.groups) > 1:
-        raise typer.BadParameter("The figure of several groups is drawn over a covariate: give --covariates.")
+        msg = "The figure of several groups is drawn over a covariate: give --covariates."
+        raise typer.BadParameter(msg)
     fitted = fit_and_save(held, law, seed, output, names_of(covariates), engine, gradients, curve)
     posterior = one_group(fitted, at)
     if posterior.is_pooled:

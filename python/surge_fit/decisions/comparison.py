@@ -187,25 +187,28 @@ def compare(
     """
     chosen = _distinct(laws)
     if len(sweep.groups) > 1:
-        raise SweepError(
+        msg = (
             f"Laws are compared on one group at a time; {sweep.source} has {len(sweep.groups)}. Choose one "
             "with sweep.select(…) (command line: --group): "
             f"{listing([repr(label) for label in sweep.groups], 10)}."
         )
+        raise SweepError(msg)
     require_learning_rates(sweep)
     observations = observe(sweep)
     if len(observations.batch_size) < LEAST_BATCH_SIZES:
         found = plural(len(observations.batch_size), "batch size")
-        raise SweepError(
+        msg = (
             f"A comparison needs usable runs at {LEAST_BATCH_SIZES} or more batch sizes, since it leaves one "
             f"out at a time and a fit needs two; {sweep.source} has {found}. Add batch sizes, or fit one law."
         )
+        raise SweepError(msg)
     usable, left_out = _usable(sweep, observations, chosen)
     if len(usable) < 2:
-        raise SweepError(
+        msg = (
             f"A comparison needs two or more laws that can be fitted without one batch size; of "
             f"{plural(len(chosen), 'law')} {len(usable)} can. {left_out[0][0]}: {left_out[0][1]}"
         )
+        raise SweepError(msg)
     predicted, untrusted, whole = _predict(sweep, observations, usable, random_seed, progress)
     return LawComparison(
         scores=_scores(predicted),
@@ -226,10 +229,11 @@ def _distinct(laws: Sequence[str | Law] | None) -> list[Law]:
     chosen = [get_law(law) for law in (DEFAULT_LAWS if laws is None else laws)]
     names = [law.name for law in chosen]
     if len(names) < 2 or len(set(names)) < len(names):
-        raise InputError(
+        msg = (
             f"'laws' must hold two or more laws, each once; got {', '.join(names) or 'none'}. "
             "Name others (`surge-fit laws`), or leave it out to compare the usual ones."
         )
+        raise InputError(msg)
     return chosen
 
 

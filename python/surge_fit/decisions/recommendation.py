@@ -8,9 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from surge_fit._support.arguments import require_batch_sizes
 from surge_fit.errors import InputError
 from surge_fit.law import compiled
-from surge_fit.posterior.value import Posterior, require_batch_sizes
+from surge_fit.posterior.value import Posterior
 from surge_fit.typing import BatchUnit, FloatArray
 
 _CANDIDATES = 400
@@ -136,9 +137,8 @@ def recommend(
     if current_learning_rate is not None and not (
         math.isfinite(current_learning_rate) and current_learning_rate > 0
     ):
-        raise InputError(
-            f"'current_learning_rate' must be a positive finite number; got {current_learning_rate!r}."
-        )
+        msg = f"'current_learning_rate' must be a positive finite number; got {current_learning_rate!r}."
+        raise InputError(msg)
     log_optimum = posterior.log_optimal_learning_rate(sizes)
     slopes = _local_slopes(posterior, sizes)
     past = compiled.peak(posterior.law, posterior.law_draws)[:, None] < np.log(sizes)[None, :]

@@ -108,10 +108,11 @@ def prior_sensitivity(
         none, or the posterior lacks the densities of its draws (`has_densities`).
     """
     if not has_densities(posterior):
-        raise InputError(
+        msg = (
             "Sensitivities need the log prior and the log likelihood of every draw, which `surge_fit.fit` "
             f"keeps; the posterior has the groups {', '.join(posterior.inference_data)}. Fit the sweep again."
         )
+        raise InputError(msg)
     sizes = np.atleast_1d(np.asarray(batch_size, dtype=np.float64)).tolist()
     weighed = _Weighed(posterior)
     found = [

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from surge_fit._support.arguments import require_batch_sizes
 from surge_fit.model.observations import STUDENT_T_DEGREES
-from surge_fit.posterior.value import Posterior, require_batch_sizes
+from surge_fit.posterior.value import Posterior
 from surge_fit.typing import BatchUnit, FloatArray
 
 _TAILS = (0.05, 0.5, 0.95)

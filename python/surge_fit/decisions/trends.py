@@ -94,10 +94,11 @@ def estimate_population(posterior: Posterior) -> Population:
         If the posterior is not one of several groups.
     """
     if not posterior.is_pooled:
-        raise InputError(
+        msg = (
             "A population is estimated from a fit of several groups; this one has one group. Read the sweep "
             "with group_by=…, or ask estimate_parameters(posterior)."
         )
+        raise InputError(msg)
     return Population(
         parameters=tuple(
             _estimate(posterior, pooled.name)

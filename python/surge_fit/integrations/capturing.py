@@ -146,12 +146,14 @@ def capture(
         ("shard_bytes", shard_bytes, 1),
     ):
         if value < least:
-            raise InputError(f"'{name}' must be at least {least}; got {value}.")
+            msg = f"'{name}' must be at least {least}; got {value}."
+            raise InputError(msg)
     if of.examples % microbatch_size:
-        raise InputError(
+        msg = (
             f"'microbatch_size' must divide the number of examples, so that none is left over; got "
             f"{microbatch_size} for {plural(of.examples, 'example')}."
         )
+        raise InputError(msg)
     target = _Path(path)
     beside = {
         kind: target.with_name(f"{target.stem}.{kind}.safetensors")
@@ -214,20 +216,22 @@ def common_length(lengths: Mapping[str, int | None]) -> int:
     """
     found = list(lengths.items())
     if not found:
-        raise InputError("'examples' must hold arrays with a first axis of examples; it holds none.")
+        msg = "'examples' must hold arrays with a first axis of examples; it holds none."
+        raise InputError(msg)
     first, count = found[0]
     for name, length in found:
         if length is None:
-            raise InputError(
-                f"Every array of 'examples' must have a first axis of examples; {name} is a single number."
-            )
+            msg = f"Every array of 'examples' must have a first axis of examples; {name} is a single number."
+            raise InputError(msg)
         if length != count:
-            raise InputError(
+            msg = (
                 f"All arrays of 'examples' must have the same number of examples; {first} has {count}, "
                 f"{name} has {length}. Pad ragged examples to one shape."
             )
+            raise InputError(msg)
     if not count:
-        raise InputError("'examples' must hold at least one example; it holds none.")
+        msg = "'examples' must hold at least one example; it holds none."
+        raise InputError(msg)
     assert count is not None
     return count
 
@@ -251,10 +255,12 @@ def named(paths: list[str]) -> list[str]:
     """
     names = [path or _TOP_LEVEL for path in paths]
     if not names:
-        raise InputError("The model must have at least one trained tensor; it has none.")
+        msg = "The model must have at least one trained tensor; it has none."
+        raise InputError(msg)
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        raise InputError(f"Every tensor must have its own name; {listing(twice, 3)} occurs twice. Rename it.")
+        msg = f"Every tensor must have its own name; {listing(twice, 3)} occurs twice. Rename it."
+        raise InputError(msg)
     return names
 
 

@@ -104,7 +104,8 @@ def capture_gradients(
     state = None
     if optimizer_state is not None:
         if betas is None or eps is None:
-            raise InputError("Optax's state does not tell β1, β2 and ε; say 'betas' and 'eps' with it.")
+            msg = "Optax's state does not tell β1, β2 and ε; say 'betas' and 'eps' with it."
+            raise InputError(msg)
         state = _adam_state(params, optimizer_state, betas, eps, weight_decay)
     return capture(
         _JaxModel(loss_fn, params, examples),
@@ -131,10 +132,11 @@ class _JaxModel:
         leaves = _named_leaves(self.params)
         for name, leaf in leaves.items():
             if not jax.numpy.issubdtype(leaf.dtype, jax.numpy.floating):
-                raise InputError(
+                msg = (
                     f"'params' must be arrays of floating-point numbers; '{name}' is of {leaf.dtype}. Close "
                     "over what is not trained."
                 )
+                raise InputError(msg)
         self.shapes: dict[str, tuple[int, ...]] = {name: leaf.shape for name, leaf in leaves.items()}
         self.data = jax.tree.map(np.asarray, examples)
         held = jax.tree_util.tree_flatten_with_path(self.data)[0]
@@ -200,20 +202,22 @@ def _adam_state(
 
     found = [node for node in jax.tree.leaves(state, is_leaf=is_adam) if is_adam(node)]
     if len(found) != 1:
-        raise InputError(
+        msg = (
             f"'optimizer_state' must hold the moments of one Adam; it holds {len(found)}. Pass the state of "
             "the transformation that contains optax.scale_by_adam."
         )
+        raise InputError(msg)
     names = list(_named_leaves(params))
     moments = [_named_leaves(part) for part in (found[0].mu, found[0].nu)]
     for held in moments:
         if list(held) != names:
             other = sorted(set(names) ^ set(held))
-            raise InputError(
+            msg = (
                 f"'optimizer_state' must have moments for the tensors of 'params' and no others; "
                 f"{listing(map(repr, other), 3)} {'is' if len(other) == 1 else 'are'} in one alone "
                 f"({plural(len(names), 'tensor')} against {len(held)})."
             )
+            raise InputError(msg)
     exp_avg, exp_avg_sq = (
         {name: np.asarray(leaf, dtype=np.float32) for name, leaf in held.items()} for held in moments
     )
@@ -234,7 +238,6 @@ def _jax() -> Any:
     try:
         import jax
     except ImportError:
-        raise InputError(
-            "Capturing gradients of JAX needs JAX; it is not installed. `pip install jax`."
-        ) from None
+        msg = "Capturing gradients of JAX needs JAX; it is not installed. `pip install jax`."
+        raise InputError(msg) from None
     return jax

@@ -68,6 +68,5 @@ def get_law(law: str | Law) -> Law:
         return LAWS[law]
     close = difflib.get_close_matches(law, LAWS, n=1) if isinstance(law, str) else []
     hint = f"Did you mean {close[0]!r}?" if close else "Use one of these names, or pass a Law."
-    raise InputError(
-        f"'law' must be the name of a built-in law or a Law; got {law!r}. Known: {', '.join(LAWS)}. {hint}"
-    )
+    msg = f"'law' must be the name of a built-in law or a Law; got {law!r}. Known: {', '.join(LAWS)}. {hint}"
+    raise InputError(msg)

@@ -58,15 +58,17 @@ class Parameter:
 
     def __post_init__(self) -> None:
         if self.role == "shape" and self.prior is None:
-            raise InputError(
+            msg = (
                 f"A shape parameter must have a prior; {self.name!r} has none. "
                 "Give it one of surge_fit.priors."
             )
+            raise InputError(msg)
         if self.role != "shape" and self.prior is not None:
-            raise InputError(
+            msg = (
                 f"A scale has no prior of its own (the data set it); {self.name!r} has {self.prior}. "
                 "Pass None."
             )
+            raise InputError(msg)
 
 
 def learning_rate_scale(name: str, symbol: str, description: str) -> Parameter:
@@ -130,16 +132,18 @@ class Law:
         scales = [p.role == "learning_rate_scale" for p in self.parameters]
         if not scales or not scales[0] or any(scales[1:]):
             roles = ", ".join(f"{p.name}: {p.role}" for p in self.parameters) or "none"
-            raise InputError(
+            msg = (
                 f"The first parameter of law {self.name!r}, and no other, must be its learning-rate scale; "
                 f"got {roles}. Reorder the parameters."
             )
+            raise InputError(msg)
         names = [p.name for p in self.parameters]
         if len(set(names)) < len(names):
-            raise InputError(
+            msg = (
                 f"The parameters of law {self.name!r} must have distinct names; got {', '.join(names)}. "
                 "Rename one."
             )
+            raise InputError(msg)
 
     @property
     def parameter_names(self) -> tuple[str, ...]:

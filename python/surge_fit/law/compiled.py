@@ -227,39 +227,40 @@ def _parameters(law: Law, draws: Mapping[str, Any]) -> FloatArray:
     """Stack the draws to shape (draw, parameter), in the order of the law."""
     missing = [name for name in law.parameter_names if name not in draws]
     if missing:
-        raise InputError(
+        msg = (
             f"'draws' must hold every parameter of law {law.name!r}; missing: {', '.join(missing)}, "
             f"found: {', '.join(draws) or 'none'}. Add them."
         )
+        raise InputError(msg)
     columns = [np.atleast_1d(np.asarray(draws[name], np.float64)) for name in law.parameter_names]
     sizes = {name: column.shape for name, column in zip(law.parameter_names, columns, strict=True)}
     if any(column.ndim > 1 for column in columns) or len(set(sizes.values()) - {(1,)}) > 1:
-        raise InputError(
+        msg = (
             f"'draws' must hold arrays of one shape (draw,) for law {law.name!r}; "
             f"got {', '.join(f'{name}: {shape}' for name, shape in sizes.items())}. "
             "Flatten chains into draws."
         )
+        raise InputError(msg)
     for name, column in zip(law.parameter_names, columns, strict=True):
         bad = np.flatnonzero(~np.isfinite(column))
         if bad.size:
-            raise InputError(
-                f"Draws of {name!r} must be finite; got {column[bad[0]]} at draw {bad[0]}. Drop that draw."
-            )
+            msg = f"Draws of {name!r} must be finite; got {column[bad[0]]} at draw {bad[0]}. Drop that draw."
+            raise InputError(msg)
     return np.stack(np.broadcast_arrays(*columns), axis=1)
 
 
 def _log_batch_size(batch_size: ArrayLike, argument: str = "batch_size") -> FloatArray:
     sizes = np.atleast_1d(np.asarray(batch_size, np.float64))
     if sizes.ndim > 1:
-        raise InputError(
-            f"{argument!r} must be one number or have one dimension; got shape {sizes.shape}. Flatten it."
-        )
+        msg = f"{argument!r} must be one number or have one dimension; got shape {sizes.shape}. Flatten it."
+        raise InputError(msg)
     bad = np.flatnonzero(~(np.isfinite(sizes) & (sizes > 0)))
     if bad.size:
-        raise InputError(
+        msg = (
             f"{argument!r} must be positive and finite; got {sizes[bad[0]]:g} at index {bad[0]}. "
             "Correct or drop it."
         )
+        raise InputError(msg)
     return np.log(sizes)
 
 
@@ -285,10 +286,11 @@ def _reducible(
     curves = _curves(law, parameters, log_batch_size)
     if shift is not None:
         if shift.shape != curves.shape:
-            raise InputError(
+            msg = (
                 f"'offset' must have shape (draw, batch_size) = {curves.shape}; got {shift.shape}. "
                 "Pass an array of that shape."
             )
+            raise InputError(msg)
         curves = curves + shift
     return "constant", np.zeros((len(parameters), 1)), log_batch_size, curves
 
@@ -296,7 +298,6 @@ def _reducible(
 def _declared(law: Law, what: str) -> Any:
     function = getattr(law, what)
     if function is None:
-        raise InputError(
-            f"Law {law.name!r} declares no {what}. Construct it with {what}=<function of its parameters>."
-        )
+        msg = f"Law {law.name!r} declares no {what}. Construct it with {what}=<function of its parameters>."
+        raise InputError(msg)
     return function

@@ -6,7 +6,7 @@ from surge_fit.law.base import Law, learning_rate_scale
 from surge_fit.typing import Namespace
 
 
-def _shape(xp: Namespace, log_batch_size: Any) -> Any:
+def _shape(_xp: Namespace, log_batch_size: Any) -> Any:
     return 0.0 * log_batch_size
 
 

@@ -9,15 +9,15 @@ from surge_fit.typing import Namespace
 _SCALE = learning_rate_scale("log_learning_rate_scale", "log c", "Log learning rate at batch size 1.")
 
 
-def _power(xp: Namespace, log_batch_size: Any, *, slope: Any) -> Any:
+def _power(_xp: Namespace, log_batch_size: Any, *, slope: Any) -> Any:
     return slope * log_batch_size
 
 
-def _linear(xp: Namespace, log_batch_size: Any) -> Any:
+def _linear(_xp: Namespace, log_batch_size: Any) -> Any:
     return 1.0 * log_batch_size
 
 
-def _square_root(xp: Namespace, log_batch_size: Any) -> Any:
+def _square_root(_xp: Namespace, log_batch_size: Any) -> Any:
     return 0.5 * log_batch_size
 
 

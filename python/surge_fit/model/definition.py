@@ -128,11 +128,12 @@ def require_enough_runs(observations: Observations, law: Law) -> None:
     SweepError
     """
     if observations.has_learning_rates and observations.count < len(law.parameters):
-        raise SweepError(
+        msg = (
             f"The law {law.name!r} has {len(law.parameters)} parameters and needs at least as many usable "
             f"runs; found {observations.count}. Add runs, or choose a law with fewer parameters "
             "(`surge-fit laws`)."
         )
+        raise SweepError(msg)
 
 
 def is_scale(name: str) -> bool:
@@ -215,9 +216,8 @@ class _Definition:
 
     def prior(self, name: str) -> Prior:
         if name not in self.priors:
-            raise InputError(
-                f"The model needs a prior for {name!r}; given are: {', '.join(self.priors)}. Add it."
-            )
+            msg = f"The model needs a prior for {name!r}; given are: {', '.join(self.priors)}. Add it."
+            raise InputError(msg)
         return self.priors[name]
 
     def variable(self, name: str, dim: str | None = None) -> Any:
@@ -227,9 +227,8 @@ class _Definition:
         """A parameter that differs between groups; `ratio` ties B_noise to B_crit, which is sampled."""
         prior, by = self.prior(name), self.by
         if ratio is not None and not isinstance(prior, Normal | StudentT):
-            raise InputError(
-                f"The prior of {name!r}, which {JOINT} moves, must be Normal or StudentT; found {prior}."
-            )
+            msg = f"The prior of {name!r}, which {JOINT} moves, must be Normal or StudentT; found {prior}."
+            raise InputError(msg)
         sampled = name if ratio is None else "log_critical_batch_size"
         suffix = "" if self.group is None else "_mean"
         mean = by.variable(f"{sampled}{suffix}", prior, shift=ratio)

@@ -120,7 +120,8 @@ class _InPyMC:
                 return pm.LogNormal(name, location, np.float64(log_sd), dims=dim)
             case HalfNormal(sd):
                 return pm.HalfNormal(name, np.float64(sd), default_transform=_SIGNED, dims=dim)
-        raise InputError(f"The prior of {name!r} must be of a family that the model knows; found {prior}.")
+        msg = f"The prior of {name!r} must be of a family that the model knows; found {prior}."
+        raise InputError(msg)
 
     def standard_normal(self, name: str, dim: str) -> Tensor:
         return pm.Normal(name, dims=dim)

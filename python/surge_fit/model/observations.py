@@ -207,12 +207,13 @@ def require_learning_rates(sweep: Sweep) -> None:
         return
     lacking = "learning rates" if sweep.kind == "steps_to_target" else "losses"
     columns = "'learning_rate' and 'loss'" if sweep.kind == "steps_to_target" else "'loss'"
-    raise SweepError(
+    msg = (
         "Optimal learning rates are read off runs with learning rates and losses, or published optima; the "
         f"{plural(len(sweep), 'run')} of {sweep.source} have steps to a target and no {lacking}. Add the "
         f"columns {columns}. What the steps tell, the critical batch size, `surge_fit.fit` (command line: "
         "surge-fit fit) tells."
     )
+    raise SweepError(msg)
 
 
 def _why_unused(sweep: Sweep, index: np.intp) -> str:

@@ -44,7 +44,8 @@ def plot_population(posterior: Posterior, ax: Axes | None = None) -> Axes:
         If the posterior is not of several groups, or has no covariates.
     """
     if not posterior.covariates:
-        raise InputError("The figure of a population is drawn over a covariate; this fit has none. Name one.")
+        msg = "The figure of a population is drawn over a covariate; this fit has none. Name one."
+        raise InputError(msg)
     with styled(ax) as drawn:
         _draw(drawn, posterior)
         return drawn

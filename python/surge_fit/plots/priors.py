@@ -51,10 +51,11 @@ def plot_priors(posterior: Posterior) -> Figure:
     from matplotlib.patches import Patch
 
     if posterior.speaks_of is not None:
-        raise InputError(
+        msg = (
             f"Priors belong to the fit of all groups; this posterior is about {posterior.group_label!r} "
             "alone. Draw those of the fit that it was taken from."
         )
+        raise InputError(msg)
     rows = math.ceil(len(posterior.priors) / _COLUMNS)
     with plt.rc_context(STYLE):
         figure = plt.figure(figsize=(2.3 * _COLUMNS, 1.7 * rows + 0.6), layout="constrained")

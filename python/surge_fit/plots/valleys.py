@@ -49,15 +49,15 @@ def plot_valleys(posterior: Posterior, ax: Sequence[Axes] | None = None) -> Figu
     import matplotlib.pyplot as plt
 
     if not (posterior.has_surface and posterior.has_own_runs):
-        raise InputError(
+        msg = (
             "Valleys need a sweep of runs with losses; this posterior has optimum points alone. Use plot_law."
         )
+        raise InputError(msg)
     count = len(posterior.observations.batch_size)
     with plt.rc_context(STYLE):
         if ax is not None and len(ax) != count:
-            raise InputError(
-                f"'ax' must hold one Axes for each of {plural(count, 'batch size')}; got {len(ax)}."
-            )
+            msg = f"'ax' must hold one Axes for each of {plural(count, 'batch size')}; got {len(ax)}."
+            raise InputError(msg)
         if ax is not None:
             draw_valleys(ax, posterior)
             return cast("Figure", ax[0].get_figure(root=True))

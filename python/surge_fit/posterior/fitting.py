@@ -16,6 +16,7 @@ from surge_fit.model.default_priors import default_priors
 from surge_fit.model.definition import require_enough_runs
 from surge_fit.model.observations import Observations, observe
 from surge_fit.posterior.assembly import infer
+from surge_fit.posterior.effort import CHAINS, EFFORTS, VERY_LARGE, Effort, SamplerKind
 from surge_fit.posterior.measured_priors import with_measured_noise_scale
 from surge_fit.posterior.value import Posterior
 from surge_fit.priors import Prior, Priors
@@ -36,33 +37,6 @@ Progress: TypeAlias = Callable[[str, float | None], None]
 
 Draws: TypeAlias = tuple[dict[str, FloatArray], dict[str, np.ndarray]]
 """Free variables and statistics of the sampler, by name."""
-
-CHAINS = 4
-
-
-@dataclass(frozen=True, slots=True)
-class _Effort:
-    """How hard to sample: steps of tuning and kept draws of each chain, and target acceptance."""
-
-    tune: int
-    draws: int
-    target_accept: float
-
-
-_Sampler: TypeAlias = Literal["native", "native, for means", "native, large", "native, very large", "pymc"]
-
-_VERY_LARGE = 500
-"""Entries of a model beyond which its geometry takes longer to learn."""
-
-_EFFORTS: dict[_Sampler, tuple[_Effort, ...]] = {
-    "native": (_Effort(400, 1000, 0.95), _Effort(400, 3000, 0.95), _Effort(2000, 3000, 0.99)),
-    "native, for means": (_Effort(400, 300, 0.95), _Effort(400, 1000, 0.95), _Effort(2000, 3000, 0.99)),
-    "native, large": (_Effort(1000, 3000, 0.98), _Effort(3000, 6000, 0.99)),
-    "native, very large": (_Effort(2000, 4000, 0.98), _Effort(3000, 6000, 0.99)),
-    "pymc": (_Effort(800, 1500, 0.95), _Effort(3200, 3000, 0.99)),
-}
-"""The usual attempt, and what follows where its chains do not pass. Lower targets let chains stick without a
-single divergence on these models; smaller steps enter the corners that larger ones could not."""
 
 
 def build_model(
@@ -221,10 +195,11 @@ def fit_many(
     """
     laws = [get_law(law)] * len(sweeps) if isinstance(law, str | Law) else [get_law(name) for name in law]
     if len(laws) != len(sweeps):
-        raise InputError(
+        msg = (
             f"There must be one law for all sweeps or one for each; got {len(laws)} laws for "
             f"{len(sweeps)} sweeps."
         )
+        raise InputError(msg)
     tasks = [
         _task(sweep, law, priors, tuple(covariates), engine, random_seed)
         for sweep, law in zip(sweeps, laws, strict=True)
@@ -266,7 +241,7 @@ def fit_for_means(
 def _fit(tasks: Sequence[_Task], progress: Progress | None) -> tuple[Posterior, ...]:
     keep_freed_memory()
     report = progress or _silent
-    for chosen, efforts in _EFFORTS.items():
+    for chosen, efforts in EFFORTS.items():
         mine = [task for task in tasks if task.sampler == chosen]
         for effort in efforts:
             careful = effort.target_accept > efforts[0].target_accept
@@ -305,13 +280,13 @@ class _Task:
         return native.model(self.observations, self.law, self.priors)
 
     @property
-    def sampler(self) -> _Sampler:
+    def sampler(self) -> SamplerKind:
         """What takes which effort."""
         if self.engine == "pymc":
             return "pymc"
         if self.model.is_small():
             return "native, for means" if self.for_means else "native"
-        return "native, large" if len(self.model.group_of_entries()) <= _VERY_LARGE else "native, very large"
+        return "native, large" if len(self.model.group_of_entries()) <= VERY_LARGE else "native, very large"
 
     @cached_property
     def diagnostics(self) -> Diagnostics:
@@ -346,7 +321,8 @@ def _task(
     for_means: bool = False,
 ) -> _Task:
     if not (isinstance(seed, int | np.integer) and 0 <= seed < 2**32):
-        raise InputError(f"'random_seed' must be an integer from 0 to 2**32 - 1; got {seed!r}.")
+        msg = f"'random_seed' must be an integer from 0 to 2**32 - 1; got {seed!r}."
+        raise InputError(msg)
     observations = observe(sweep, covariates)
     require_enough_runs(observations, law)
     chosen = _priors(observations, law, priors)
@@ -355,12 +331,14 @@ def _task(
 
 def _engine(asked: str, law: Law) -> Engine:
     if asked not in ("auto", "native", "pymc"):
-        raise InputError(f"'engine' must be 'auto', 'native' or 'pymc'; got {asked!r}.")
+        msg = f"'engine' must be 'auto', 'native' or 'pymc'; got {asked!r}."
+        raise InputError(msg)
     if asked == "native" and not native.can_sample(law):
-        raise InputError(
+        msg = (
             f"The native engine samples the built-in laws (`surge-fit laws`); {law.name!r} is not one of "
             "them. Take engine='pymc', or 'auto'."
         )
+        raise InputError(msg)
     return "native" if asked != "pymc" and native.can_sample(law) else "pymc"
 
 
@@ -372,7 +350,7 @@ def _priors(observations: Observations, law: Law, replacements: Mapping[str, Pri
     return default_priors(observations, law).replace(**dict(replacements or {}))
 
 
-def _sample(tasks: Sequence[_Task], effort: _Effort, stage: str, report: Progress) -> None:
+def _sample(tasks: Sequence[_Task], effort: Effort, stage: str, report: Progress) -> None:
     """Sample tasks of one engine, and leave the draws with them."""
     if not tasks:
         return

@@ -55,15 +55,17 @@ def with_measured_noise_scale(
 
 def _with(priors: Mapping[str, Prior] | None, prior: Prior, what: str, law: Law) -> dict[str, Prior]:
     if not law.has_noise_scale:
-        raise InputError(
+        msg = (
             f"{what.capitalize()} can tell the noise scale of a law; {law.name!r} has none. Choose a law "
             "that has one (`surge-fit laws`), or fit without."
         )
+        raise InputError(msg)
     if priors is not None and "log_noise_scale" in priors:
-        raise InputError(
+        msg = (
             f"The prior of 'log_noise_scale' must be given once; got {priors['log_noise_scale']} and {what}. "
             "Leave one of them out."
         )
+        raise InputError(msg)
     return {**(priors or {}), "log_noise_scale": prior}
 
 
@@ -74,9 +76,8 @@ def _one(gradients: GradientStatistics | Path) -> GradientStatistics:
         return gradients
     held = load_statistics(gradients)
     if len(held) != 1:
-        raise InputError(
-            f"Gradients must be of one checkpoint; '{gradients}' holds {len(held)}. Measure one alone."
-        )
+        msg = f"Gradients must be of one checkpoint; '{gradients}' holds {len(held)}. Measure one alone."
+        raise InputError(msg)
     return held[0]
 
 
@@ -112,17 +113,19 @@ def prior_from_gradients(statistics: GradientStatistics, batch_unit: BatchUnit) 
         If the statistics count something else than the sweep, or do not know the noise scale.
     """
     if statistics.unit != batch_unit:
-        raise InputError(
+        msg = (
             f"Gradients and sweep must count batches alike; {statistics.source} counts {statistics.unit}, "
             f"the sweep {batch_unit}. Convert the noise scale yourself, and pass it as the prior of "
             "'log_noise_scale', such as Normal(log B, 1)."
         )
+        raise InputError(msg)
     noise_scale, error = statistics.total.simple_noise_scale.value, statistics.total.relative_error
     if not (math.isfinite(noise_scale) and noise_scale > 0 and math.isfinite(error)):
-        raise InputError(
+        msg = (
             f"The noise scale of the gradients must be known, with its error; that of {statistics.source} is "
             f"{noise_scale:g} with a relative error of {error:g}. Dump more examples, or leave it out."
         )
+        raise InputError(msg)
     return Normal(math.log(noise_scale), math.hypot(1.0, error))
 
 
@@ -151,15 +154,17 @@ def prior_from_curve(curve: LearningRateCurve, batch_unit: BatchUnit) -> Normal:
         If the curve counts something else than the sweep, or does not bend within what its rows support.
     """
     if curve.unit != batch_unit:
-        raise InputError(
+        msg = (
             f"Curve and sweep must count batches alike; that of {curve.source} counts {curve.unit}, the "
             f"sweep {batch_unit}. Convert the batch size of its bend yourself, and pass it as the prior of "
             "'log_noise_scale', such as Normal(log B, 1)."
         )
+        raise InputError(msg)
     if curve.bend is None:
-        raise InputError(
+        msg = (
             f"The curve must bend within the batch sizes that its rows support; that of {curve.source} does "
             "not. Dump more examples, or leave it out."
         )
+        raise InputError(msg)
     log_batch_size, deviation = curve.bend
     return Normal(log_batch_size, math.hypot(1.0, deviation))

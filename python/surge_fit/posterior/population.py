@@ -220,10 +220,11 @@ def choose(which: str | Mapping[str, object], pooled: PooledRuns) -> TriedGroup 
     except SweepError:
         chosen = ()
     if len(chosen) > 1:
-        raise InputError(
+        msg = (
             f"'which' must mean one group of {sweep.source}; {dict(which)} means {len(chosen)}: "
             f"{listing([repr(label) for label in chosen], 10)}. Give more columns, or a label."
         )
+        raise InputError(msg)
     return _tried(chosen[0], pooled) if chosen else _new(which, pooled)
 
 
@@ -231,10 +232,11 @@ def _tried(label: str, pooled: PooledRuns) -> TriedGroup:
     sweep = pooled.sweep.select(label)
     own = sort_runs(sweep)
     if not len(own.batch_size):
-        raise InputError(
+        msg = (
             f"A group that is asked for by its label must have a run that the fit could use; {label!r} has "
             "none. Give its covariates as those of a group never run."
         )
+        raise InputError(msg)
     inside = tuple((name, 0.0) for name in pooled.observations.covariates.names)
     return TriedGroup(pooled, GroupMeant(label, True, inside), sweep, own)
 
@@ -244,11 +246,12 @@ def _new(which: Mapping[str, object], pooled: PooledRuns) -> NewGroup:
     if set(which) != set(covariates.names):
         none = "none: fit with covariates=…, command line --covariates"
         names = listing(covariates.names) if covariates.names else none
-        raise InputError(
+        msg = (
             f"'which' must mean one group of {pooled.sweep.source} or, for a group never run, give exactly "
             f"the covariates of the fit ({names}); got {dict(which)}. The groups are "
             f"{listing(map(repr, pooled.sweep.groups), 10)}."
         )
+        raise InputError(msg)
     value = [_positive(name, which[name]) for name in covariates.names]
     log_value = np.log(np.asarray(value, dtype=np.float64))
     outside = log_value - np.clip(
@@ -266,7 +269,8 @@ def _positive(name: str, value: object) -> float:
     except ValueError:
         number = math.nan
     if not (math.isfinite(number) and number > 0):
-        raise InputError(f"The covariate {name!r} must be a positive finite number; got {value!r}.")
+        msg = f"The covariate {name!r} must be a positive finite number; got {value!r}."
+        raise InputError(msg)
     return number
 
 

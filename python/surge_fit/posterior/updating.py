@@ -80,10 +80,11 @@ def update(posterior: Posterior, sweep: Sweep, *, progress: Progress | None = No
         If the posterior is that of one group of a pooled fit.
     """
     if posterior.speaks_of is not None:
-        raise InputError(
+        msg = (
             "A posterior that is updated must be that of a whole fit; this one is about one of its groups, "
             f"{posterior.group_label!r}. Update the fit, and ask the result for the group."
         )
+        raise InputError(msg)
     law, observations = posterior.law, observe(sweep, posterior.covariates)
     require_enough_runs(observations, law)
     usual, defaults = default_priors(posterior.observations, law), default_priors(observations, law)

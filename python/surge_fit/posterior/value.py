@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from surge_fit._support.arguments import require_batch_sizes
 from surge_fit._support.wording import listing
 from surge_fit._version import __version__
 from surge_fit.errors import InputError
@@ -19,6 +20,7 @@ from surge_fit.model import discrepancy
 from surge_fit.model.draw_groups import Dataset, InferenceData
 from surge_fit.model.observations import Observations, observe, require_learning_rates, sort_runs
 from surge_fit.model.steps import log_steps
+from surge_fit.posterior import storage
 from surge_fit.posterior.population import GroupMeant, PooledRuns, choose
 from surge_fit.priors import Priors
 from surge_fit.sampling.diagnostics import Diagnostics
@@ -30,8 +32,6 @@ if TYPE_CHECKING:
 
 _OF_EVERY_DRAW = ("sample_stats", "log_prior", "log_likelihood")
 """Groups that are about the draws of the fit, whichever group of runs is asked for."""
-
-_FORMAT = 2
 
 _FROM_POSTERIOR, _FROM_PRIOR, _OF_STEPS = 1, 2, 3
 """Streams of random numbers of one seed: what is drawn for one purpose is independent of the others."""
@@ -138,7 +138,8 @@ class Posterior:
         """
         held = self.inference_data["posterior"]
         if name not in held:
-            raise InputError(f"The posterior has no variable {name!r}; it has: {', '.join(held.variables)}.")
+            msg = f"The posterior has no variable {name!r}; it has: {', '.join(held.variables)}."
+            raise InputError(msg)
         values = np.asarray(held[name], dtype=np.float64)
         return values.reshape(-1, *values.shape[2:])
 
@@ -195,10 +196,11 @@ class Posterior:
         self.require_one_group()
         sizes = require_batch_sizes(batch_size)
         if not self.has_steps:
-            raise InputError(
+            msg = (
                 "Predicting steps needs a fit of steps to a target; "
                 f"{self.sweep.source} has none. Fit a table with a column 'steps_to_target'."
             )
+            raise InputError(msg)
         least, critical = (self.draws(name)[:, None] for name in ("log_min_steps", "log_critical_batch_size"))
         tried = self.observations.log_batch_size
         deviation = discrepancy.conditional_draws(
@@ -243,11 +245,12 @@ class Posterior:
         if self.is_pooled:
             groups, names = self.observations.groups, self.covariates
             ask = "{" + ", ".join(f"{name!r}: …" for name in names) + "}"
-            raise InputError(
+            msg = (
                 f"This posterior pools {len(groups)} groups, and an answer is about one of them: ask "
                 f"posterior.group(label) (command line: --at) with {listing(map(repr, groups), 10)}; or "
                 f"posterior.group({ask}) for a group that was never run."
             )
+            raise InputError(msg)
 
     def group(self, which: str | Mapping[str, object]) -> Posterior:
         """Ask a pooled posterior for one group: one that was run, or one that never was.
@@ -273,10 +276,11 @@ class Posterior:
             the fit could use.
         """
         if not self.is_pooled:
-            raise InputError(
+            msg = (
                 "Only a posterior of several groups has groups to choose from; that of "
                 f"{self.sweep.source} has one. Ask it directly, or fit a sweep read with group_by=…."
             )
+            raise InputError(msg)
         chosen, data = choose(which, PooledRuns(self.sweep, self.observations)), self.inference_data
 
         def of_chosen(name: str, stream: int) -> Dataset:
@@ -307,7 +311,6 @@ class Posterior:
         from importlib.metadata import version
 
         attributes = {
-            "surge_fit_format": _FORMAT,
             "surge_fit_version": __version__,
             "versions": json.dumps({name: version(name) for name in ("pymc", "arviz", "nutpie", "numpy")}),
             "law": self.law.name,
@@ -318,9 +321,7 @@ class Posterior:
             "covariates": json.dumps(self.covariates),
             "speaks_of": json.dumps(None if self.speaks_of is None else asdict(self.speaks_of)),
         }
-        tree = self.tree.copy()
-        tree.attrs = attributes
-        tree.to_netcdf(path, engine="h5netcdf")
+        storage.write(path, self.tree, attributes)
 
 
 def load_posterior(path: Path, *, law: Law | None = None) -> Posterior:
@@ -341,24 +342,11 @@ def load_posterior(path: Path, *, law: Law | None = None) -> Posterior:
     InputError
         If the file is missing, is not a posterior of surge_fit, or needs the law it was fitted with.
     """
-    import xarray as xr
-
     where = _Path(path)
-    if not where.is_file():
-        raise InputError(f"A posterior must be a file; {where} is not there. Make one with `surge-fit fit`.")
-    try:
-        with xr.open_datatree(where, engine="h5netcdf") as stored:
-            tree: xr.DataTree = stored.load()
-    except (OSError, ValueError) as error:
-        raise InputError(f"{where} is not a NetCDF file that can be read: {error}.") from error
-    found: dict[str, Any] = {str(name): value for name, value in tree.attrs.items()}
-    if found.get("surge_fit_format") != _FORMAT:
-        raise InputError(
-            f"{where} must be a posterior of surge_fit in format {_FORMAT}; "
-            f"found format {found.get('surge_fit_format', 'none')}. Fit the sweep again."
-        )
+    tree, found = storage.read(where)
     if law is not None and law.name != found["law"]:
-        raise InputError(f"{where} was fitted with the law {found['law']!r}, not with {law.name!r}.")
+        msg = f"{where} was fitted with the law {found['law']!r}, not with {law.name!r}."
+        raise InputError(msg)
     return Posterior(
         inference_data=InferenceData.of_tree(tree),
         sweep=Sweep.from_dict(json.loads(found["sweep"])),
@@ -376,24 +364,3 @@ def _group_meant(stored: dict[str, Any] | None) -> GroupMeant | None:
         return None
     e_folds = tuple((str(name), float(outside)) for name, outside in stored["covariate_e_folds"])
     return GroupMeant(str(stored["label"]), bool(stored["tried"]), e_folds)
-
-
-def require_batch_sizes(batch_size: Sequence[float] | FloatArray) -> FloatArray:
-    """Check batch sizes that a user asks for.
-
-    Returns
-    -------
-    ndarray of float64, shape (batch_size,)
-
-    Raises
-    ------
-    InputError
-        If there is none, or one is not a positive finite number.
-    """
-    sizes = np.atleast_1d(np.asarray(batch_size, dtype=np.float64))
-    if sizes.ndim != 1 or not len(sizes):
-        raise InputError("'batch_size' must be one number or a list of numbers; got none or a table of them.")
-    wrong = sizes[~(np.isfinite(sizes) & (sizes > 0))]
-    if len(wrong):
-        raise InputError(f"'batch_size' must be positive and finite; got {wrong[0]:g}.")
-    return sizes

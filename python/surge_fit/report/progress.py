@@ -37,7 +37,7 @@ def progress_bar() -> Iterator[Progress]:
 def _lines() -> Progress:
     told: list[str] = []
 
-    def progress(stage: str, share: float | None) -> None:
+    def progress(stage: str, _share: float | None) -> None:
         if told[-1:] != [stage]:
             told.append(stage)
             sys.stderr.write(f"{_with_hint(stage)}\n")

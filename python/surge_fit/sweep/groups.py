@@ -46,30 +46,34 @@ def covariates_of(
         for row, (label, held) in enumerate(group_values.items()):
             values[row, column] = _positive(name, held, label, source)
         if not group_values or len(np.unique(values[:, column])) < 2:
-            raise SweepError(
+            msg = (
                 f"The covariate {name!r} must differ between the groups of {source}; there is one value "
                 "or none. Read the sweep with group_by=… of that column, or leave the covariate out."
             )
+            raise SweepError(msg)
     if len(set(names)) < len(names):
-        raise SweepError(f"Every covariate must be named once; got {', '.join(names)}.")
+        msg = f"Every covariate must be named once; got {', '.join(names)}."
+        raise SweepError(msg)
     return Covariates(tuple(names), np.log(values))
 
 
 def _positive(name: str, held: Mapping[str, str], label: str, source: str) -> float:
     if name not in held:
-        raise SweepError(
+        msg = (
             f"A covariate must be a group column of {source}; {name!r} is none of {', '.join(held)}. "
             "Read the sweep with group_by=… of that column too."
         )
+        raise SweepError(msg)
     try:
         value = float(held[name])
     except ValueError:
         value = math.nan
     if not (math.isfinite(value) and value > 0):
-        raise SweepError(
+        msg = (
             f"The covariate {name!r} must be a positive number in every group; the group {label!r} of "
             f"{source} has {held[name]!r}. Correct it, or leave the covariate out."
         )
+        raise SweepError(msg)
     return value
 
 
@@ -111,7 +115,8 @@ def labels_meant(
             if group_values
             else "The sweep has no groups: read it with group_by=… to make some."
         )
-        raise SweepError(f"'group' must mean a group of {source}; {group!r} means none. {known}")
+        msg = f"'group' must mean a group of {source}; {group!r} means none. {known}"
+        raise SweepError(msg)
     return chosen
 
 

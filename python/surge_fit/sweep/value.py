@@ -108,10 +108,11 @@ class Sweep:
                 values.setflags(write=False)
                 object.__setattr__(self, name, values)
             if len(values) != len(self.run_id):
-                raise SweepError(
+                msg = (
                     f"Every column of a sweep must hold {plural(len(self.run_id), 'run')}, like 'run_id'; "
                     f"'{name}' holds {len(values)}."
                 )
+                raise SweepError(msg)
         frozen = {label: MappingProxyType(dict(held)) for label, held in self.group_values.items()}
         object.__setattr__(self, "group_values", MappingProxyType(frozen))
 
@@ -296,10 +297,11 @@ class Sweep:
             If no run of the sweep can be judged.
         """
         if not np.isfinite(self.outcome).any():
-            raise SweepError(
+            msg = (
                 f"The best run must have finished with a finite loss; none of the {plural(len(self), 'run')} "
                 f"of {self.source} has. See Sweep.checks()."
             )
+            raise SweepError(msg)
         return run_at(storage.columns_of(self), int(np.nanargmin(self.outcome)))
 
     def checks(self) -> "tuple[checks.Check, ...]":
@@ -332,10 +334,11 @@ class Sweep:
         """
         chosen = np.asarray(mask)
         if chosen.dtype != np.bool_ or chosen.shape != (len(self),):
-            raise SweepError(
+            msg = (
                 f"'mask' must be one boolean per run, of shape ({len(self)},); got {chosen.dtype} of shape "
                 f"{chosen.shape}."
             )
+            raise SweepError(msg)
         keep = np.flatnonzero(chosen)
         held: dict[str, Any] = {
             name: values[keep] if isinstance(values, np.ndarray) else tuple(values[index] for index in keep)
@@ -385,9 +388,8 @@ class Sweep:
         try:
             return cls(**storage.fields_of(stored))
         except (TypeError, ValueError, AttributeError) as error:
-            raise SweepError(
-                f"A stored sweep must be what Sweep.to_dict returns; it is not: {error}"
-            ) from error
+            msg = f"A stored sweep must be what Sweep.to_dict returns; it is not: {error}"
+            raise SweepError(msg) from error
 
 
 def _read_only(array: NDArray[Any]) -> NDArray[Any]:

@@ -257,7 +257,8 @@ def test_parameters_that_are_no_floats_or_share_a_name_are_refused(tmp_path, pro
 
 
 def differentiated_by_nobody(params, batch):
-    raise AssertionError("the loss was evaluated")
+    msg = "the loss was evaluated"
+    raise AssertionError(msg)
 
 
 def test_a_state_file_that_is_there_stops_before_anything_is_computed(tmp_path, problem):

@@ -307,7 +307,8 @@ def test_a_loop_that_fails_leaves_no_file_and_no_hook(tmp_path, problem):
             recorder.microbatch(),
         ):
             mean_loss(model, examples).backward()
-            raise RuntimeError("out of memory")
+            msg = "out of memory"
+            raise RuntimeError(msg)
 
     with pytest.raises(RuntimeError, match="out of memory"):
         failing()

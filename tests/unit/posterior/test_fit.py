@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import surge_fit as sf
 from surge_fit.posterior import fitting
+from surge_fit.posterior.effort import CHAINS, EFFORTS
 from surge_fit.sampling import diagnostics
 
 EXAMPLE = Path(__file__).parents[3] / "examples" / "digits_adam"
@@ -142,9 +143,9 @@ def test_a_file_that_is_no_posterior_is_refused(tmp_path):
 
 def test_chains_that_disagree_are_reported_with_their_posterior(posterior, monkeypatch):
     monkeypatch.setattr(diagnostics, "FOR_INTERVALS", diagnostics.Limits(max_rhat=0.9, min_ess=400.0))
-    usual, longer, careful = fitting._EFFORTS["native"]
+    usual, longer, careful = EFFORTS["native"]
     short = [replace(effort, tune=200, draws=200) for effort in (longer, careful)]
-    monkeypatch.setitem(fitting._EFFORTS, "native", (usual, *short))
+    monkeypatch.setitem(EFFORTS, "native", (usual, *short))
     stages = []
     with pytest.raises(sf.UntrustworthyFitError, match=r"cannot be trusted. R-hat is 1") as caught:
         sf.fit(posterior.sweep, random_seed=3, progress=lambda stage, share: stages.append(stage))
@@ -194,12 +195,12 @@ def test_published_optima_alone_give_an_interval_and_no_regret():
 
 
 def test_fits_for_means_take_fewer_draws_and_less_strict_limits(posterior):
-    usual = fitting._EFFORTS["native, for means"][0]
+    usual = EFFORTS["native, for means"][0]
     sweeps = [posterior.sweep, posterior.sweep.where(posterior.sweep.batch_size > 8)]
     found = fitting.fit_for_means(
         sweeps, law=[sf.get_law("power"), sf.get_law("surge")], random_seed=1, progress=None
     )
     assert [held.law.name for held in found] == ["power", "surge"]
-    assert [held.diagnostics.draws for held in found] == [fitting.CHAINS * usual.draws] * 2
+    assert [held.diagnostics.draws for held in found] == [CHAINS * usual.draws] * 2
     assert not any(held.diagnostics.beyond(diagnostics.FOR_MEANS) for held in found)
     assert diagnostics.FOR_MEANS.min_ess < diagnostics.FOR_INTERVALS.min_ess

@@ -9,13 +9,14 @@ from itertools import groupby
 
 import numpy as np
 
+from surge_fit._support.arguments import require_batch_sizes
 from surge_fit.decisions.planning.candidates import Block, blocks_of, default_runs, given_runs
 from surge_fit.decisions.planning.costs import Cost, cost_of
 from surge_fit.decisions.planning.outlook import Outlook, State, outlook_of
 from surge_fit.decisions.planning.value import NextRun, NextRuns
 from surge_fit.decisions.planning.wording import Familiar, advice, reason
 from surge_fit.errors import InputError
-from surge_fit.posterior.value import Posterior, require_batch_sizes
+from surge_fit.posterior.value import Posterior
 from surge_fit.typing import FloatArray
 
 MIN_SHRINKAGE, MIN_NOISE = 0.05, 0.1
@@ -111,19 +112,23 @@ def next_runs(
 def _require(posterior: Posterior, count: int, worth: float | None) -> None:
     posterior.require_one_group()
     if not posterior.has_own_runs:
-        raise InputError(
+        msg = (
             f"Next runs are planned for a group that has runs, whose losses say where its floor is; "
             f"{posterior.group_label!r} was never run. Make its first run at the recommended learning rate."
         )
+        raise InputError(msg)
     if not posterior.has_surface:
-        raise InputError(
+        msg = (
             "Next runs are chosen from a posterior of losses; this one was fitted to optimum points, which "
             "do not tell what a wrong learning rate costs. Fit the runs that they came from."
         )
+        raise InputError(msg)
     if isinstance(count, bool) or not isinstance(count, int) or count < 1:
-        raise InputError(f"'count' must be a whole number of runs, at least 1; got {count!r}.")
+        msg = f"'count' must be a whole number of runs, at least 1; got {count!r}."
+        raise InputError(msg)
     if worth is not None and not (math.isfinite(worth) and worth > 0):
-        raise InputError(f"'worth' must be a positive finite number; got {worth!r}.")
+        msg = f"'worth' must be a positive finite number; got {worth!r}."
+        raise InputError(msg)
 
 
 @dataclass(frozen=True, slots=True)

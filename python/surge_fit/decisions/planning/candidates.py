@@ -84,13 +84,15 @@ def given_runs(candidates: Iterable[tuple[float, float]]) -> list[tuple[float, f
         except (TypeError, ValueError):
             size = rate = math.nan
         if not all(math.isfinite(value) and value > 0 for value in (size, rate)):
-            raise InputError(
+            msg = (
                 "'candidates' must be pairs of a positive batch size and a positive learning rate; "
                 f"got {pair!r} at index {position}."
             )
+            raise InputError(msg)
         found.append((size, rate))
     if not found:
-        raise InputError("'candidates' must hold at least one (batch size, learning rate); got none.")
+        msg = "'candidates' must hold at least one (batch size, learning rate); got none."
+        raise InputError(msg)
     return found
 
 

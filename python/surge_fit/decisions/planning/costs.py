@@ -46,10 +46,11 @@ def _priced(cost: Cost) -> Cost:
     def price(batch_size: float, learning_rate: float) -> float:
         found = float(cost(batch_size, learning_rate))
         if not (math.isfinite(found) and found > 0):
-            raise InputError(
+            msg = (
                 f"The cost of a run must be positive and finite; 'cost' gave {found:g} for batch size "
                 f"{batch_size:g} and learning rate {learning_rate:g}."
             )
+            raise InputError(msg)
         return found
 
     return price
@@ -64,14 +65,16 @@ def _column(posterior: Posterior, name: str) -> Cost:
         if isinstance(values, np.ndarray) and key not in _NO_COST
     }
     if name not in columns:
-        raise InputError(
+        msg = (
             f"'cost' must be a column of numbers that the sweep has; {sweep.source} has no {name!r}. "
             f"It has: {', '.join(columns) or 'none'}. Or pass a function of batch size and learning rate."
         )
+        raise InputError(msg)
     values = columns[name]
     known = np.isfinite(values)
     if not known.any():
-        raise InputError(f"'cost' must be a column with numbers; {name!r} of {sweep.source} is blank.")
+        msg = f"'cost' must be a column with numbers; {name!r} of {sweep.source} is blank."
+        raise InputError(msg)
     sizes = np.unique(sweep.batch_size[known])
     means = [float(values[known & (sweep.batch_size == size)].mean()) for size in sizes]
     return lambda batch_size, _: means[int(np.argmin(np.abs(np.log(sizes / batch_size))))]

@@ -139,10 +139,11 @@ def _index(order: list[str], dump: Dump, path: object) -> NDArray[np.int64]:
     """Where the rows of each tensor of the dump lie in a Hessian of another order."""
     sizes = {tensor.name: tensor.parameters for tensor in dump.tensors}
     if sorted(order) != sorted(sizes):
-        raise InputError(
+        msg = (
             f"The order of '{path}' must name the tensors of the dump, {listing(sizes, 4)}; it names "
             f"{listing(order, 4)}. Take both from one model."
         )
+        raise InputError(msg)
     ends = np.cumsum([sizes[name] for name in order])
     rows = {
         name: np.arange(end - sizes[name], end, dtype=np.int64) for name, end in zip(order, ends, strict=True)
@@ -152,43 +153,50 @@ def _index(order: list[str], dump: Dump, path: object) -> NDArray[np.int64]:
 
 def _require_square(array: NDArray[Any], parameters: int, what: str) -> None:
     if array.shape != (parameters, parameters):
-        raise InputError(
+        msg = (
             f"The Hessian must have the shape ({parameters}, {parameters}) of the dump's parameters; {what} "
             f"has {array.shape}. Take both from one model."
         )
+        raise InputError(msg)
 
 
 def _explicit(array: NDArray[Any], parameters: int, what: str, notes: tuple[str, ...]) -> Curvature:
     _require_square(array, parameters, what)
     if not np.isfinite(array).all():
-        raise InputError(f"The Hessian must be finite; {what} is not. Compute it again.")
+        msg = f"The Hessian must be finite; {what} is not. Compute it again."
+        raise InputError(msg)
     largest = float(np.abs(array).max(initial=0.0))
     if float(np.abs(array - array.T).max(initial=0.0)) > _ASYMMETRY * largest:
-        raise InputError(f"The Hessian must be symmetric; {what} is not. Check the order of its rows.")
+        msg = f"The Hessian must be symmetric; {what} is not. Check the order of its rows."
+        raise InputError(msg)
     held = np.ascontiguousarray(array, dtype=np.float32)
     return Curvature("hessian", what, np.ascontiguousarray(np.diag(held)), hessian=held, notes=notes)
 
 
 def _vector(array: NDArray[Any], parameters: int) -> SingleArray:
     if array.shape != (parameters,):
-        raise InputError(
+        msg = (
             f"A Hessian diagonal must have the shape ({parameters},) of the dump's parameters; got "
             f"{array.shape}. Take both from one model."
         )
+        raise InputError(msg)
     if not np.isfinite(array).all():
-        raise InputError("A Hessian diagonal must be finite; this one is not. Compute it again.")
+        msg = "A Hessian diagonal must be finite; this one is not. Compute it again."
+        raise InputError(msg)
     return np.ascontiguousarray(array, dtype=np.float32)
 
 
 def _checked(product: HessianVectorProduct, directions: SingleArray) -> NDArray[Any]:
     found = np.asarray(product(directions))
     if found.shape != directions.shape:
-        raise InputError(
+        msg = (
             "A Hessian-vector product must give one vector for each direction, of shape "
             f"{directions.shape}; got {found.shape}. Map it over the first axis."
         )
+        raise InputError(msg)
     if not np.isfinite(found).all():
-        raise InputError("A Hessian-vector product must give finite numbers; it does not.")
+        msg = "A Hessian-vector product must give finite numbers; it does not."
+        raise InputError(msg)
     return found
 
 

@@ -94,16 +94,18 @@ def learning_rate_curve(
     opened = dump if isinstance(dump, Dump) else open_dump(dump)
     _require_equal_rows(opened)
     if resamples is not None and (resamples < 2 or int(resamples) != resamples):
-        raise InputError(f"'resamples' must be a whole number from 2 on; got {resamples!r}.")
+        msg = f"'resamples' must be a whole number from 2 on; got {resamples!r}."
+        raise InputError(msg)
     rule = update_rule(optimizer, opened, state=state, weights=weights, weight_decay=weight_decay)
     known = read_curvature(curvature, opened, seed)
     statistics = gradient_statistics(opened, batch_size=1.0, progress=progress)
     rows = np.flatnonzero(statistics.kept)
     if len(rows) < GROUPS:
-        raise DumpError(
+        msg = (
             f"A curve needs at least {GROUPS} rows that are finite; {opened.source} has {len(rows)}. Dump "
             "more examples."
         )
+        raise DumpError(msg)
     per_row = float(opened.microbatch_size[0])
     sizes = _batch_sizes(batch_size, per_row, len(rows))
     whole = [size for size in sizes if size / per_row == int(size / per_row) and size / per_row < len(rows)]
@@ -172,16 +174,18 @@ def learning_rate_curve(
 def _require_equal_rows(dump: Dump) -> None:
     lacking = next((tensor.name for tensor in dump.tensors if tensor.present is not None), None)
     if lacking is not None:
-        raise InputError(
+        msg = (
             f"A curve needs every tensor in every row; '{lacking}' lacks some. Open the dump with "
             "absent='zero' if zero is its gradient there."
         )
+        raise InputError(msg)
     sizes = dump.microbatch_size
     if sizes.min() != sizes.max():
-        raise InputError(
+        msg = (
             "A curve needs rows of equally many examples; the micro-batches of this dump have from "
             f"{number(float(sizes.min()))} to {number(float(sizes.max()))}. Pass those of one size."
         )
+        raise InputError(msg)
 
 
 def _batch_sizes(given: float | Sequence[float] | None, per_row: float, rows: int) -> list[float]:
@@ -189,7 +193,8 @@ def _batch_sizes(given: float | Sequence[float] | None, per_row: float, rows: in
         return [per_row * 2.0**power for power in range(int(math.log2(rows)) + 1)]
     sizes = sorted({float(size) for size in np.atleast_1d(np.asarray(given, dtype=np.float64))})
     if not sizes or not all(math.isfinite(size) and size > 0 for size in sizes):
-        raise InputError(f"'batch_size' must be positive finite numbers; got {given!r}.")
+        msg = f"'batch_size' must be positive finite numbers; got {given!r}."
+        raise InputError(msg)
     return sizes
 
 

@@ -84,11 +84,14 @@ def update_rule(
         another shape than in the dump.
     """
     if optimizer not in ("sgd", "sign", "adam"):
-        raise InputError(f"'optimizer' must be 'sgd', 'sign' or 'adam'; got {optimizer!r}.")
+        msg = f"'optimizer' must be 'sgd', 'sign' or 'adam'; got {optimizer!r}."
+        raise InputError(msg)
     if not (math.isfinite(weight_decay) and weight_decay >= 0):
-        raise InputError(f"'weight_decay' must be a number from 0 on; got {weight_decay!r}.")
+        msg = f"'weight_decay' must be a number from 0 on; got {weight_decay!r}."
+        raise InputError(msg)
     if weight_decay and weights is None:
-        raise InputError("'weight_decay' needs the parameters: pass 'weights', a file with every tensor.")
+        msg = "'weight_decay' needs the parameters: pass 'weights', a file with every tensor."
+        raise InputError(msg)
     decay: dict[str, Any] = {}
     if weight_decay and weights is not None:
         held = flat(dump, read_arrays(weights)[0], "", weights)
@@ -104,11 +107,12 @@ def update_rule(
         first = flat(dump, arrays, ".momentum_buffer", state)
         return UpdateRule("sgd", (momentum,), first=first, **decay)
     if state is None:
-        raise InputError(
+        msg = (
             "Adam's update needs its state: pass 'state' (command line: --state FILE), a file with "
             "'<tensor>.exp_avg' and '<tensor>.exp_avg_sq' and beta1, beta2, eps and step in its metadata. "
             "Or ask for 'sign', Adam's limit without memory."
         )
+        raise InputError(msg)
     arrays, metadata = read_arrays(state)
     constants = (
         _number(metadata, "beta1", state, low=0.0, high=1.0),
@@ -118,7 +122,8 @@ def update_rule(
     )
     first, second = (flat(dump, arrays, suffix, state) for suffix in (".exp_avg", ".exp_avg_sq"))
     if (second < 0).any():
-        raise InputError(f"'exp_avg_sq' of Adam cannot be negative; it is in '{state}'. Write it again.")
+        msg = f"'exp_avg_sq' of Adam cannot be negative; it is in '{state}'. Write it again."
+        raise InputError(msg)
     return UpdateRule("adam", constants, first=first, second=second, **decay)
 
 
@@ -147,25 +152,29 @@ def flat(dump: Dump, arrays: Mapping[str, Any], suffix: str, path: object) -> Si
     for tensor in dump.tensors:
         name = tensor.name + suffix
         if name not in arrays:
-            raise InputError(
+            msg = (
                 f"'{path}' must hold '{name}' for every tensor of the dump; it holds "
                 f"{listing(arrays, 4) if arrays else 'nothing'}. Write one array per tensor."
             )
+            raise InputError(msg)
         found = np.asarray(arrays[name])
         if found.shape != tuple(tensor.shape) and found.size != tensor.parameters:
-            raise InputError(
+            msg = (
                 f"'{name}' must have the shape {tuple(tensor.shape)} of its tensor; in '{path}' it is "
                 f"{found.shape}. Take both from one model."
             )
+            raise InputError(msg)
         if not np.isfinite(found).all():
-            raise InputError(f"'{name}' must be finite; in '{path}' it is not. Write it again.")
+            msg = f"'{name}' must be finite; in '{path}' it is not. Write it again."
+            raise InputError(msg)
         parts.append(found.reshape(-1).astype(np.float32))
     return np.concatenate(parts)
 
 
 def _refuse_state(state: Path | None, why: str) -> None:
     if state is not None:
-        raise InputError(f"'state' has no use here: {why}. Leave it out, or ask for 'adam'.")
+        msg = f"'state' has no use here: {why}. Leave it out, or ask for 'adam'."
+        raise InputError(msg)
 
 
 def _number(
@@ -184,8 +193,9 @@ def _number(
         value = math.nan
     if not (low <= value < high) or (above and value == low):
         end = f" and below {high:g}" if math.isfinite(high) else ""
-        raise InputError(
+        msg = (
             f"The metadata of '{path}' must hold '{key}', a number {'above' if above else 'from'} {low:g}"
             f"{'' if above else ' on'}{end}; found {text!r}. Write it into the file."
         )
+        raise InputError(msg)
     return value

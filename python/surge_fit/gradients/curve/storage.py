@@ -57,13 +57,13 @@ def load_curve(path: Path) -> LearningRateCurve:
     held = read_json(where, "A curve", _SAVE)
     if not isinstance(held, dict) or held.get(_KEY) != FORMAT:
         found = held.get(_KEY, "none") if isinstance(held, dict) else "none"
-        raise InputError(
-            f"'{where}' must hold a learning-rate curve in format {FORMAT}; found {found!r}. {_SAVE}"
-        )
+        msg = f"'{where}' must hold a learning-rate curve in format {FORMAT}; found {found!r}. {_SAVE}"
+        raise InputError(msg)
     try:
         restored: LearningRateCurve = _restored(LearningRateCurve, held.get("curve"), "curve")
     except _UnfitError as error:
-        raise InputError(f"'{where}' holds no whole curve: {error}. Measure the dump again.") from None
+        msg = f"'{where}' holds no whole curve: {error}. Measure the dump again."
+        raise InputError(msg) from None
     return restored
 
 

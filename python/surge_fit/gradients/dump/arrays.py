@@ -46,14 +46,14 @@ def _held(name: str, array: Any) -> GradientFile:
     dtype = str(getattr(array, "dtype", "")).removeprefix("torch.")
     if dtype not in ITEM_BYTES:
         what = f"an array of {dtype}" if dtype else f"a {type(array).__name__}"
-        raise DumpError(
+        msg = (
             f"A tensor of gradients must be an array of {', '.join(ITEM_BYTES)}; '{name}' is {what}. "
             "Convert it."
         )
+        raise DumpError(msg)
     if array.ndim == 0:
-        raise DumpError(
-            f"A tensor of gradients must have a first axis of examples; '{name}' is a single number."
-        )
+        msg = f"A tensor of gradients must have a first axis of examples; '{name}' is a single number."
+        raise DumpError(msg)
     torch = sys.modules.get("torch")
     if torch is not None and isinstance(array, torch.Tensor):
         plain = array.detach().cpu().contiguous()
@@ -100,18 +100,21 @@ def _open_hdf5(path: Path) -> Iterator[tuple[str, Any]]:
             for name, array in found:
                 yield name.replace("/", "."), _spilled(array)
     except OSError as error:
-        raise DumpError(f"'{path}' cannot be read as HDF5: {error}. Write it again.") from error
+        msg = f"'{path}' cannot be read as HDF5: {error}. Write it again."
+        raise DumpError(msg) from error
 
 
 def _open_zarr(path: Path) -> Iterator[tuple[str, Any]]:
     try:
         import zarr
     except ImportError:
-        raise DumpError(f"Reading '{path}' needs zarr; it is not installed. `pip install zarr`.") from None
+        msg = f"Reading '{path}' needs zarr; it is not installed. `pip install zarr`."
+        raise DumpError(msg) from None
     try:
         store = zarr.open(path, mode="r")
     except (OSError, ValueError, KeyError) as error:
-        raise DumpError(f"'{path}' cannot be read as zarr: {error}. Write it again.") from error
+        msg = f"'{path}' cannot be read as zarr: {error}. Write it again."
+        raise DumpError(msg) from error
     if isinstance(store, zarr.Array):
         yield path.stem, _spilled(store)
         return

@@ -50,10 +50,11 @@ def stated(
         return option, other and f"{key} is {option!r} as you say, against {other}."
     for label, value in said:
         if value != said[0][1]:
-            raise DumpError(
+            msg = (
                 f"Files of one dump must agree; '{said[0][0]}' says {key} = {said[0][1]!r}, '{label}' says "
                 f"{value!r}. Pass files of one run, or state {key} yourself."
             )
+            raise DumpError(msg)
     return (said[0][1] if said else None), None
 
 
@@ -79,10 +80,11 @@ def parsed(source: Source, key: str, parse: Callable[[str], Value]) -> Value:
     try:
         return parse(text)
     except ValueError as error:
-        raise DumpError(
+        msg = (
             f"'{source.label}', metadata '{key}': {error}; found {text[:40]!r}. Correct it, or state "
             f"{key} yourself."
-        ) from None
+        )
+        raise DumpError(msg) from None
 
 
 def one_of(*allowed: str) -> Callable[[str], Any]:
@@ -90,7 +92,8 @@ def one_of(*allowed: str) -> Callable[[str], Any]:
 
     def parse(text: str) -> str:
         if text.lower() not in allowed:
-            raise ValueError(f"must be one of {', '.join(allowed)}")
+            msg = f"must be one of {', '.join(allowed)}"
+            raise ValueError(msg)
         return text.lower()
 
     return parse
@@ -100,7 +103,8 @@ def flag(text: str) -> bool:
     """Parse true or false."""
     word = text.lower()
     if word not in (*_TRUE, *_FALSE):
-        raise ValueError("must be true or false")
+        msg = "must be true or false"
+        raise ValueError(msg)
     return word in _TRUE
 
 
@@ -108,7 +112,8 @@ def positive(text: str) -> float:
     """Parse a positive finite number."""
     number = finite(text)
     if number <= 0:
-        raise ValueError("must be positive")
+        msg = "must be positive"
+        raise ValueError(msg)
     return number
 
 
@@ -117,9 +122,11 @@ def finite(text: str) -> float:
     try:
         number = float(text)
     except ValueError:
-        raise ValueError("must be a number") from None
+        msg = "must be a number"
+        raise ValueError(msg) from None
     if not math.isfinite(number):
-        raise ValueError("must be finite")
+        msg = "must be finite"
+        raise ValueError(msg)
     return number
 
 
@@ -152,10 +159,11 @@ def per_row(
         return None
     if lacking:
         having = next(label for label, _ in rows if label not in lacking)
-        raise DumpError(
+        msg = (
             f"Files of one dump must agree; '{having}' says {key}, '{lacking[0]}' does not. State {key} "
             "yourself."
         )
+        raise DumpError(msg)
     found: list[Value] = []
     for label, count in rows:
         text = by_label[label].metadata[key]
@@ -172,9 +180,11 @@ def _json_list(parse: Callable[[str], Value], count: int) -> Callable[[str], lis
         try:
             items = json.loads(text)
         except json.JSONDecodeError:
-            raise ValueError("must be a value or a JSON list") from None
+            msg = "must be a value or a JSON list"
+            raise ValueError(msg) from None
         if not isinstance(items, list) or len(items) != count:
-            raise ValueError(f"must have one value for each of the {count} rows")
+            msg = f"must have one value for each of the {count} rows"
+            raise ValueError(msg)
         return [parse(str(item)) for item in items]
 
     return parse_list
@@ -200,12 +210,14 @@ def as_microbatch_sizes(option: Any, rows: int) -> FloatArray:
     """
     sizes = np.asarray(option, dtype=np.float64)
     if sizes.ndim > 1 or (sizes.ndim == 1 and len(sizes) != rows):
-        raise InputError(
+        msg = (
             f"'microbatch_size' must be one number or one for each of the {rows} rows; got shape "
             f"{sizes.shape}."
         )
+        raise InputError(msg)
     if not (np.isfinite(sizes) & (sizes > 0)).all():
-        raise InputError("'microbatch_size' must be positive: the number of examples whose mean a row is.")
+        msg = "'microbatch_size' must be positive: the number of examples whose mean a row is."
+        raise InputError(msg)
     return np.broadcast_to(sizes, rows).astype(np.float64)
 
 
@@ -228,9 +240,9 @@ def as_row_groups(option: Sequence[Any], rows: int) -> tuple[str, ...]:
     """
     labels = tuple(map(str, option))
     if len(labels) != rows:
-        raise InputError(f"'row_groups' must have one label for each of the {rows} rows; got {len(labels)}.")
+        msg = f"'row_groups' must have one label for each of the {rows} rows; got {len(labels)}."
+        raise InputError(msg)
     if len(set(labels)) < 2:
-        raise InputError(
-            "'row_groups' must have at least two different labels; noise is seen between groups."
-        )
+        msg = "'row_groups' must have at least two different labels; noise is seen between groups."
+        raise InputError(msg)
     return labels

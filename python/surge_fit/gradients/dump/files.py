@@ -62,7 +62,8 @@ def open_sources(paths: Iterable[Path], void_dtype: str | None) -> list[Source]:
     found = [file for path in paths for file in _meant(path)]
     twice = [str(file) for file, times in Counter(found).items() if times > 1]
     if twice:
-        raise DumpError(f"Every file must be given once; {listing(twice, 3)} came twice. Drop the copy.")
+        msg = f"Every file must be given once; {listing(twice, 3)} came twice. Drop the copy."
+        raise DumpError(msg)
     names = Counter(file.name for file in found)
     return [_open(file, file.name if names[file.name] == 1 else str(file), void_dtype) for file in found]
 
@@ -75,17 +76,19 @@ def _meant(path: Path) -> list[Path]:
         indexes = [file for file in inside if file.name.endswith(_INDEX)]
         files = indexes or [file for file in inside if file.suffix.lower() in (*_FILES, *ARRAY_STORES)]
         if not files:
-            raise DumpError(
+            msg = (
                 f"A folder of gradients must hold files ending in {', '.join(_FILES)}; '{path}' holds none. "
                 "Name the files, or another folder."
             )
+            raise DumpError(msg)
         return sorted(files, key=_natural)
     if path.exists():
         return [path]
     matches = list(Path(path.anchor).glob(str(path.relative_to(path.anchor))))
     if not matches:
         what = "matches no file" if glob.has_magic(str(path)) else "does not exist"
-        raise DumpError(f"A gradient dump must be a file, a folder or a pattern; '{path}' {what}.")
+        msg = f"A gradient dump must be a file, a folder or a pattern; '{path}' {what}."
+        raise DumpError(msg)
     return [file for match in sorted(matches, key=_natural) for file in _meant(match)]
 
 

@@ -88,23 +88,25 @@ def along_axis(sources: Sequence[Source]) -> tuple[list[DumpTensor], list[tuple[
     for name, held in arrays.items():
         for array in held:
             if not array.shape:
-                raise DumpError(
+                msg = (
                     f"'{array.source}', tensor '{name}': must have a first axis of examples; it is a "
                     "single number. "
                     "Leave it out, or pass one file per row."
                 )
+                raise DumpError(msg)
             if array.shape[1:] != held[0].shape[1:]:
                 raise _contradiction(name, "shape without the first axis", held[0], array, 1)
     rows = {name: sum(array.shape[0] for array in held) for name, held in arrays.items()}
     first = next(iter(arrays))
     for name, count in rows.items():
         if count != rows[first]:
-            raise DumpError(
+            msg = (
                 f"All tensors must have the same number of examples along their first axis; '{first}' "
                 f"({_places(arrays[first])}) has {rows[first]}, '{name}' ({_places(arrays[name])}) has "
                 f"{count}. If every "
                 "file is one gradient, pass several files with layout='rows' (command line: --layout rows)."
             )
+            raise DumpError(msg)
     tensors = [
         DumpTensor(
             name=name,
@@ -151,13 +153,14 @@ def one_per_file(
         lacking = len(sources) - len(held)
         if lacking and absent is None:
             without = next(source.label for source in sources if source.label not in {a.source for a in held})
-            raise DumpError(
+            msg = (
                 f"Every file must hold every tensor; '{name}' is in '{held[0].source}' but not in "
                 f"'{without}' "
                 f"({plural(lacking, 'file')} lack it). Say what that means: absent='zero' for a gradient "
                 "of zero, "
                 "absent='missing' for one that is not there (command line: --absent)."
             )
+            raise DumpError(msg)
         segments = {
             row: Segment(array.file, array.entry, 1) for row, array in zip(present, held, strict=True)
         }
@@ -188,10 +191,11 @@ def _by_name(sources: Sequence[Source]) -> dict[str, list[_Array]]:
                     raise _contradiction(name, "dtype", held[0], array, 0)
                 held.append(array)
     if not found:
-        raise DumpError(
+        msg = (
             f"A gradient dump must hold arrays of floating-point numbers; {_names(sources)} "
             f"{'holds' if len(sources) == 1 else 'hold'} none. Check what was written."
         )
+        raise DumpError(msg)
     return found
 
 
@@ -208,10 +212,11 @@ def _contradiction(name: str, what: str, first: _Array, other: _Array, axis: int
 def _require_rows(rows: int, what: str, names: Sequence[tuple[str, int]]) -> None:
     if rows < _MIN_ROWS:
         where = listing([repr(label) for label, _ in names], 3) if names else "the dump"
-        raise DumpError(
+        msg = (
             f"Noise is seen between gradients, so at least {_MIN_ROWS} {what} must be there; {where} "
             f"{'has' if len(names) <= 1 else 'have'} {rows}. Dump more of them."
         )
+        raise DumpError(msg)
 
 
 def _places(held: Sequence[_Array]) -> str:

@@ -114,11 +114,12 @@ def open_checkpoints(
     unknown = [label for label, step in steps.items() if step is None]
     if unknown and len(unknown) < len(steps):
         known = next(label for label, step in steps.items() if step is not None)
-        raise DumpError(
+        msg = (
             f"Files of several checkpoints must all name their step; '{known}' does, '{unknown[0]}' does "
             "not. "
             "Pass the files of one checkpoint at a time."
         )
+        raise DumpError(msg)
     if unknown:
         return (_assemble(sources, **options),)
     order = sorted({step for step in steps.values() if step is not None})
@@ -146,9 +147,8 @@ def read_labels(path: Path) -> list[str]:
     try:
         return _Path(path).read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise DumpError(
-            f"Labels of rows must be a UTF-8 text with one line per row; '{path}': {error}."
-        ) from error
+        msg = f"Labels of rows must be a UTF-8 text with one line per row; '{path}': {error}."
+        raise DumpError(msg) from error
 
 
 def _step(source: Source) -> float | None:
@@ -157,14 +157,17 @@ def _step(source: Source) -> float | None:
 
 def _sources(paths: Path | Sequence[Path] | Mapping[str, Any], void_dtype: str | None) -> list[Source]:
     if void_dtype not in (None, "bfloat16"):
-        raise InputError(f"'void_dtype' must be 'bfloat16'; got {void_dtype!r}.")
+        msg = f"'void_dtype' must be 'bfloat16'; got {void_dtype!r}."
+        raise InputError(msg)
     if isinstance(paths, Mapping):
         if not paths:
-            raise InputError("A dump in memory must have at least one array; the mapping is empty.")
+            msg = "A dump in memory must have at least one array; the mapping is empty."
+            raise InputError(msg)
         return [Source("memory", from_memory(paths))]
     given = [paths] if isinstance(paths, str) or not isinstance(paths, Sequence) else list(paths)
     if not given:
-        raise InputError("A gradient dump must be at least one file; no path was given.")
+        msg = "A gradient dump must be at least one file; no path was given."
+        raise InputError(msg)
     return open_sources([_Path(path) for path in given], void_dtype)
 
 
@@ -183,7 +186,8 @@ def _assemble(
     _require("loss_reduction", loss_reduction, _REDUCTIONS)
     _require("absent", absent, _ABSENT)
     if loss_scale is not None and not (np.isfinite(loss_scale) and loss_scale > 0):
-        raise InputError(f"'loss_scale' must be a positive finite number; got {loss_scale!r}.")
+        msg = f"'loss_scale' must be a positive finite number; got {loss_scale!r}."
+        raise InputError(msg)
     notes: list[str | None] = []
 
     def settle(key: str, parse: Any, option: Any) -> Any:
@@ -202,10 +206,11 @@ def _assemble(
     scale = settle("loss_scale", facts.positive, loss_scale)
     was_clipped = settle("clipped", facts.flag, clipped)
     if reduction not in (None, "none") and not np.all(sizes == sizes[0]):
-        raise DumpError(
+        msg = (
             f"With loss_reduction {reduction!r}, all rows must have the same micro-batch size; found "
             f"{sizes.min():g} to {sizes.max():g}. Divide the rows before they are written, and say 'none'."
         )
+        raise DumpError(msg)
     notes += _assumed(chosen, known, reduction, scale, was_clipped)
     return Dump(
         source=listing([source.label for source in sources], 3),
@@ -228,7 +233,8 @@ def _assemble(
 
 def _require(argument: str, value: object, allowed: Sequence[str]) -> None:
     if value is not None and value not in allowed:
-        raise InputError(f"'{argument}' must be one of {', '.join(map(repr, allowed))}; got {value!r}.")
+        msg = f"'{argument}' must be one of {', '.join(map(repr, allowed))}; got {value!r}."
+        raise InputError(msg)
 
 
 def _microbatch_sizes(

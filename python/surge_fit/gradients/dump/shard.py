@@ -67,10 +67,11 @@ def writing(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise DumpError(
+        msg = (
             f"'{path}' could not be written: {error.strerror or error}. Nothing was kept; make room, or name "
             "another disk."
-        ) from error
+        )
+        raise DumpError(msg) from error
 
 
 def header(shapes: Mapping[str, tuple[int, ...]], dtype: StoredDtype, metadata: Mapping[str, str]) -> bytes:

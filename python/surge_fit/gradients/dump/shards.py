@@ -41,11 +41,11 @@ def require_new(path: Path) -> None:
     DumpError
     """
     if path.exists():
-        raise DumpError(
-            f"Captured gradients must go to a new file; '{path}' exists. Name another, or remove it first."
-        )
+        msg = f"Captured gradients must go to a new file; '{path}' exists. Name another, or remove it first."
+        raise DumpError(msg)
     if not path.parent.is_dir():
-        raise DumpError(f"Captured gradients must go to a folder that exists; '{path.parent}' does not.")
+        msg = f"Captured gradients must go to a folder that exists; '{path.parent}' does not."
+        raise DumpError(msg)
 
 
 @contextmanager
@@ -85,9 +85,11 @@ def gradient_writer(
         If `path` has another ending, or `dtype` is another.
     """
     if dtype not in HELD:
-        raise InputError(f"'dtype' must be one of {', '.join(map(repr, HELD))}; got {dtype!r}.")
+        msg = f"'dtype' must be one of {', '.join(map(repr, HELD))}; got {dtype!r}."
+        raise InputError(msg)
     if path.suffix != ".safetensors":
-        raise InputError(f"'path' must end in .safetensors; got {str(path)!r}.")
+        msg = f"'path' must end in .safetensors; got {str(path)!r}."
+        raise InputError(msg)
     row_bytes = ITEM_BYTES[dtype] * sum(map(prod, shapes.values()))
     per_shard = min(rows, max(1, shard_bytes // max(1, row_bytes)))
     paths = [path]
@@ -100,11 +102,12 @@ def gradient_writer(
         require_new(shard)
     free = shutil.disk_usage(path.parent).free
     if rows * row_bytes > free:
-        raise DumpError(
+        msg = (
             f"{plural(rows, 'gradient')} of {row_bytes:,} bytes each take {rows * row_bytes:,} bytes; the "
             f"disk of '{path.parent}' has {free:,} left. Capture fewer examples, store bfloat16, or name "
             "another disk."
         )
+        raise DumpError(msg)
     with ExitStack() as drafts:
         writer = GradientWriter(paths, per_shard, dict(shapes), dtype, dict(metadata), drafts)
         try:
@@ -171,9 +174,10 @@ class GradientWriter:
         """
         if losses is not None and not np.isfinite(losses).all():
             row = self.rows + int(np.flatnonzero(~np.isfinite(losses))[0])
-            raise DumpError(
+            msg = (
                 f"Losses must be finite; that of row {row} is not. Nothing was kept: leave that example out."
             )
+            raise DumpError(msg)
         held = {name: self._stored(name, gradients[name]) for name in self.shapes}
         total, done = len(next(iter(held.values()))), 0
         while done < total:
@@ -199,9 +203,8 @@ class GradientWriter:
             If there is no row.
         """
         if not self.rows:
-            raise DumpError(
-                "At least one gradient must be captured; there was none. Run the loop for longer."
-            )
+            msg = "At least one gradient must be captured; there was none. Run the loop for longer."
+            raise DumpError(msg)
         told = {} if self.mean_loss is None else {"loss": f"{self.mean_loss:.17g}"}
         row_bytes = [ITEM_BYTES[self.dtype] * prod(shape) for shape in self.shapes.values()]
         for shard in self._shards:
@@ -232,10 +235,11 @@ class GradientWriter:
         held = {name: np.ascontiguousarray(array, dtype="<f4") for name, array in arrays.items()}
         broken = [name for name, array in held.items() if not np.isfinite(array).all()]
         if broken:
-            raise DumpError(
+            msg = (
                 f"What is captured must be finite; '{broken[0]}' is not. Nothing was kept: capture a "
                 "checkpoint before it overflowed."
             )
+            raise DumpError(msg)
         head = header({name: array.shape for name, array in held.items()}, "float32", metadata)
         with writing(path):
             self._drafts.enter_context(replacing(path)).write_bytes(
@@ -269,9 +273,10 @@ class GradientWriter:
             finite = np.isfinite(array)
         if not finite.all():
             row = int(np.flatnonzero(~finite.reshape(len(array), -1).all(axis=1))[0])
-            raise DumpError(
+            msg = (
                 f"Gradients must be finite; that of row {self.rows + row}, tensor '{name}', has "
                 f"{plural(int((~finite[row]).sum()), 'number')} that are not. Nothing was kept: leave that "
                 "example out, or capture a checkpoint before it overflowed."
             )
+            raise DumpError(msg)
         return np.ascontiguousarray(array, dtype=HELD[self.dtype])

@@ -69,16 +69,16 @@ def noise_scale_from_norms(
     steps = len(np.atleast_1d(np.asarray(big_norm_squared)))
     small, small_norm, big, big_norm = (_column(values, steps) for values in given)
     if steps < _MIN_STEPS:
-        raise InputError(
-            f"Norms of at least {_MIN_STEPS} steps must be given; got {steps}. Log more of them."
-        )
+        msg = f"Norms of at least {_MIN_STEPS} steps must be given; got {steps}. Log more of them."
+        raise InputError(msg)
     if not (big > small).all():
         step = int(np.flatnonzero(~(big > small))[0])
-        raise InputError(
+        msg = (
             f"The big batch must be bigger than the small one; at step {step} it has {big[step]:g} "
             "examples against "
             f"{small[step]:g}. Check their order."
         )
+        raise InputError(msg)
     found = _core.estimate_two_batch_noise(small, small_norm, big, big_norm, PROBABILITY)
     return LoggedNoise(
         gradient_norm_squared=quantity(found["gradient_norm_squared"]),
@@ -90,11 +90,9 @@ def noise_scale_from_norms(
 def _column(values: float | Sequence[float], steps: int) -> FloatArray:
     column = np.asarray(values, dtype=np.float64)
     if column.ndim > 1 or (column.ndim == 1 and len(column) != steps):
-        raise InputError(
-            f"Every sequence must have one number per step; got shapes {column.shape} and ({steps},)."
-        )
+        msg = f"Every sequence must have one number per step; got shapes {column.shape} and ({steps},)."
+        raise InputError(msg)
     if not (np.isfinite(column) & (column >= 0)).all():
-        raise InputError(
-            "Batch sizes and squared norms must be finite and not negative. Drop the other steps."
-        )
+        msg = "Batch sizes and squared norms must be finite and not negative. Drop the other steps."
+        raise InputError(msg)
     return np.ascontiguousarray(np.broadcast_to(column, steps))

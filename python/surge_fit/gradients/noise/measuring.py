@@ -73,11 +73,13 @@ def gradient_statistics(
     """
     opened = dump if isinstance(dump, Dump) else open_dump(dump)
     if batch_size is not None and not (math.isfinite(batch_size) and batch_size > 0):
-        raise InputError(f"'batch_size' must be a positive finite number; got {batch_size!r}.")
+        msg = f"'batch_size' must be a positive finite number; got {batch_size!r}."
+        raise InputError(msg)
     patterns = (group,) if isinstance(group, str) else tuple(group)
     target = None if per_parameter is None else _Path(per_parameter)
     if target is not None and target.suffix not in (".safetensors", ".npy"):
-        raise InputError(f"'per_parameter' must end in .safetensors or .npy; got {str(target)!r}.")
+        msg = f"'per_parameter' must end in .safetensors or .npy; got {str(target)!r}."
+        raise InputError(msg)
     with nullcontext() if target is None else replacing(target) as draft:
         scan = _Scan(opened, batch_size is not None, draft, progress)
         sums, kept = scan.run()
@@ -121,11 +123,12 @@ class _Scan:
                 break
             kept[broken] = False
             if kept.sum() < _MIN_ROWS:
-                raise DumpError(
+                msg = (
                     f"At least {_MIN_ROWS} rows must hold finite numbers only; in {self.dump.source} "
                     f"{plural(int(kept.sum()), 'row')} of {self.dump.rows} do. Look for the step that "
                     "overflowed."
                 )
+                raise DumpError(msg)
             stage = f"again without {plural(int((~kept).sum()), 'row')}"
         sums = [_with_counts(held, of_all) for held, of_all in zip(sums, counts, strict=True)]
         if self.dump.absent == "missing":
@@ -140,11 +143,12 @@ class _Scan:
             if len(absent):
                 present = np.setdiff1d(held.rows, absent)
                 if len(present) < _MIN_ROWS:
-                    raise DumpError(
+                    msg = (
                         f"Tensor '{tensor.name}' must have at least {_MIN_ROWS} rows that are not zero "
                         "throughout; "
                         f"it has {len(present)}. Say absent='zero' if zero is its gradient."
                     )
+                    raise DumpError(msg)
                 again, _ = self._pass([tensor], np.isin(np.arange(self.dump.rows), present) & kept, "again")
                 held = replace(_with_counts(again[0], held), rows=present)
             found.append(held)

@@ -46,21 +46,24 @@ def merge_statistics(
         If the parts overlap or do not belong together.
     """
     if len(parts) < 2:
-        raise InputError(f"At least 2 parts must be given to merge; got {len(parts)}.")
+        msg = f"At least 2 parts must be given to merge; got {len(parts)}."
+        raise InputError(msg)
     names = [[held.name for held in part.sums] for part in parts]
     if len({name for part in names for name in part}) == sum(map(len, names)):
         return _over_parameters(parts)
     if any(part != names[0] for part in names):
-        raise InputError(
+        msg = (
             "Parts to merge must have all tensors in common, or none; found some. Measure them from the "
             "files together."
         )
+        raise InputError(msg)
     if len(per_parameter) != len(parts):
-        raise InputError(
+        msg = (
             "To merge different examples, 'per_parameter' must name the file of moments of each of the "
             f"{len(parts)} "
             f"parts; got {len(per_parameter)}. Write them with per_parameter=… when measuring."
         )
+        raise InputError(msg)
     return _over_examples(parts, [_core.GradientFile.open(_Path(path)) for path in per_parameter])
 
 
@@ -69,11 +72,12 @@ def _over_parameters(parts: Sequence[GradientStatistics]) -> GradientStatistics:
     for part in parts[1:]:
         for name in ("microbatch_size", "kept", "row_groups"):
             if not np.array_equal(getattr(part, name), getattr(first, name)):
-                raise InputError(
+                msg = (
                     f"Parts with different tensors must rest on the same rows; {name} of {part.source} "
                     "differs from that "
                     f"of {first.source}. Measure them from the files together."
                 )
+                raise InputError(msg)
     return summarize(
         [held for part in parts for held in part.sums],
         microbatch_size=first.microbatch_size,
@@ -179,7 +183,8 @@ def _merge_moments(
             ]
             mean, variance = held[0], held[1]
             if mean is None or variance is None:
-                raise InputError(f"'{file.path}' must hold '{name}.mean' and '{name}.variance'; it does not.")
+                msg = f"'{file.path}' must hold '{name}.mean' and '{name}.variance'; it does not."
+                raise InputError(msg)
             # Sums of powers of √b (g − ḡ): the first two with weights, so that they merge for any sizes.
             second = variance * (rows[part] - 1)
             powers = [np.zeros_like(mean) if not shape or p is None else p * rows[part] for p in held[2:]]

@@ -64,11 +64,12 @@ def from_record(record: Mapping[str, Any]) -> GradientStatistics:
         If the record is not one.
     """
     if record.get("surge_fit_statistics") != FORMAT:
-        raise InputError(
+        msg = (
             f"Statistics must be in format {FORMAT}; found "
             f"{record.get('surge_fit_statistics', 'none')!r}. Save them "
             "with `surge-fit gradients … -o statistics.json`."
         )
+        raise InputError(msg)
     try:
         facts = {name: _tuples(record[name]) for name in _FACTS}
         arrays = {name: _decoded(record[name]) for name in _ARRAYS}
@@ -77,7 +78,8 @@ def from_record(record: Mapping[str, Any]) -> GradientStatistics:
             for held in record["sums"]
         ]
     except (KeyError, TypeError, ValueError) as error:
-        raise InputError(f"The statistics are damaged: {error!r}. Measure the dump again.") from error
+        msg = f"The statistics are damaged: {error!r}. Measure the dump again."
+        raise InputError(msg) from error
     return summarize(sums, **facts, **arrays)
 
 
@@ -117,10 +119,11 @@ def load_statistics(path: Path) -> tuple[GradientStatistics, ...]:
     held = read_json(where, "Statistics")
     records = held.get("records") if isinstance(held, dict) else None
     if not isinstance(records, list):
-        raise InputError(
+        msg = (
             f"'{where}' must hold statistics; it has no list 'records'. Save them with `surge-fit "
             "gradients … -o`."
         )
+        raise InputError(msg)
     return tuple(from_record(record) for record in records)
 
 

@@ -33,35 +33,40 @@ def adam_state(model: Any, optimizer: Any) -> AdamState:
     unlike = [key for key in ("amsgrad", "maximize") if any(group.get(key) for group in groups)]
     if lacking or unlike:
         what = f"no {lacking[0]}" if lacking else f"{unlike[0]} set"
-        raise InputError(
+        msg = (
             f"'optimizer' must be torch.optim.Adam or AdamW as published; this {type(optimizer).__name__} "
             f"has {what}. Leave it out."
         )
+        raise InputError(msg)
     if any(group["weight_decay"] and not _decoupled(optimizer, group) for group in groups):
-        raise InputError(
+        msg = (
             "Weight decay must be decoupled, as in AdamW: Adam's own adds it to the gradients, which the "
             "captured ones do not hold. Leave the optimizer out."
         )
+        raise InputError(msg)
     said = {
         key: {str(group[key]): group[key] for group in groups}
         for key in ("betas", "eps", "weight_decay", "lr")
     }
     for key in ("betas", "eps", "weight_decay"):
         if len(said[key]) > 1:
-            raise InputError(
+            msg = (
                 f"All parameter groups must have the same {key}; found {listing(said[key], 3)}. Leave the "
                 "optimizer out, or make them equal."
             )
+            raise InputError(msg)
     params = trained(model)
     without = [name for name, value in params.items() if "exp_avg" not in held.get(value, {})]
     if without:
-        raise InputError(
+        msg = (
             f"'optimizer' must hold moments of every trained tensor; it has none of '{without[0]}'. Capture "
             "after its first step."
         )
+        raise InputError(msg)
     steps = {int(held[value]["step"]) for value in params.values()}
     if len(steps) > 1:
-        raise InputError(f"All tensors must have taken the same steps; found {min(steps)} to {max(steps)}.")
+        msg = f"All tensors must have taken the same steps; found {min(steps)} to {max(steps)}."
+        raise InputError(msg)
     (beta1, beta2), (eps,), (decay,) = (
         next(iter(said["betas"].values())),
         said["eps"].values(),

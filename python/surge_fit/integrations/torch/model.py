@@ -33,10 +33,11 @@ class TorchModel:
             if module.training and getattr(module, "track_running_stats", False)
         ]
         if averaging:
-            raise InputError(
+            msg = (
                 "Gradients of single examples do not exist where a batch is normalised by its own mean; "
                 f"module '{averaging[0]}' does so. Call model.eval(), or use group or layer normalisation."
             )
+            raise InputError(msg)
 
         class Loss(torch.nn.Module):  # type: ignore[misc, name-defined]
             """A module whose parameters are replaced while the loss is evaluated."""

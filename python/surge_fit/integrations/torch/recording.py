@@ -93,7 +93,8 @@ class MicroBatchRecorder:
         distributed = import_torch().distributed
         for name, value in (("microbatch_size", microbatch_size), ("rows", rows)):
             if value < 1:
-                raise InputError(f"'{name}' must be at least 1; got {value}.")
+                msg = f"'{name}' must be at least 1; got {value}."
+                raise InputError(msg)
         held = [
             _Sharded(name, tensor) if hasattr(tensor, "placements") else _Whole(name, tensor)
             for name, tensor in trained(_unwrapped(model)).items()
@@ -196,10 +197,11 @@ class _Sharded(_Watched):
     def __init__(self, name: str, tensor: Any) -> None:
         placements, mesh = tensor.placements, tensor.device_mesh
         if len(placements) != 1 or not placements[0].is_shard(0):
-            raise InputError(
+            msg = (
                 f"Sharded tensors must be split along their first axis, over one axis of the mesh; '{name}' "
                 f"is {placements}. Record without replication or tensor parallelism."
             )
+            raise InputError(msg)
         local, self.ranks = tensor.to_local(), mesh.size()
         each = -(-tensor.shape[0] // self.ranks)  # as torch.chunk splits
         start = min(mesh.get_local_rank() * each, tensor.shape[0])
@@ -223,8 +225,9 @@ class _Sharded(_Watched):
 def _unwrapped(model: Any) -> Any:
     """Give the module inside ``DistributedDataParallel``."""
     if any(type(module).__name__ == "FullyShardedDataParallel" for module in model.modules()):
-        raise InputError(
+        msg = (
             "Modules sharded by FullyShardedDataParallel show no gradients of their tensors. Shard with "
             "torch.distributed.fsdp.fully_shard."
         )
+        raise InputError(msg)
     return model.module if type(model).__name__ == "DistributedDataParallel" else model

@@ -14,9 +14,8 @@ def import_torch() -> Any:
     try:
         import torch
     except ImportError:
-        raise InputError(
-            "Capturing gradients of PyTorch needs PyTorch; it is not installed. `pip install torch`."
-        ) from None
+        msg = "Capturing gradients of PyTorch needs PyTorch; it is not installed. `pip install torch`."
+        raise InputError(msg) from None
     return torch
 
 
@@ -45,5 +44,6 @@ def mapped(function: Callable[[Any], Any], tree: Any) -> Any:
     if isinstance(tree, tuple | list):
         return type(tree)(mapped(function, value) for value in tree)
     if not isinstance(tree, import_torch().Tensor):
-        raise InputError(f"'examples' must be tensors; found a {type(tree).__name__}. Convert it.")
+        msg = f"'examples' must be tensors; found a {type(tree).__name__}. Convert it."
+        raise InputError(msg)
     return function(tree)

@@ -32,18 +32,20 @@ def frame_of(columns: Mapping[str, ArrayLike | None], groups: Sequence[str]) -> 
     allowed = [*(column.name for column in (*RUN_COLUMNS, OPTIMUM_COLUMN)), *groups]
     unknown = [name for name in columns if name not in allowed]
     if unknown:
-        raise SweepError(
+        msg = (
             f"The columns of a sweep have canonical names; {unknown[0]!r} is not one, nor in 'group_by'. "
             f"The names are {listing(allowed)}."
         )
+        raise SweepError(msg)
     held = {name: _listed(name, values) for name, values in columns.items() if values is not None}
     count = next((len(values) for values in held.values() if len(values) != 1), 1)
     for name, values in held.items():
         if len(values) not in (1, count):
-            raise SweepError(
+            msg = (
                 f"All columns must hold one value per run, or one for all; '{name}' holds {len(values)} and "
                 f"others {count}. Give every column the same length."
             )
+            raise SweepError(msg)
     cells = {
         name: _cells(name, values * count if len(values) == 1 else values) for name, values in held.items()
     }
@@ -58,7 +60,8 @@ def _listed(name: str, values: ArrayLike) -> list[Any]:
         return listed
     array = np.atleast_1d(np.asarray(values))
     if array.ndim > 1:
-        raise SweepError(f"'{name}' must be one-dimensional, one value per run; got shape {array.shape}.")
+        msg = f"'{name}' must be one-dimensional, one value per run; got shape {array.shape}."
+        raise SweepError(msg)
     return list(array.tolist())
 
 

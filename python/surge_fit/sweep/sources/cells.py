@@ -106,10 +106,11 @@ def numbers(
         where = f"run '{run_ids[first]}' ({place})" if run_ids else place
         header = "" if cells.name == column.name else f" (column '{cells.name}')"
         more = f" The same holds for {source.places(indices[1:])}." if indices.size > 1 else ""
-        raise SweepError(
+        msg = (
             f"'{column.name}'{header} must be {expected}; got {found(first)} in {where}."
             f"{more} Correct the column or drop the run."
         )
+        raise SweepError(msg)
 
     if cells.numbers is not None:
         values, blank = cells.numbers()

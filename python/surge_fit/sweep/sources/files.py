@@ -50,14 +50,17 @@ def read_frame(path: typing.Path) -> tuple[Frame, Source]:
     kind = file.suffix.lower()
     if not file.is_file():
         what = "is a folder" if file.is_dir() else "does not exist"
-        raise SweepError(f"A table of runs must be a file; '{file}' {what}. Check the path.")
+        msg = f"A table of runs must be a file; '{file}' {what}. Check the path."
+        raise SweepError(msg)
     if kind not in _KINDS:
-        raise SweepError(
+        msg = (
             f"The file of a table of runs must end in {', '.join(_KINDS[:-1])} or {_KINDS[-1]}; {file.name} "
             "does not. Save the table as one of these."
         )
+        raise SweepError(msg)
     if file.stat().st_size == 0:
-        raise SweepError(f"A table of runs must have a header and one line per run; {file.name} is empty.")
+        msg = f"A table of runs must have a header and one line per run; {file.name} is empty."
+        raise SweepError(msg)
     if kind == ".parquet":
         return _read_parquet(file)
     try:
@@ -74,7 +77,8 @@ def _read_parquet(file: Path) -> tuple[Frame, Source]:
     try:
         frame = pl.read_parquet(file)
     except (pl.exceptions.PolarsError, OSError) as error:
-        raise SweepError(f"{file.name} cannot be read as Parquet. Write the table again.") from error
+        msg = f"{file.name} cannot be read as Parquet. Write the table again."
+        raise SweepError(msg) from error
     source = Source(file.name, is_file=True)
     return frame_of(frame, source), source
 
@@ -92,7 +96,8 @@ def _collect(
             cells.extend(block.get(header, repeat(None, len(starts))))
         lines.extend(starts)
     if not lines:
-        raise SweepError(f"A table of runs must have one line per run; there is none in {name}.")
+        msg = f"A table of runs must have one line per run; there is none in {name}."
+        raise SweepError(msg)
     frame = Frame({header: _cells(header, held) for header, held in columns.items()}, len(lines))
     return frame, Source(name, np.array(lines, dtype=np.int64), is_file=True)
 
@@ -114,23 +119,27 @@ def _csv_blocks(text: Iterable[str], file: Path) -> Iterator[tuple[dict[str, Seq
                 yield dict(zip(header, zip(*full, strict=True), strict=True)), lines
             line = reader.line_num + 1
     except csv.Error as error:
-        raise SweepError(
+        msg = (
             f"Line {reader.line_num} of {file.name} is not valid CSV: {error}. "
             "Check the quotes of that line and of the lines above it."
-        ) from None
+        )
+        raise SweepError(msg) from None
 
 
 def _require_header(header: Sequence[str], name: str) -> None:
     if not any(header):
-        raise SweepError(f"Line 1 of {name} must be the header; it is blank. Put the column names there.")
+        msg = f"Line 1 of {name} must be the header; it is blank. Put the column names there."
+        raise SweepError(msg)
     if any("\0" in cell for cell in header):
-        raise SweepError(f"{name} must be UTF-8 text; it holds zero bytes, as UTF-16 does. Save it as UTF-8.")
+        msg = f"{name} must be UTF-8 text; it holds zero bytes, as UTF-16 does. Save it as UTF-8."
+        raise SweepError(msg)
     twice = sorted({cell for cell in header if header.count(cell) > 1})
     if twice:
-        raise SweepError(
+        msg = (
             f"The columns of {name} must have different names; {listing([repr(cell) for cell in twice])} "
             f"{'is' if len(twice) == 1 else 'are'} there more than once. Rename or drop the copies."
         )
+        raise SweepError(msg)
 
 
 def _first_lines(rows: Sequence[list[str]], first: int, end: int) -> Sequence[int]:
@@ -150,10 +159,11 @@ def _full_rows(
     held = [(row, line) for row, line in zip(rows, starts, strict=True) if row]
     for row, line in held:
         if len(row) != width:
-            raise SweepError(
+            msg = (
                 f"Every row of {name} must have {plural(width, 'cell')}, like the header; line {line} has "
                 f"{len(row)}. Look for a missing, surplus or unquoted separator there."
             )
+            raise SweepError(msg)
     return [row for row, _ in held], [line for _, line in held]
 
 
@@ -173,16 +183,18 @@ def _json_records(text: Iterable[str], name: str) -> Iterator[tuple[int, dict[st
         try:
             record = decoder.decode(content)
         except json.JSONDecodeError as error:
-            raise SweepError(
+            msg = (
                 f"Every line of {name} must be a JSON object; line {line} is not JSON ({error.msg}, "
                 f"character {error.pos + 1}). Correct or drop that line."
-            ) from None
+            )
+            raise SweepError(msg) from None
         if not isinstance(record, dict):
-            raise SweepError(
+            msg = (
                 f"Every line of {name} must be a JSON object, one per run; line {line} is "
                 f"{content.strip()[:40]!r}. "
                 'Write each run as {"batch_size": …, "learning_rate": …, "loss": …}.'
             )
+            raise SweepError(msg)
         yield line, record
 
 

@@ -33,15 +33,15 @@ def frame_of(native: Any, source: Source) -> Frame:
     try:
         frame: nw.DataFrame[Any] = nw.from_native(native, eager_only=True)
     except nw.exceptions.DuplicateError:
-        raise SweepError(
-            f"The columns of {source.name} must have different names. Rename or drop the copies."
-        ) from None
+        msg = f"The columns of {source.name} must have different names. Rename or drop the copies."
+        raise SweepError(msg) from None
     except TypeError:
-        raise SweepError(
+        msg = (
             "A frame of runs must be an eager frame of pandas, polars, pyarrow or another library that "
             f"narwhals knows; got {type(native).__name__}. Collect a lazy frame first; for arrays use "
             "Sweep.from_columns."
-        ) from None
+        )
+        raise SweepError(msg) from None
     return Frame({str(header): _cells(str(header), frame[header]) for header in frame.columns}, len(frame))
 
 

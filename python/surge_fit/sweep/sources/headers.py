@@ -63,10 +63,11 @@ def find_group_columns(
         elif len(alike) == 1:
             chosen[name] = alike[0]
         else:
-            raise SweepError(
+            msg = (
                 f"'group_by' must name columns of {source.name}; {name!r} is not one. It has "
                 f"{_columns_found(headers)}.{_did_you_mean(name, headers)}"
             )
+            raise SweepError(msg)
     return chosen
 
 
@@ -87,18 +88,20 @@ def missing(column: Column, headers: Sequence[str], source: Source) -> SweepErro
 def _chosen_header(name: str, header: str, headers: Sequence[str], source: Source) -> str:
     names = [column.name for column in ALL_COLUMNS]
     if name not in names:
-        raise SweepError(
+        msg = (
             f"'columns' maps canonical names to headers; {name!r} is not a canonical name."
             f"{_did_you_mean(name, names)} The names are {listing(names)}."
         )
+        raise SweepError(msg)
     if header in headers:
         return header
     alike = [candidate for candidate in headers if normalise(candidate) == normalise(header)]
     if len(alike) != 1:
-        raise SweepError(
+        msg = (
             f"'columns' maps '{name}' to the header {header!r}, which {source.name} does not have. It has "
             f"{_columns_found(headers)}.{_did_you_mean(header, headers)}"
         )
+        raise SweepError(msg)
     return alike[0]
 
 

@@ -58,7 +58,8 @@ def read_table(
         If the frame does not hold what a sweep must hold.
     """
     if not frame.count:
-        raise SweepError(f"A table of runs must have one row per run; there is none in {source.name}.")
+        msg = f"A table of runs must have one row per run; there is none in {source.name}."
+        raise SweepError(msg)
     headers = list(frame.cells)
     group_by = (group_by,) if isinstance(group_by, str) else tuple(group_by or ())
     found = find_columns(headers, columns, group_by, source)
@@ -124,12 +125,13 @@ def _kind(found: dict[str, str], protocol: str | None, headers: Sequence[str], s
     if "steps_to_target" in found:
         return "steps_to_target"
     if "steps" in found and "loss" not in found:
-        raise SweepError(
+        msg = (
             "The steps of a table without learning rates must be those to a target loss; "
             f"{source.name} does not say that its column '{found['steps']}' holds them. Say it with "
             f"{source.option_remedy('protocol', 'to_target')}, or add the column 'target_loss' or "
             "'learning_rate'."
         )
+        raise SweepError(msg)
     raise missing(_COLUMNS["learning_rate"], headers, source)
 
 
@@ -141,10 +143,11 @@ def _run_ids(cells: Cells | None, count: int, source: Source) -> tuple[str, ...]
         name = "" if "" in run_ids else Counter(run_ids).most_common(1)[0][0]
         places = source.places(np.flatnonzero([run_id == name for run_id in run_ids]))
         found = f"{name!r} names the runs" if name else "it is blank"
-        raise SweepError(
+        msg = (
             f"'run_id' (column '{cells.name}') must name every run differently; {found} in {places}. "
             f"Rename them, or name another column with {source.column_remedy('run_id', '<header>')}."
         )
+        raise SweepError(msg)
     return tuple(run_ids)
 
 
@@ -174,11 +177,12 @@ def _statuses(
     unknown = [word for word, status in known.items() if not status]
     if unknown:
         index = min(stated.index(word) for word in unknown)
-        raise SweepError(
+        msg = (
             f"'status' (column '{cells.name}') must be one of {listing(STATUSES)}, or a word that means one "
             f"of them ({listing(word for word in STATUS_WORDS if word not in STATUSES)}); got "
             f"{stated[index]!r} in {source.place(index)}. Correct the column."
         )
+        raise SweepError(msg)
     known[""] = ""
     told = np.array([known[word] for word in stated])
     told = np.where((told == "finished") & not_finite, "diverged", told)
@@ -187,27 +191,31 @@ def _statuses(
 
 def _batch_unit(argument: str | None, cells: Cells | None, header: str, source: Source) -> str:
     if argument is not None and argument not in BATCH_UNITS:
-        raise SweepError(f"'batch_unit' must be one of {listing(BATCH_UNITS)}; got {argument!r}.")
+        msg = f"'batch_unit' must be one of {listing(BATCH_UNITS)}; got {argument!r}."
+        raise SweepError(msg)
     stated = _one_word("batch_unit", cells, BATCH_UNITS, source) or unit_in_header(header)
     if argument and stated and argument != stated:
         where = f"column '{cells.name}'" if cells is not None else f"header '{header}'"
-        raise SweepError(
+        msg = (
             f"batch_unit={argument!r} contradicts the {where} of {source.name}, which says {stated}. "
             "Drop the argument or correct the table."
         )
+        raise SweepError(msg)
     unit = argument or stated
     if unit is None:
-        raise SweepError(
+        msg = (
             f"Is the batch size of {source.name} (column '{header}') counted in examples, sequences or "
             "tokens? The table does not say, and it is never guessed. Say it with "
             f"{source.option_remedy('batch_unit', 'sequences')}, or add a column 'batch_unit'."
         )
+        raise SweepError(msg)
     return unit
 
 
 def _protocol(argument: str | None, cells: Cells | None, source: Source) -> str | None:
     if argument is not None and argument not in PROTOCOLS:
-        raise SweepError(f"'protocol' must be one of {listing(PROTOCOLS)}; got {argument!r}.")
+        msg = f"'protocol' must be one of {listing(PROTOCOLS)}; got {argument!r}."
+        raise SweepError(msg)
     return argument or _one_word("protocol", cells, PROTOCOLS, source)
 
 
@@ -219,12 +227,14 @@ def _one_word(name: str, cells: Cells | None, allowed: Sequence[str], source: So
     first = column[0]
     other = next((index for index, word in enumerate(column) if word != first), None)
     if other is not None:
-        raise SweepError(
+        msg = (
             f"'{name}' must be the same for all runs of a sweep; it is {first!r} in {source.place(0)} and "
             f"{column[other]!r} in {source.place(other)}. Convert the runs to one, or read two sweeps."
         )
+        raise SweepError(msg)
     if first and first.lower() not in allowed:
-        raise SweepError(f"'{name}' must be one of {listing(allowed)}; got {first!r} in {source.place(0)}.")
+        msg = f"'{name}' must be one of {listing(allowed)}; got {first!r} in {source.place(0)}."
+        raise SweepError(msg)
     return first.lower() or None
 
 
@@ -235,10 +245,11 @@ def _groups(frame: Frame, group_headers: Mapping[str, str], source: Source) -> d
     columns = [words(frame.cells[header]) for header in group_headers.values()]
     for header, column in zip(group_headers.values(), columns, strict=True):
         if "" in column:
-            raise SweepError(
+            msg = (
                 f"Every run must belong to a group, but the column '{header}' is blank in "
                 f"{source.place(column.index(''))}. Fill it in, or drop it from 'group_by'."
             )
+            raise SweepError(msg)
     joint = list(zip(*columns, strict=True))
     labels = {
         values: ", ".join(f"{name}={value}" for name, value in zip(group_headers, values, strict=True))
