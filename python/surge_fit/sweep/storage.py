@@ -7,35 +7,21 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from surge_fit.sweep.columns import SweepColumns
 from surge_fit.sweep.schema import OPTIMUM_COLUMN, RUN_COLUMNS
 from surge_fit.typing import FloatArray
 
 if TYPE_CHECKING:
     import polars as pl
 
-    from surge_fit.sweep.value import Sweep
 
-
-def columns_of(sweep: Sweep) -> dict[str, Any]:
-    """Return the columns that are there, one value per run: float arrays and tuples of str."""
-    names = (*(column.name for column in RUN_COLUMNS), "group_labels")
-    held = {name: getattr(sweep, name) for name in names}
-    return {name: values for name, values in held.items() if values is not None}
-
-
-def scalars_of(sweep: Sweep) -> dict[str, Any]:
-    """Return what holds for the sweep as a whole, but for the values of its groups."""
-    names = ("batch_unit", "protocol", "kind", "ignored_columns", "source")
-    return {name: getattr(sweep, name) for name in names}
-
-
-def frame_of(sweep: Sweep) -> pl.DataFrame:
+def frame_of(sweep: SweepColumns) -> pl.DataFrame:
     """Return the runs as `Sweep.to_frame` promises them."""
     import polars as pl
 
     held = {
         name: list(values) if isinstance(values, tuple) else values
-        for name, values in columns_of(sweep).items()
+        for name, values in sweep.present_columns().items()
     }
     if "group_labels" in held:
         held["group"] = held.pop("group_labels")
@@ -50,15 +36,15 @@ def frame_of(sweep: Sweep) -> pl.DataFrame:
     return frame.with_columns(pl.when(blank).then(None).otherwise(pl.col("loss")).alias("loss"))
 
 
-def dict_of(sweep: Sweep) -> dict[str, Any]:
+def dict_of(sweep: SweepColumns) -> dict[str, Any]:
     """Return the sweep as a dict for strict JSON; NaN becomes None, infinities become words."""
     held = {
         name: [_to_json(value) for value in values.tolist()]
         if isinstance(values, np.ndarray)
         else list(values)
-        for name, values in columns_of(sweep).items()
+        for name, values in sweep.present_columns().items()
     }
-    scalars = {**scalars_of(sweep), "ignored_columns": list(sweep.ignored_columns)}
+    scalars = {**sweep.scalars(), "ignored_columns": list(sweep.ignored_columns)}
     groups = {label: dict(values) for label, values in sweep.group_values.items()}
     return {**scalars, **held, "group_values": groups}
 

@@ -10,7 +10,6 @@ import numpy as np
 
 from surge_fit.errors import InputError
 from surge_fit.posterior.value import Posterior
-from surge_fit.sweep.storage import columns_of
 
 Cost: TypeAlias = Callable[[float, float], float]
 """(batch size, learning rate) → cost of the run."""
@@ -61,7 +60,7 @@ def _column(posterior: Posterior, name: str) -> Cost:
     sweep = posterior.sweep
     columns = {
         key: values
-        for key, values in columns_of(sweep).items()
+        for key, values in sweep.present_columns().items()
         if isinstance(values, np.ndarray) and key not in _NO_COST
     }
     if name not in columns:

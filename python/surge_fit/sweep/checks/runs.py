@@ -6,7 +6,7 @@ that fails a check of severity ``error`` cannot be fitted.
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,11 +14,9 @@ from numpy.typing import NDArray
 from surge_fit._support.wording import listing, number, plural
 from surge_fit.sweep.checks.finding import Check
 from surge_fit.sweep.checks.steps import check_steps
+from surge_fit.sweep.columns import SweepColumns
 from surge_fit.sweep.schema import STATUSES
 from surge_fit.typing import FloatArray
-
-if TYPE_CHECKING:
-    from surge_fit.sweep import Sweep
 
 FEW_STEPS = 5000
 """Below about this many optimizer steps, warmup and schedule shape the optimum more than the batch size."""
@@ -37,7 +35,7 @@ class _Valley:
     best: float
 
 
-def check_sweep(sweep: "Sweep") -> tuple[Check, ...]:
+def check_sweep(sweep: SweepColumns) -> tuple[Check, ...]:
     """Return the findings about a sweep, errors first, then warnings, then notes."""
     found = [_one_batch_size(sweep)]
     valleys = [] if sweep.kind == "steps_to_target" else list(_valleys(sweep))
@@ -62,7 +60,7 @@ def check_sweep(sweep: "Sweep") -> tuple[Check, ...]:
     return tuple(sorted((check for check in found if check), key=lambda check: order.index(check.severity)))
 
 
-def _one_batch_size(sweep: "Sweep") -> Check | None:
+def _one_batch_size(sweep: SweepColumns) -> Check | None:
     if sweep.batch_sizes.size != 1:
         return None
     return Check(
@@ -74,7 +72,7 @@ def _one_batch_size(sweep: "Sweep") -> Check | None:
     )
 
 
-def _no_usable_run(sweep: "Sweep") -> Check | None:
+def _no_usable_run(sweep: SweepColumns) -> Check | None:
     if np.isfinite(sweep.outcome).any():
         return None
     counts = [f"{sweep.status.count(status)} {status}" for status in STATUSES if status in sweep.status]
@@ -121,7 +119,7 @@ def _winner_on_edge(valleys: Sequence[_Valley]) -> Check | None:
     )
 
 
-def _few_batch_sizes(sweep: "Sweep", valleys: Sequence[_Valley]) -> Check | None:
+def _few_batch_sizes(sweep: SweepColumns, valleys: Sequence[_Valley]) -> Check | None:
     few = {group: held for group, held in _by_group(valleys).items() if len(held) < 3}
     if not few or sweep.batch_sizes.size == 1:
         return None
@@ -133,7 +131,7 @@ def _few_batch_sizes(sweep: "Sweep", valleys: Sequence[_Valley]) -> Check | None
     )
 
 
-def _peak_not_bracketed(sweep: "Sweep", valleys: Sequence[_Valley]) -> Check | None:
+def _peak_not_bracketed(sweep: SweepColumns, valleys: Sequence[_Valley]) -> Check | None:
     ends = {group: end for group, held in _by_group(valleys).items() if (end := _highest_at_end(held))}
     if not ends:
         return None
@@ -162,7 +160,7 @@ def _highest_at_end(valleys: Sequence[_Valley]) -> str | None:
     }.get(ends)
 
 
-def _few_steps(sweep: "Sweep") -> Check | None:
+def _few_steps(sweep: SweepColumns) -> Check | None:
     steps = sweep.steps if sweep.steps is not None else sweep.steps_to_target
     if steps is None or sweep.protocol == "one_step":
         return None
@@ -178,7 +176,7 @@ def _few_steps(sweep: "Sweep") -> Check | None:
     )
 
 
-def _changes_with_batch_size(sweep: "Sweep") -> Check | None:
+def _changes_with_batch_size(sweep: SweepColumns) -> Check | None:
     changing = [
         f"'{name}'"
         for name in _HELD_ALIKE
@@ -198,7 +196,7 @@ def _changes_with_batch_size(sweep: "Sweep") -> Check | None:
     )
 
 
-def _fixed_with_batch_size(sweep: "Sweep") -> Check | None:
+def _fixed_with_batch_size(sweep: SweepColumns) -> Check | None:
     fixed: dict[str, set[Any]] = {}
     for name in _SCALED_WITH_BATCH:
         groups = [held for held in _values_by_batch_size(sweep, name).values() if len(held) > 1]
@@ -218,7 +216,7 @@ def _fixed_with_batch_size(sweep: "Sweep") -> Check | None:
     )
 
 
-def _diverged(sweep: "Sweep") -> Check | None:
+def _diverged(sweep: SweepColumns) -> Check | None:
     count = int(sweep.is_diverged.sum())
     if not count:
         return None
@@ -230,7 +228,7 @@ def _diverged(sweep: "Sweep") -> Check | None:
     )
 
 
-def _without_outcome(sweep: "Sweep") -> Check | None:
+def _without_outcome(sweep: SweepColumns) -> Check | None:
     missing = np.flatnonzero(np.isnan(sweep.outcome) & ~sweep.is_diverged & np.isnan(sweep.steps_when_missed))
     if not missing.size:
         return None
@@ -248,7 +246,7 @@ def _without_outcome(sweep: "Sweep") -> Check | None:
     )
 
 
-def _valleys(sweep: "Sweep") -> Iterator[_Valley]:
+def _valleys(sweep: SweepColumns) -> Iterator[_Valley]:
     """Yield the valley of every group and batch size, in the order of the groups, batch sizes ascending."""
     if not len(sweep):
         return
@@ -276,7 +274,7 @@ def _best(rates: FloatArray, which: NDArray[np.intp], outcome: FloatArray) -> fl
     return float(rates[np.argmin(mean)])
 
 
-def _group_index(sweep: "Sweep") -> NDArray[np.intp]:
+def _group_index(sweep: SweepColumns) -> NDArray[np.intp]:
     if sweep.group_labels is None:
         return np.zeros(len(sweep), dtype=np.intp)
     position = {label: index for index, label in enumerate(sweep.groups)}
@@ -292,7 +290,7 @@ def _by_group(valleys: Sequence[_Valley]) -> dict[str, list[_Valley]]:
     return held
 
 
-def _values_by_batch_size(sweep: "Sweep", name: str) -> dict[int, dict[float, set[Any]]]:
+def _values_by_batch_size(sweep: SweepColumns, name: str) -> dict[int, dict[float, set[Any]]]:
     """Return group → batch size → the distinct values of a column, blank cells left out."""
     column = getattr(sweep, name)
     if column is None:

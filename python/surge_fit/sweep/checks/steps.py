@@ -2,17 +2,14 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from surge_fit._support.wording import listing, number, plural
 from surge_fit.sweep.best_steps import choose_runs
 from surge_fit.sweep.checks.finding import Check
+from surge_fit.sweep.columns import SweepColumns
 from surge_fit.typing import FloatArray
-
-if TYPE_CHECKING:
-    from surge_fit.sweep import Sweep
 
 _HALF_WAY = -0.5
 """Exponent of the steps in the batch size at the critical one: d log S/d log B = −1/(1 + B/B_crit)."""
@@ -32,7 +29,7 @@ class _Curve:
         return float((self.log_steps[high] - self.log_steps[low]) / run)
 
 
-def check_steps(sweep: "Sweep") -> list[Check | None]:
+def check_steps(sweep: SweepColumns) -> list[Check | None]:
     """Return the findings about the steps to a target that a sweep holds, None for what was not found."""
     curves = list(_curves(sweep))
     return [
@@ -44,7 +41,7 @@ def check_steps(sweep: "Sweep") -> list[Check | None]:
     ]
 
 
-def _curves(sweep: "Sweep") -> Iterator[_Curve]:
+def _curves(sweep: SweepColumns) -> Iterator[_Curve]:
     for label in sweep.groups or ("",):
         held = sweep.select(label) if label else sweep
         steps = held.steps_when_reached
@@ -54,7 +51,7 @@ def _curves(sweep: "Sweep") -> Iterator[_Curve]:
         yield _Curve(label, sizes, total / np.maximum(np.bincount(which, minlength=sizes.size), 1))
 
 
-def _never_reached(sweep: "Sweep", curves: list[_Curve]) -> Check | None:
+def _never_reached(sweep: SweepColumns, curves: list[_Curve]) -> Check | None:
     if sweep.kind != "steps_to_target" or any(curve.batch_sizes.size for curve in curves):
         return None
     return Check(
@@ -66,7 +63,7 @@ def _never_reached(sweep: "Sweep", curves: list[_Curve]) -> Check | None:
     )
 
 
-def _several_targets(sweep: "Sweep") -> Check | None:
+def _several_targets(sweep: SweepColumns) -> Check | None:
     if sweep.target_loss is None:
         return None
     for label in sweep.groups or ("",):
@@ -124,7 +121,7 @@ def _critical_batch_size_not_bracketed(curves: list[_Curve]) -> Check | None:
     )
 
 
-def _target_not_reached(sweep: "Sweep") -> Check | None:
+def _target_not_reached(sweep: SweepColumns) -> Check | None:
     missed = sweep.steps_when_missed
     count = int(np.isfinite(missed).sum())
     if not count:
