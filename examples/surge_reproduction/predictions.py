@@ -56,7 +56,7 @@ def predict(
             curvature=curvature,
             state=captured.state if optimizer == "adam" else None,
             batch_size=BATCH_SIZES,
-            seed=0,
+            random_seed=0,
         )
         for optimizer in OPTIMIZERS
     }

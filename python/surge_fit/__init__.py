@@ -41,13 +41,13 @@ if TYPE_CHECKING:
     from surge_fit.sampling.diagnostics import Diagnostics
     from surge_fit.simulate import simulate_sweep
     from surge_fit.sweep import Run, Sweep, read_sweep
-    from surge_fit.sweep.checks import Check
+    from surge_fit.sweep.checks import Finding
 
 _HOME = {
-    "Check": "sweep.checks",
     "Diagnostics": "sampling.diagnostics",
     "Dump": "gradients.dump",
     "DumpError": "errors",
+    "Finding": "sweep.checks",
     "FitError": "errors",
     "GradientStatistics": "gradients.noise",
     "HalfNormal": "priors",

@@ -125,7 +125,7 @@ def curve(
             weight_decay=weight_decay,
             batch_size=sizes,
             resamples=resamples,
-            seed=seed,
+            random_seed=seed,
             progress=progress,
         )
     show(curve_to_json(found)) if as_json else tell(curve_to_text(found, **terminal()))

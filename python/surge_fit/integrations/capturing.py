@@ -115,7 +115,7 @@ def capture(
     step: int | None,
     metadata: Mapping[str, str] | None,
     hessian_probes: int,
-    seed: int,
+    random_seed: int,
     shard_bytes: int,
     progress: Callable[[str, int, int], None] | None,
 ) -> Captured:
@@ -124,7 +124,7 @@ def capture(
     Parameters
     ----------
     of : Differentiable
-    path, microbatch_size, dtype, chunk_size, state, step, metadata, hessian_probes, seed
+    path, microbatch_size, dtype, chunk_size, state, step, metadata, hessian_probes, random_seed
     shard_bytes, progress
         As for the ``capture_gradients`` of a framework; `state` is already read.
 
@@ -181,10 +181,10 @@ def capture(
             diagonal = of.hessian_diagonal(
                 hessian_probes,
                 chunk * microbatch_size,
-                seed,
+                random_seed,
                 lambda done: report("estimating the Hessian's diagonal", done, hessian_probes * of.examples),
             )
-            _put_diagonal(writer, beside["hessian_diagonal"], diagonal, hessian_probes, seed, step)
+            _put_diagonal(writer, beside["hessian_diagonal"], diagonal, hessian_probes, random_seed, step)
         if state is not None:
             _put_state(writer, beside["adam_state"], state)
     return Captured(

@@ -45,7 +45,7 @@ def capture_gradients(
     step: int | None = None,
     metadata: Mapping[str, str] | None = None,
     hessian_probes: int = 0,
-    seed: int = 0,
+    random_seed: int = 0,
     shard_bytes: int = SHARD_BYTES,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> Captured:
@@ -83,7 +83,7 @@ def capture_gradients(
     hessian_probes : int
         Random sign vectors for Hutchinson's estimate of the Hessian's diagonal, from the same examples;
         0 for none. The variance of an entry is the sum of the squares of the rest of its row, over probes.
-    seed : int
+    random_seed : int
         Of those vectors.
     shard_bytes : int
         Size from which on a further file is begun.
@@ -117,7 +117,7 @@ def capture_gradients(
         step=step,
         metadata=metadata,
         hessian_probes=hessian_probes,
-        seed=seed,
+        random_seed=random_seed,
         shard_bytes=shard_bytes,
         progress=progress,
     )

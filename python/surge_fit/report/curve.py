@@ -29,7 +29,8 @@ def curve_to_json(curve: LearningRateCurve) -> dict[str, Any]:
     dict
         ``curve`` (per batch size ``theory``, ``resampled``, ``flags``, …), ``verdict``, and their ground.
     """
-    told = {name: getattr(curve, name) for name in curve.__dataclass_fields__}
+    keys = {"random_seed": "seed"}
+    told = {keys.get(name, name): getattr(curve, name) for name in curve.__dataclass_fields__}
     told["curve"] = [asdict(point) for point in told.pop("points")]
     told["verdict"] = asdict(curve.verdict)
     told["signs"] = [_signs(check) for check in curve.signs]

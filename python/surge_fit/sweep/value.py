@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike
 
 from surge_fit._support.wording import Source, number, plural
 from surge_fit.errors import SweepError
-from surge_fit.sweep.checks.finding import Check
+from surge_fit.sweep.checks.finding import Finding
 from surge_fit.sweep.checks.runs import check_sweep
 from surge_fit.sweep.columns import SweepColumns
 from surge_fit.sweep.schema import STATUSES
@@ -163,12 +163,12 @@ class Sweep(SweepColumns):
         parts += [f"{count} {status}" for status, count in counts.items() if count]
         return f"Sweep({', '.join(parts)})"
 
-    def checks(self) -> tuple[Check, ...]:
+    def checks(self) -> tuple[Finding, ...]:
         """Return what a reader of this sweep should know before believing a fit of it."""
         return self._checks
 
     @cached_property
-    def _checks(self) -> tuple[Check, ...]:
+    def _checks(self) -> tuple[Finding, ...]:
         return check_sweep(self)
 
     def require_fittable(self) -> None:
@@ -179,9 +179,9 @@ class Sweep(SweepColumns):
         SweepError
             With the message of the first such check: one batch size only, or no run that can be judged.
         """
-        for check in self.checks():
-            if check.severity == "error":
-                raise SweepError(str(check))
+        for finding in self.checks():
+            if finding.severity == "error":
+                raise SweepError(str(finding))
 
     def to_frame(self) -> "pl.DataFrame":
         """Return the runs as a polars frame with canonical column names, which `from_frame` reads again.

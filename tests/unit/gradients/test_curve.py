@@ -38,7 +38,7 @@ def test_independent_gaussian_gradients_follow_theorem_2():
         mean, deviation, gradients = independent(240, 150, seed)
         diagonal = np.random.default_rng(seed).uniform(0.5, 2.0, 150)
         curve = curve_of(
-            gradients, optimizer="sign", curvature=np.diag(diagonal), batch_size=SIZES, seed=seed
+            gradients, optimizer="sign", curvature=np.diag(diagonal), batch_size=SIZES, random_seed=seed
         )
         for point in curve.points:
             truth = theorem_2(mean, deviation, diagonal, point.batch_size)
@@ -139,7 +139,7 @@ def test_a_dump_gives_the_same_curve_in_parts_of_files_and_of_seeds(tmp_path):
     arrays = {n: a.astype(np.float32) for n, a in gaussian(40, {"a": (700,), "b": (30, 4)}).items()}
     whole = sf.learning_rate_curve(arrays, "sign", resamples=10)
     again = sf.learning_rate_curve(arrays, "sign", resamples=10)
-    other = sf.learning_rate_curve(arrays, "sign", resamples=10, seed=1)
+    other = sf.learning_rate_curve(arrays, "sign", resamples=10, random_seed=1)
     halves = [
         write_safetensors(tmp_path / f"{part}.safetensors", {n: a[rows] for n, a in arrays.items()})
         for part, rows in enumerate((slice(0, 15), slice(15, 40)))

@@ -145,7 +145,7 @@ def test_hutchinson_meets_the_exact_diagonal_within_its_variance(tmp_path, probl
     params, examples = problem
     probes = 60
     captured = capture_gradients(
-        mean_loss, params, examples, tmp_path / "g.safetensors", hessian_probes=probes, seed=3
+        mean_loss, params, examples, tmp_path / "g.safetensors", hessian_probes=probes, random_seed=3
     )
     flat, restore = jax.flatten_util.ravel_pytree(jax.tree.map(jnp.asarray, params))
     hessian = np.asarray(jax.hessian(lambda theta: mean_loss(restore(theta), examples))(flat))
@@ -162,7 +162,9 @@ def test_hutchinson_meets_the_exact_diagonal_within_its_variance(tmp_path, probl
 
 def test_the_same_seed_gives_the_same_files(tmp_path, problem):
     first, again, other = (
-        capture_gradients(mean_loss, *problem, tmp_path / f"{k}.safetensors", hessian_probes=2, seed=k // 2)
+        capture_gradients(
+            mean_loss, *problem, tmp_path / f"{k}.safetensors", hessian_probes=2, random_seed=k // 2
+        )
         for k in range(3)
     )
     assert first.gradients[0].read_bytes() == again.gradients[0].read_bytes()

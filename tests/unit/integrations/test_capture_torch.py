@@ -213,7 +213,9 @@ def test_hutchinson_is_exact_where_the_hessian_is_diagonal(tmp_path):
 
 def test_the_same_seed_gives_the_same_files(tmp_path, problem):
     first, again, other = (
-        capture_gradients(mean_loss, *problem, tmp_path / f"{k}.safetensors", hessian_probes=2, seed=k // 2)
+        capture_gradients(
+            mean_loss, *problem, tmp_path / f"{k}.safetensors", hessian_probes=2, random_seed=k // 2
+        )
         for k in range(3)
     )
     assert first.gradients[0].read_bytes() == again.gradients[0].read_bytes()

@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 from surge_fit.errors import SweepError
 from surge_fit.sweep import Sweep
-from surge_fit.sweep.checks import Check
+from surge_fit.sweep.checks import Finding
 
 NAN = float("nan")
 BATCH_SIZES = (8, 64, 512)
@@ -27,7 +27,7 @@ def valleys(best=(0.2, 0.4, 0.2), batch_sizes=BATCH_SIZES, **columns):
 
 def checks(table, **arguments):
     sweep = Sweep.from_columns(**table, batch_unit="examples", **arguments)
-    return {check.slug: check for check in sweep.checks()}
+    return {finding.slug: finding for finding in sweep.checks()}
 
 
 def cells(table):
@@ -38,11 +38,11 @@ def test_a_good_sweep_gets_no_word():
     assert checks(valleys(steps=5000, beta1=0.9, optimizer="adam", weight_decay=0.0)) == {}
 
 
-def test_a_check_is_a_frozen_value_that_reads_as_two_sentences():
-    check = Check("slug", "note", "Found.", "Do.")
-    assert str(check) == "Found. Do."
+def test_a_finding_is_a_frozen_value_that_reads_as_two_sentences():
+    finding = Finding("slug", "note", "Found.", "Do.")
+    assert str(finding) == "Found. Do."
     with pytest.raises(dataclasses.FrozenInstanceError):
-        check.slug = "other"
+        finding.slug = "other"
 
 
 def test_winner_on_edge_says_which_edge_at_which_batch_size():

@@ -37,7 +37,7 @@ def learning_rate_curve(
     weight_decay: float = 0.0,
     batch_size: float | Sequence[float] | None = None,
     resamples: int | None = None,
-    seed: int = 0,
+    random_seed: int = 0,
     progress: ByteProgress | None = None,
 ) -> LearningRateCurve:
     """Give the best learning rate of the next step over the batch size: by theory, and by resampling.
@@ -65,7 +65,7 @@ def learning_rate_curve(
         [examples]. By default powers of two up to the number of examples.
     resamples : int, optional
         Minibatches of each size. By default one per row, from 64 to 512.
-    seed : int
+    random_seed : int
         Of the minibatches.
     progress : callable, optional
         Called now and then with what is read, bytes done and bytes in all.
@@ -97,7 +97,7 @@ def learning_rate_curve(
         msg = f"'resamples' must be a whole number from 2 on; got {resamples!r}."
         raise InputError(msg)
     rule = update_rule(optimizer, opened, state=state, weights=weights, weight_decay=weight_decay)
-    known = read_curvature(curvature, opened, seed)
+    known = read_curvature(curvature, opened, random_seed)
     statistics = gradient_statistics(opened, batch_size=1.0, progress=progress)
     rows = np.flatnonzero(statistics.kept)
     if len(rows) < GROUPS:
@@ -112,7 +112,7 @@ def learning_rate_curve(
     asked = [*whole, *(size for size in sizes if size not in whole)]
     in_rows = [size / per_row for size in asked]
     count = resamples or min(_MOST_RESAMPLES, max(_LEAST_RESAMPLES, len(rows)))
-    drawn = draw_minibatches(rows, tuple(int(size / per_row) for size in whole), count, seed)
+    drawn = draw_minibatches(rows, tuple(int(size / per_row) for size in whole), count, random_seed)
     mean_square = sum(float(held.norms.mean()) for held in statistics.sums)
     passes = CurvePass(opened, rule, known, mean_square, progress)
     resampled, sums, tensors = passes.minibatches(drawn, in_rows)
@@ -150,7 +150,7 @@ def learning_rate_curve(
         examples=len(rows) * per_row,
         parameters=opened.parameters,
         resamples=count,
-        seed=seed,
+        random_seed=random_seed,
         points=tuple(points),
         noise_scale=None if law.noise_scale is None else law.noise_scale * per_row,
         max_learning_rate=law.max_learning_rate,

@@ -162,7 +162,7 @@ class LearningRateCurve:
     unit : {"examples", "rows"}
         What batch sizes count; rows where nobody said how many examples a row is.
     examples : float
-    parameters, resamples, seed : int
+    parameters, resamples, random_seed : int
     points : tuple of CurvePoint
         Ascending in batch size.
     noise_scale : float or None
@@ -196,7 +196,7 @@ class LearningRateCurve:
     examples: float
     parameters: int
     resamples: int
-    seed: int
+    random_seed: int
     points: tuple[CurvePoint, ...]
     noise_scale: float | None
     max_learning_rate: float | None

@@ -5,7 +5,7 @@ from typing import Literal
 
 
 @dataclass(frozen=True)
-class Check:
+class Finding:
     """One finding about a sweep.
 
     Attributes

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from surge_fit._support.wording import listing, number, plural
-from surge_fit.sweep.checks.finding import Check
+from surge_fit.sweep.checks.finding import Finding
 from surge_fit.sweep.checks.steps import check_steps
 from surge_fit.sweep.columns import SweepColumns
 from surge_fit.sweep.schema import STATUSES
@@ -35,7 +35,7 @@ class _Valley:
     best: float
 
 
-def check_sweep(sweep: SweepColumns) -> tuple[Check, ...]:
+def check_sweep(sweep: SweepColumns) -> tuple[Finding, ...]:
     """Return the findings about a sweep, errors first, then warnings, then notes."""
     found = [_one_batch_size(sweep)]
     valleys = [] if sweep.kind == "steps_to_target" else list(_valleys(sweep))
@@ -57,13 +57,13 @@ def check_sweep(sweep: SweepColumns) -> tuple[Check, ...]:
         _fixed_with_batch_size(sweep),
     ]
     order = ("error", "warning", "note")
-    return tuple(sorted((check for check in found if check), key=lambda check: order.index(check.severity)))
+    return tuple(sorted(filter(None, found), key=lambda finding: order.index(finding.severity)))
 
 
-def _one_batch_size(sweep: SweepColumns) -> Check | None:
+def _one_batch_size(sweep: SweepColumns) -> Finding | None:
     if sweep.batch_sizes.size != 1:
         return None
-    return Check(
+    return Finding(
         "one_batch_size",
         "error",
         f"A law of the batch size needs runs at two or more batch sizes; all {plural(len(sweep), 'run')} of "
@@ -72,12 +72,12 @@ def _one_batch_size(sweep: SweepColumns) -> Check | None:
     )
 
 
-def _no_usable_run(sweep: SweepColumns) -> Check | None:
+def _no_usable_run(sweep: SweepColumns) -> Finding | None:
     if np.isfinite(sweep.outcome).any():
         return None
     counts = [f"{sweep.status.count(status)} {status}" for status in STATUSES if status in sweep.status]
     found = "all diverged" if sweep.is_diverged.all() else f"none did ({listing(counts)})"
-    return Check(
+    return Finding(
         "no_usable_run",
         "error",
         f"A sweep needs runs that finished with a finite loss; of the {plural(len(sweep), 'run')} of "
@@ -86,11 +86,11 @@ def _no_usable_run(sweep: SweepColumns) -> Check | None:
     )
 
 
-def _few_learning_rates(valleys: Sequence[_Valley]) -> Check | None:
+def _few_learning_rates(valleys: Sequence[_Valley]) -> Finding | None:
     few = [valley for valley in valleys if valley.learning_rates.size < 3]
     if not few:
         return None
-    return Check(
+    return Finding(
         "few_learning_rates",
         "warning",
         f"Fewer than three learning rates were tried at {_places(few)}.",
@@ -98,7 +98,7 @@ def _few_learning_rates(valleys: Sequence[_Valley]) -> Check | None:
     )
 
 
-def _winner_on_edge(valleys: Sequence[_Valley]) -> Check | None:
+def _winner_on_edge(valleys: Sequence[_Valley]) -> Finding | None:
     # With one or two learning rates every winner is on an edge, which `_few_learning_rates` says better.
     judged = [valley for valley in valleys if valley.learning_rates.size >= 3 and np.isfinite(valley.best)]
     highest = [valley for valley in judged if valley.best == valley.learning_rates[-1]]
@@ -111,7 +111,7 @@ def _winner_on_edge(valleys: Sequence[_Valley]) -> Check | None:
     if not edges:
         return None
     beyond = [word for word, there in (("higher", highest), ("lower", lowest)) if there]
-    return Check(
+    return Finding(
         "winner_on_edge",
         "warning",
         f"The best learning rate is {listing(edges)}: the optimum may lie beyond the grid.",
@@ -119,11 +119,11 @@ def _winner_on_edge(valleys: Sequence[_Valley]) -> Check | None:
     )
 
 
-def _few_batch_sizes(sweep: SweepColumns, valleys: Sequence[_Valley]) -> Check | None:
+def _few_batch_sizes(sweep: SweepColumns, valleys: Sequence[_Valley]) -> Finding | None:
     few = {group: held for group, held in _by_group(valleys).items() if len(held) < 3}
     if not few or sweep.batch_sizes.size == 1:
         return None
-    return Check(
+    return Finding(
         "few_batch_sizes",
         "warning",
         f"There are usable runs at {_places([valley for held in few.values() for valley in held])} only.",
@@ -131,14 +131,14 @@ def _few_batch_sizes(sweep: SweepColumns, valleys: Sequence[_Valley]) -> Check |
     )
 
 
-def _peak_not_bracketed(sweep: SweepColumns, valleys: Sequence[_Valley]) -> Check | None:
+def _peak_not_bracketed(sweep: SweepColumns, valleys: Sequence[_Valley]) -> Finding | None:
     ends = {group: end for group, held in _by_group(valleys).items() if (end := _highest_at_end(held))}
     if not ends:
         return None
     where = next(iter(ends.values()))
     if len(sweep.groups) > 1:
         where = f"an end of the batch sizes tried in {_groups(ends)}"
-    return Check(
+    return Finding(
         "peak_not_bracketed",
         "warning",
         f"The best learning rate is highest at {where}: a peak, if there is one, is not bracketed.",
@@ -160,14 +160,14 @@ def _highest_at_end(valleys: Sequence[_Valley]) -> str | None:
     }.get(ends)
 
 
-def _few_steps(sweep: SweepColumns) -> Check | None:
+def _few_steps(sweep: SweepColumns) -> Finding | None:
     steps = sweep.steps if sweep.steps is not None else sweep.steps_to_target
     if steps is None or sweep.protocol == "one_step":
         return None
     short = sweep.is_finished & (steps < FEW_STEPS)
     if not short.any():
         return None
-    return Check(
+    return Finding(
         "few_steps",
         "note",
         f"Runs at {_sizes(sweep.batch_size[short])} finished with fewer than {FEW_STEPS} optimizer steps, "
@@ -176,7 +176,7 @@ def _few_steps(sweep: SweepColumns) -> Check | None:
     )
 
 
-def _changes_with_batch_size(sweep: SweepColumns) -> Check | None:
+def _changes_with_batch_size(sweep: SweepColumns) -> Finding | None:
     changing = [
         f"'{name}'"
         for name in _HELD_ALIKE
@@ -187,7 +187,7 @@ def _changes_with_batch_size(sweep: SweepColumns) -> Check | None:
     ]
     if not changing:
         return None
-    return Check(
+    return Finding(
         "changes_with_batch_size",
         "warning",
         f"No value of {listing(changing)} was tried at every batch size: its effect cannot be told from "
@@ -196,7 +196,7 @@ def _changes_with_batch_size(sweep: SweepColumns) -> Check | None:
     )
 
 
-def _fixed_with_batch_size(sweep: SweepColumns) -> Check | None:
+def _fixed_with_batch_size(sweep: SweepColumns) -> Finding | None:
     fixed: dict[str, set[Any]] = {}
     for name in _SCALED_WITH_BATCH:
         groups = [held for held in _values_by_batch_size(sweep, name).values() if len(held) > 1]
@@ -208,7 +208,7 @@ def _fixed_with_batch_size(sweep: SweepColumns) -> Check | None:
     names = [
         f"'{name}' ({listing([number(value) for value in sorted(held)], 3)})" for name, held in fixed.items()
     ]
-    return Check(
+    return Finding(
         "fixed_with_batch_size",
         "note",
         f"{listing(names)} stayed fixed while the batch size changed.",
@@ -216,11 +216,11 @@ def _fixed_with_batch_size(sweep: SweepColumns) -> Check | None:
     )
 
 
-def _diverged(sweep: SweepColumns) -> Check | None:
+def _diverged(sweep: SweepColumns) -> Finding | None:
     count = int(sweep.is_diverged.sum())
     if not count:
         return None
-    return Check(
+    return Finding(
         "diverged_runs",
         "note",
         f"{count} of {plural(len(sweep), 'run')} diverged, at {_sizes(sweep.batch_size[sweep.is_diverged])}.",
@@ -228,7 +228,7 @@ def _diverged(sweep: SweepColumns) -> Check | None:
     )
 
 
-def _without_outcome(sweep: SweepColumns) -> Check | None:
+def _without_outcome(sweep: SweepColumns) -> Finding | None:
     missing = np.flatnonzero(np.isnan(sweep.outcome) & ~sweep.is_diverged & np.isnan(sweep.steps_when_missed))
     if not missing.size:
         return None
@@ -237,7 +237,7 @@ def _without_outcome(sweep: SweepColumns) -> Check | None:
         for index in missing[:6]
     ]
     rest = missing.size - len(names)
-    return Check(
+    return Finding(
         "runs_without_loss",
         "warning",
         f"{missing.size} of {plural(len(sweep), 'run')} did not finish with a loss: "

@@ -7,7 +7,7 @@ import numpy as np
 
 from surge_fit._support.wording import listing, number, plural
 from surge_fit.sweep.best_steps import choose_runs
-from surge_fit.sweep.checks.finding import Check
+from surge_fit.sweep.checks.finding import Finding
 from surge_fit.sweep.columns import SweepColumns
 from surge_fit.typing import FloatArray
 
@@ -29,7 +29,7 @@ class _Curve:
         return float((self.log_steps[high] - self.log_steps[low]) / run)
 
 
-def check_steps(sweep: SweepColumns) -> list[Check | None]:
+def check_steps(sweep: SweepColumns) -> list[Finding | None]:
     """Return the findings about the steps to a target that a sweep holds, None for what was not found."""
     curves = list(_curves(sweep))
     return [
@@ -51,10 +51,10 @@ def _curves(sweep: SweepColumns) -> Iterator[_Curve]:
         yield _Curve(label, sizes, total / np.maximum(np.bincount(which, minlength=sizes.size), 1))
 
 
-def _never_reached(sweep: SweepColumns, curves: list[_Curve]) -> Check | None:
+def _never_reached(sweep: SweepColumns, curves: list[_Curve]) -> Finding | None:
     if sweep.kind != "steps_to_target" or any(curve.batch_sizes.size for curve in curves):
         return None
-    return Check(
+    return Finding(
         "no_usable_run",
         "error",
         f"Steps to a target need runs that reached it; none of the {plural(len(sweep), 'run')} of "
@@ -63,7 +63,7 @@ def _never_reached(sweep: SweepColumns, curves: list[_Curve]) -> Check | None:
     )
 
 
-def _several_targets(sweep: SweepColumns) -> Check | None:
+def _several_targets(sweep: SweepColumns) -> Finding | None:
     if sweep.target_loss is None:
         return None
     for label in sweep.groups or ("",):
@@ -71,7 +71,7 @@ def _several_targets(sweep: SweepColumns) -> Check | None:
         assert held is not None
         targets = np.unique(held[np.isfinite(held)])
         if targets.size > 1:
-            return Check(
+            return Finding(
                 "several_targets",
                 "error" if sweep.kind == "steps_to_target" else "warning",
                 f"Steps to different targets do not lie on one curve; {f'group {label!r} of ' * bool(label)}"
@@ -82,11 +82,11 @@ def _several_targets(sweep: SweepColumns) -> Check | None:
     return None
 
 
-def _few_batch_sizes_reached(curves: list[_Curve]) -> Check | None:
+def _few_batch_sizes_reached(curves: list[_Curve]) -> Finding | None:
     few = [curve for curve in curves if curve.batch_sizes.size in (1, 2)]
     if not few:
         return None
-    return Check(
+    return Finding(
         "few_batch_sizes_reached",
         "warning",
         f"The target was reached at fewer than three batch sizes{_groups(few)}.",
@@ -94,7 +94,7 @@ def _few_batch_sizes_reached(curves: list[_Curve]) -> Check | None:
     )
 
 
-def _critical_batch_size_not_bracketed(curves: list[_Curve]) -> Check | None:
+def _critical_batch_size_not_bracketed(curves: list[_Curve]) -> Finding | None:
     judged = [curve for curve in curves if curve.batch_sizes.size >= 3]
     below = [curve for curve in judged if curve.slope(-2, -1) < _HALF_WAY]
     above = [curve for curve in judged if curve.slope(0, 1) > _HALF_WAY]
@@ -113,7 +113,7 @@ def _critical_batch_size_not_bracketed(curves: list[_Curve]) -> Check | None:
         return None
     sentence = listing(said)
     where = [word for word, there in (("larger", below), ("smaller", above)) if there]
-    return Check(
+    return Finding(
         "critical_batch_size_not_bracketed",
         "warning",
         f"{sentence[0].upper()}{sentence[1:]}: the critical batch size is not bracketed.",
@@ -121,12 +121,12 @@ def _critical_batch_size_not_bracketed(curves: list[_Curve]) -> Check | None:
     )
 
 
-def _target_not_reached(sweep: SweepColumns) -> Check | None:
+def _target_not_reached(sweep: SweepColumns) -> Finding | None:
     missed = sweep.steps_when_missed
     count = int(np.isfinite(missed).sum())
     if not count:
         return None
-    return Check(
+    return Finding(
         "target_not_reached",
         "note",
         f"{count} of {plural(len(sweep), 'run')} ended without reaching the target.",
