@@ -135,6 +135,6 @@ def test_a_recommendation_that_the_priors_lead_is_warned_of(verdict, words):
     assert {held["verdict"] for held in told if held["batch_size"]} == {verdict}
 
 
-def test_a_quantity_that_nothing_moves_is_the_datas():
+def test_a_quantity_that_nothing_moves_comes_from_the_data():
     fine = PriorSensitivity("noise_scale", None, 0.049, 0.01, 1.0, -1.0, "wall")
     assert fine.verdict == "data"
