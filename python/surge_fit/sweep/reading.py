@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from surge_fit.sweep.sources.files import read_frame
+from surge_fit.sweep.sources.opening import open_source
 from surge_fit.sweep.sources.table import read_table
 from surge_fit.sweep.value import Sweep
 from surge_fit.typing import BatchUnit, Path, Protocol
@@ -48,9 +48,13 @@ def read_sweep(
     SweepError
         If the file cannot be read, or a row does not hold what it must; the message names the row.
     """
-    frame, source = read_frame(path)
-    return Sweep(
-        **read_table(
-            frame, source, columns=columns, batch_unit=batch_unit, protocol=protocol, group_by=group_by
-        )
+    table = open_source(str(path))
+    fields = read_table(
+        table.frame,
+        table.source,
+        columns=columns,
+        batch_unit=batch_unit,
+        protocol=protocol,
+        group_by=group_by,
     )
+    return Sweep(**fields)

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from surge_fit._support.wording import listing
 from surge_fit.errors import SweepError
 from surge_fit.sweep.schema import OPTIMUM_COLUMN, RUN_COLUMNS
-from surge_fit.sweep.sources.cells import Cells, Frame, Numbers
+from surge_fit.sweep.sources.base import Cells, Frame, Numbers
 
 
 def frame_of(columns: Mapping[str, ArrayLike | None], groups: Sequence[str]) -> Frame:

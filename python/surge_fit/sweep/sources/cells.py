@@ -5,8 +5,7 @@ Every search for an offending row is one array operation, so a million rows take
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,49 +13,8 @@ from numpy.typing import NDArray
 from surge_fit._support.wording import Source, number
 from surge_fit.errors import SweepError
 from surge_fit.sweep.schema import BLANK_WORDS, Column, Rule
+from surge_fit.sweep.sources.base import Cells, Numbers
 from surge_fit.typing import FloatArray
-
-
-class Numbers(NamedTuple):
-    """The numbers of a column, and which of its cells were blank (NaN among the numbers)."""
-
-    values: FloatArray
-    blank: NDArray[np.bool_]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Cells:
-    """One column as its table has it.
-
-    Attributes
-    ----------
-    name : str
-        Its header.
-    written : callable
-        Returns the cells: text or whatever else the table holds, None where it holds nothing.
-    numbers : callable or None
-        Returns the cells of a column of numbers; None where the column is not one by its type.
-    """
-
-    name: str
-    written: Callable[[], Sequence[Any]]
-    numbers: Callable[[], Numbers] | None = None
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Frame:
-    """Columns of equally many cells, by their headers.
-
-    Attributes
-    ----------
-    cells : dict of str to Cells
-    count : int
-        Cells of each column.
-    """
-
-    cells: dict[str, Cells]
-    count: int
-
 
 _RULES: dict[Rule, tuple[str, Callable[[FloatArray], NDArray[np.bool_]]]] = {
     "positive": ("a positive, finite number", lambda x: np.isfinite(x) & (x > 0)),

@@ -7,7 +7,7 @@ streamed in blocks: rows of a wrong length and broken lines are found while they
 import csv
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import accumulate, chain, islice, repeat
+from itertools import accumulate, chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +16,18 @@ import numpy as np
 import surge_fit.typing as typing
 from surge_fit._support.wording import Source, listing, plural
 from surge_fit.errors import SweepError
-from surge_fit.sweep.sources.cells import Cells, Frame
+from surge_fit.sweep.sources.base import Frame, Table, frame_of_lists, stacked
 from surge_fit.sweep.sources.frames import frame_of
 
 _BLOCK = 50_000
 _SEPARATORS = {".csv": ",", ".tsv": "\t"}
 _JSON_LINES = (".jsonl", ".ndjson")
 _KINDS = (*_SEPARATORS, *_JSON_LINES, ".parquet")
+
+
+def read(location: str) -> Table:
+    """Return the table of runs in a file; see `read_frame`."""
+    return Table(*read_frame(location))
 
 
 def read_frame(path: typing.Path) -> tuple[Frame, Source]:
@@ -86,24 +91,12 @@ def _read_parquet(file: Path) -> tuple[Frame, Source]:
 def _collect(
     blocks: Iterable[tuple[dict[str, Sequence[Any]], Sequence[int]]], name: str
 ) -> tuple[Frame, Source]:
-    """Put blocks of columns one below the other; a column that a block lacks is blank there."""
-    columns: dict[str, list[Any]] = {}
-    lines: list[int] = []
-    for block, starts in blocks:
-        for header in block:
-            columns.setdefault(header, [None] * len(lines))
-        for header, cells in columns.items():
-            cells.extend(block.get(header, repeat(None, len(starts))))
-        lines.extend(starts)
+    columns, lines = stacked(blocks)
     if not lines:
         msg = f"A table of runs must have one line per run; there is none in {name}."
         raise SweepError(msg)
-    frame = Frame({header: _cells(header, held) for header, held in columns.items()}, len(lines))
+    frame = frame_of_lists(columns, len(lines))
     return frame, Source(name, np.array(lines, dtype=np.int64), is_file=True)
-
-
-def _cells(header: str, held: list[Any]) -> Cells:
-    return Cells(header, lambda: held)
 
 
 def _csv_blocks(text: Iterable[str], file: Path) -> Iterator[tuple[dict[str, Sequence[Any]], Sequence[int]]]:

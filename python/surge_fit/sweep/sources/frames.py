@@ -7,7 +7,7 @@ import numpy as np
 
 from surge_fit._support.wording import Source
 from surge_fit.errors import SweepError
-from surge_fit.sweep.sources.cells import Cells, Frame, Numbers
+from surge_fit.sweep.sources.base import Cells, Frame, Numbers
 
 if TYPE_CHECKING:
     import narwhals as nw

@@ -22,7 +22,8 @@ from surge_fit.sweep.schema import (
     STATUSES,
     unit_in_header,
 )
-from surge_fit.sweep.sources.cells import Cells, Frame, Numbers, numbers, words
+from surge_fit.sweep.sources.base import Cells, Frame, Numbers
+from surge_fit.sweep.sources.cells import numbers, words
 from surge_fit.sweep.sources.headers import find_columns, find_group_columns, missing
 
 _COLUMNS = {column.name: column for column in ALL_COLUMNS}
