@@ -27,7 +27,7 @@ from typing import Any
 
 import numpy as np
 import surge_fit as sf
-from surge_fit.law import compiled, get_law
+from surge_fit.law import LawDraws, get_law
 from surge_fit.model import loss_surface
 from surge_fit.simulate import Valley
 
@@ -105,7 +105,7 @@ class Truth:
     def regret(self, rate: float) -> float:
         """What a rate really costs at the target."""
         valley = self.valley(TARGET)
-        optimum = compiled.evaluate(get_law(LAW), self.parameters, [TARGET])[0, 0] + self.deviation(TARGET)
+        optimum = LawDraws.of(get_law(LAW), self.parameters).optimum([TARGET])[0, 0] + self.deviation(TARGET)
         u = np.array(np.log(rate) - optimum)
         depth = valley.curvature * loss_surface.valley(np, u, valley.rate, valley.asymmetry)
         diverged = loss_surface.divergence_probability(np, u, valley.wall, valley.wall_width)

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
-from surge_fit.law import LAWS, Law, compiled
+from surge_fit.law import LAWS, Landscape, Law, LawDraws
 from surge_fit.model import loss_surface
 
 DRAWS, BATCH_SIZES, CANDIDATES = 4_000, 4_096, 256
@@ -54,9 +54,9 @@ def evaluation(repeat: int) -> list[dict]:
         columns = {name: values[:, None] for name, values in draws.items()}
         numpy = milliseconds(lambda law=law, columns=columns: law.log_learning_rate(np, x, **columns), repeat)
         ours = milliseconds(
-            lambda law=law, draws=draws: compiled.evaluate(law, draws, batch_size, out=out), repeat
+            lambda law=law, draws=draws: LawDraws.of(law, draws).optimum(batch_size, out=out), repeat
         )
-        fresh = milliseconds(lambda law=law, draws=draws: compiled.evaluate(law, draws, batch_size), repeat)
+        fresh = milliseconds(lambda law=law, draws=draws: LawDraws.of(law, draws).optimum(batch_size), repeat)
         rows.append(
             {
                 "what": f"evaluate {law.name}",
@@ -79,7 +79,7 @@ def quantiles(repeat: int) -> dict:
         return np.quantile(curves, probabilities, axis=0)
 
     def ours() -> np.ndarray:
-        return compiled.quantiles(law, draws, batch_size, probabilities)
+        return LawDraws.of(law, draws).quantiles(batch_size, probabilities)
 
     np.testing.assert_allclose(ours(), numpy(), rtol=1e-12)
     return {
@@ -94,6 +94,10 @@ def expected_regret(repeat: int) -> dict:
     draws, batch_size = draws_of(law), np.geomspace(16, 1e5, 16)
     columns = {name: values[:, None] for name, values in draws.items()}
     candidates = np.linspace(-9, -4, CANDIDATES)[None, :] + np.zeros((16, 1))
+    landscape = Landscape(
+        log_curvature=np.log(0.05), curvature_slope=0.0, reference_log_batch_size=np.log(256.0),
+        rate=0.6, asymmetry=1.6, wall=2.0, wall_width=0.3, divergence_cost=2.0,
+    )  # fmt: skip
 
     def numpy() -> np.ndarray:
         optima = law.log_learning_rate(np, np.log(batch_size)[None, :], **columns)
@@ -103,11 +107,7 @@ def expected_regret(repeat: int) -> dict:
         return ((1 - diverges) * loss + 2.0 * diverges).mean(axis=0)
 
     def ours() -> np.ndarray:
-        return compiled.expected_regret(
-            law, draws, batch_size, candidates, log_curvature=np.log(0.05), curvature_slope=0.0,
-            reference_batch_size=256.0, rate=0.6, asymmetry=1.6, wall=2.0, wall_width=0.3,
-            divergence_cost=2.0,
-        )[0]  # fmt: skip
+        return LawDraws.of(law, draws).regret(batch_size, candidates, landscape)[0]
 
     np.testing.assert_allclose(ours(), numpy(), rtol=1e-11)
     return {

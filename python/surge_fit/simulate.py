@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from surge_fit.errors import InputError
-from surge_fit.law import Law, compiled, get_law
+from surge_fit.law import Law, LawDraws, get_law
 from surge_fit.model import loss_surface
 from surge_fit.sweep import Sweep
 from surge_fit.typing import BatchUnit, FloatArray
@@ -90,7 +90,7 @@ def simulate_sweep(
     law, valley = get_law(law), valley or Valley()
     _require_parameters(law, parameters)
     sizes = np.atleast_1d(np.asarray(batch_size, dtype=np.float64))
-    optimum = compiled.evaluate(law, parameters, sizes)[0]
+    optimum = LawDraws.of(law, parameters).optimum(sizes)[0]
     if discrepancy is not None:
         optimum = optimum + _deviations(discrepancy, len(sizes))
     rates = _rates(learning_rate, len(sizes))

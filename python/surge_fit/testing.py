@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from surge_fit.errors import InputError
-from surge_fit.law import Law, compiled
+from surge_fit.law import Law, LawDraws
 from surge_fit.typing import FloatArray
 
 _DRAWS = 25
@@ -53,17 +53,17 @@ def check_law(law: Law, *, draws: Mapping[str, FloatArray] | None = None, random
     if not isinstance(law, Law):
         msg = f"'law' must be a surge_fit.law.Law; got {law!r}. Construct one."
         raise InputError(msg)
-    parameters = _default_draws(law, random_seed) if draws is None else dict(draws)
+    checked = LawDraws.of(law, _default_draws(law, random_seed) if draws is None else draws)
     batch_size = np.exp(_WIDE)
-    curves = _check_finite(law, parameters, batch_size)
-    _check_scale(law, parameters, batch_size, curves)
-    _check_pytensor(law, parameters, curves)
+    curves = _check_finite(law, checked, batch_size)
+    _check_scale(law, checked, batch_size, curves)
+    _check_pytensor(law, checked, curves)
     if law.kernel is not None or law.supremum is not None:
-        _check_supremum(law, parameters, curves)
+        _check_supremum(law, checked, curves)
     if law.kernel is not None or law.peak is not None:
-        _check_peak(law, parameters, batch_size, curves)
+        _check_peak(law, checked, batch_size, curves)
     if law.kernel is not None or law.slopes is not None:
-        _check_slopes(law, parameters)
+        _check_slopes(law, checked)
 
 
 def _default_draws(law: Law, random_seed: int) -> dict[str, FloatArray]:
@@ -79,41 +79,36 @@ def _default_draws(law: Law, random_seed: int) -> dict[str, FloatArray]:
     return draws
 
 
-def _require(holds: NDArray[np.bool_], law: Law, message: str, parameters: Mapping[str, FloatArray]) -> None:
+def _require(holds: NDArray[np.bool_], law: Law, message: str, draws: LawDraws) -> None:
     """Refuse the first draw for which a check fails anywhere."""
     failing = np.flatnonzero(~np.asarray(holds).reshape(len(holds), -1).all(axis=1))
     if failing.size:
-        at = ", ".join(
-            f"{name} = {np.broadcast_to(parameters[name], len(holds))[failing[0]]:.6g}"
-            for name in law.parameter_names
-        )
+        at = ", ".join(f"{name} = {draws[name][failing[0]]:.6g}" for name in law.parameter_names)
         msg = f"Law {law.name!r}: {message} It fails at {at}."
         raise LawError(msg)
 
 
-def _check_finite(law: Law, parameters: Mapping[str, FloatArray], batch_size: FloatArray) -> FloatArray:
+def _check_finite(law: Law, draws: LawDraws, batch_size: FloatArray) -> FloatArray:
     with np.errstate(all="ignore"):
-        curves = compiled.evaluate(law, parameters, batch_size)
+        curves = draws.optimum(batch_size)
     _require(
         np.isfinite(curves),
         law,
         "the log learning rate must be finite for batch sizes from 1e-12 to 1e12. "
         "Write the formula in log space.",
-        parameters,
+        draws,
     )
     return curves
 
 
-def _check_scale(
-    law: Law, parameters: Mapping[str, FloatArray], batch_size: FloatArray, curves: FloatArray
-) -> None:
+def _check_scale(law: Law, draws: LawDraws, batch_size: FloatArray, curves: FloatArray) -> None:
     scale = law.parameters[0].name
-    moved = compiled.evaluate(law, {**parameters, scale: parameters[scale] + 1.0}, batch_size)
+    moved = LawDraws.of(law, {**draws, scale: draws[scale] + 1.0}).optimum(batch_size)
     _require(
         np.abs(moved - curves - 1.0) < 1e-9,
         law,
         f"{scale!r} must be additive: raising it by 1 must raise the log learning rate by 1 everywhere.",
-        parameters,
+        draws,
     )
 
 
@@ -155,42 +150,40 @@ def evaluate_in_pytensor(
     return values, np.stack(gradients, axis=2)
 
 
-def _check_pytensor(law: Law, parameters: Mapping[str, FloatArray], curves: FloatArray) -> None:
-    values, gradients = evaluate_in_pytensor(law, parameters, _WIDE)
+def _check_pytensor(law: Law, draws: LawDraws, curves: FloatArray) -> None:
+    values, gradients = evaluate_in_pytensor(law, draws, _WIDE)
     _require(
         np.abs(values - curves) <= 1e-10 * (1.0 + np.abs(curves)),
         law,
         "PyTensor must give the values that NumPy gives. Use functions that both have.",
-        parameters,
+        draws,
     )
-    expected = compiled.gradient(law, parameters, np.exp(_WIDE))
+    expected = draws.gradient(np.exp(_WIDE))
     _require(
         np.abs(gradients - expected) <= 1e-5 * (1.0 + np.abs(expected)),
         law,
         "PyTensor's gradient must be that of the formula. "
         "Look for a kink, or a branch whose unused side is not finite.",
-        parameters,
+        draws,
     )
 
 
-def _check_supremum(law: Law, parameters: Mapping[str, FloatArray], curves: FloatArray) -> None:
-    supremum = law.log_supremum(parameters)
+def _check_supremum(law: Law, draws: LawDraws, curves: FloatArray) -> None:
+    supremum = draws.supremum()
     _require(
         curves.max(axis=1) <= supremum + 1e-9,
         law,
         "the log learning rate must nowhere exceed the declared supremum.",
-        parameters,
+        draws,
     )
 
 
-def _check_peak(
-    law: Law, parameters: Mapping[str, FloatArray], batch_size: FloatArray, curves: FloatArray
-) -> None:
-    peak = law.peak_batch_size(parameters)
+def _check_peak(law: Law, draws: LawDraws, batch_size: FloatArray, curves: FloatArray) -> None:
+    peak = law.peak_batch_size(draws)
     inside = (peak > batch_size[0]) & (peak < batch_size[-1])
     for index in np.flatnonzero(inside):
-        one = {name: np.broadcast_to(parameters[name], len(peak))[[index]] for name in law.parameter_names}
-        at_peak = float(compiled.evaluate(law, one, peak[[index]])[0, 0])
+        one = draws.take(slice(index, index + 1))
+        at_peak = float(one.optimum(peak[[index]])[0, 0])
         _require(
             np.array([curves[index].max() <= at_peak + 1e-9]),
             law,
@@ -203,19 +196,19 @@ def _check_peak(
         np.where(rising[:, None], steps >= -1e-9, True) & np.where(falling[:, None], steps <= 1e-9, True),
         law,
         "a curve whose declared peak is infinite must rise everywhere, one whose peak is zero must fall.",
-        parameters,
+        draws,
     )
 
 
-def _check_slopes(law: Law, parameters: Mapping[str, FloatArray]) -> None:
-    small, large = law.asymptotic_slopes(parameters)
+def _check_slopes(law: Law, draws: LawDraws) -> None:
+    small, large = draws.slopes()
     far = np.exp([-600.0, -599.0, 599.0, 600.0])
     with np.errstate(all="ignore"):
-        curves = compiled.evaluate(law, parameters, far)
+        curves = draws.optimum(far)
     found = np.stack([curves[:, 1] - curves[:, 0], curves[:, 3] - curves[:, 2]], axis=1)
     _require(
         np.abs(found - np.stack([small, large], axis=1)) < 1e-3,
         law,
         "the declared slopes must be those of the curve at batch sizes of exp(-600) and exp(600).",
-        parameters,
+        draws,
     )

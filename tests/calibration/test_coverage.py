@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import surge_fit as sf
 from scipy import stats
-from surge_fit.law import compiled
+from surge_fit.law import LawDraws
 from surge_fit.model import discrepancy
 from surge_fit.simulate import Valley, simulate_sweep
 
@@ -27,7 +27,7 @@ def simulated(seed):
     }
     tau = 0.3 * np.exp(0.6 * rng.standard_normal())
     delta = tau * discrepancy.cholesky(np.log(sizes)) @ rng.standard_normal(len(sizes))
-    optimum = compiled.evaluate(sf.get_law("broken_power"), parameters, sizes)[0] + delta
+    optimum = LawDraws.of(sf.get_law("broken_power"), parameters).optimum(sizes)[0] + delta
     tried = np.isin(sizes, TRIED)
     rates = optimum[tried][:, None] + np.linspace(-1.5, 1.5, 4) + rng.uniform(-0.7, 0.7, (len(TRIED), 1))
     valley = Valley(

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from surge_fit import _core
-from surge_fit.law import LAWS, compiled
+from surge_fit.law import LAWS, LawDraws
 from surge_fit.model import loss_surface
 
 POSITIVE = {"small_batch_slope", "exponent"}
@@ -66,7 +66,7 @@ def test_nothing_exceeds_the_supremum_and_slopes_lie_between_the_limits(case, x)
 @given(law_and_draw(), st.floats(-50.0, 50.0))
 def test_the_peak_is_the_highest_point(case, x):
     law, draw = case
-    peak = compiled.peak(law, draw)[0]
+    peak = LawDraws.of(law, draw).peak()[0]
     if np.isfinite(peak):
         assert curve(law, draw, [x])[0] <= curve(law, draw, [peak])[0] + 1e-12
     elif peak > 0:
@@ -87,9 +87,9 @@ def test_quantiles_are_numpys(draws, sizes, probabilities, seed):
     law = LAWS["broken_power"]
     parameters = {name: rng.normal(0.5, 0.5, draws) for name in law.parameter_names}
     batch_size = np.exp(rng.normal(0, 5, sizes))
-    expected = np.quantile(compiled.evaluate(law, parameters, batch_size), probabilities, axis=0)
+    expected = np.quantile(LawDraws.of(law, parameters).optimum(batch_size), probabilities, axis=0)
     np.testing.assert_allclose(
-        compiled.quantiles(law, parameters, batch_size, probabilities), expected, rtol=1e-12, atol=1e-12
+        LawDraws.of(law, parameters).quantiles(batch_size, probabilities), expected, rtol=1e-12, atol=1e-12
     )
 
 

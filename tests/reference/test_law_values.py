@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from surge_fit import _core
-from surge_fit.law import LAWS, compiled
+from surge_fit.law import LAWS, LawDraws
 from surge_fit.model import loss_surface
 from surge_fit.testing import evaluate_in_pytensor
 
@@ -13,7 +13,7 @@ LOG2 = np.log(2.0)
 def at(name, batch_size, *parameters):
     law = LAWS[name]
     draws = dict(zip(law.parameter_names, parameters, strict=True))
-    return compiled.evaluate(law, draws, batch_size)[0, 0]
+    return LawDraws.of(law, draws).optimum(batch_size)[0, 0]
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,8 @@ def test_rust_numpy_and_pytensor_agree_over_24_decades(name):
     law = LAWS[name]
     draws = draws_of(law)
     x = np.linspace(np.log(1e-12), np.log(1e12), 301)
-    rust, rust_gradient = compiled.evaluate(law, draws, np.exp(x)), compiled.gradient(law, draws, np.exp(x))
+    checked = LawDraws.of(law, draws)
+    rust, rust_gradient = checked.optimum(np.exp(x)), checked.gradient(np.exp(x))
     numpy = law.log_learning_rate(np, np.log(np.exp(x)), **{k: v[:, None] for k, v in draws.items()})
     pytensor, pytensor_gradient = evaluate_in_pytensor(law, draws, np.log(np.exp(x)))
     assert_parity(rust, np.broadcast_to(numpy, rust.shape))
@@ -80,7 +81,7 @@ def test_gradients_are_right_at_the_noise_scale_itself(name):
     draws = {p.name: np.array([0.5]) for p in law.parameters} | {"log_noise_scale": np.array([0.0])}
     draws = {p.name: draws[p.name] for p in law.parameters}
     _, gradient = evaluate_in_pytensor(law, draws, np.array([0.0]))
-    assert_parity(compiled.gradient(law, draws, 1.0), gradient)
+    assert_parity(LawDraws.of(law, draws).gradient(1.0), gradient)
 
 
 @pytest.mark.parametrize("name", LAWS)

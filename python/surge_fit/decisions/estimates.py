@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
-from surge_fit.law import compiled
+from surge_fit.law import LawDraws
 from surge_fit.model.steps import OVERHEAD
 from surge_fit.posterior.value import Posterior
 from surge_fit.typing import FloatArray
@@ -130,8 +130,8 @@ def _of_learning_rate(posterior: Posterior) -> list[ParameterEstimate]:
         found.append(
             _estimate("noise_scale", posterior.law_draws["log_noise_scale"], before["log_noise_scale"])
         )
-    after_supremum = compiled.supremum(law, posterior.law_draws)
-    found.append(_estimate("max_learning_rate", after_supremum, compiled.supremum(law, before)))
+    prior_supremum = LawDraws.of(law, before).supremum()
+    found.append(_estimate("max_learning_rate", posterior.law_draws.supremum(), prior_supremum))
     return found
 
 
@@ -165,7 +165,7 @@ def curve_statements(posterior: Posterior) -> CurveStatements:
     CurveStatements
     """
     log_tried = posterior.observations.log_batch_size
-    peak = compiled.peak(posterior.law, posterior.law_draws)
+    peak = posterior.law_draws.peak()
     slope = posterior.law_draws["small_batch_slope"]
     tail = (1 - PROBABILITY) / 2
     low, median, high = (float(q) for q in np.quantile(slope, [tail, 0.5, 1 - tail]))

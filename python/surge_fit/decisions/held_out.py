@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from surge_fit import _core
-from surge_fit.law import compiled
 from surge_fit.model import loss_surface
 from surge_fit.model.default_priors import FLOOR_GAP
 from surge_fit.model.observations import Observations, Runs
@@ -62,7 +61,7 @@ def held_out_log_density(
         posterior, draws that are spread evenly over it.
     """
     size = observations.batch_size[batch_size_index]
-    curve = compiled.evaluate(posterior.law, posterior.law_draws, [float(size)])
+    curve = posterior.law_draws.optimum([float(size)])
     every = math.ceil(len(curve) / _MOST_DRAWS)
     deviation = posterior.discrepancy(np.array([size]), _DEVIATIONS).reshape(-1, _DEVIATIONS)
     log_optimum = (curve + deviation)[::every].reshape(-1, 1)

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from surge_fit._support.arguments import require_batch_sizes
+from surge_fit.decisions.landscape import landscape_of
 from surge_fit.errors import InputError
-from surge_fit.law import compiled
+from surge_fit.law import LawDraws
 from surge_fit.posterior.value import Posterior
 from surge_fit.typing import BatchUnit, FloatArray
 
@@ -139,14 +140,20 @@ def recommend(
     ):
         msg = f"'current_learning_rate' must be a positive finite number; got {current_learning_rate!r}."
         raise InputError(msg)
-    log_optimum = posterior.log_optimal_learning_rate(sizes)
-    slopes = _local_slopes(posterior, sizes)
-    past = compiled.peak(posterior.law, posterior.law_draws)[:, None] < np.log(sizes)[None, :]
+    deviation = posterior.discrepancy(sizes)
+    log_optimum = posterior.law_draws.optimum(sizes) + deviation
+    slopes = _local_slopes(posterior.law_draws, sizes)
+    past = posterior.law_draws.peak()[:, None] < np.log(sizes)[None, :]
     others = [_alternatives(posterior, float(size), current_learning_rate) for size in sizes]
     candidates = np.stack(
         [_candidates(log_optimum[:, j], [rate for _, rate in others[j]]) for j in range(len(sizes))]
     )
-    regret, divergence = _expected_regret(posterior, sizes, candidates)
+    regret: FloatArray | None = None
+    divergence: FloatArray | None = None
+    if posterior.has_surface:
+        regret, divergence = posterior.law_draws.regret(
+            sizes, candidates, landscape_of(posterior), offset=deviation
+        )
     return tuple(
         _recommendation(
             posterior,
@@ -163,11 +170,11 @@ def recommend(
     )
 
 
-def _local_slopes(posterior: Posterior, sizes: FloatArray) -> FloatArray:
+def _local_slopes(law: LawDraws, sizes: FloatArray) -> FloatArray:
     """Exponent of the law at each batch size, by a central difference; shape (draw, batch_size)."""
     step = 1e-3
     around = np.concatenate([sizes * math.exp(-step), sizes * math.exp(step)])
-    values = compiled.evaluate(posterior.law, posterior.law_draws, around)
+    values = law.optimum(around)
     return np.asarray((values[:, len(sizes) :] - values[:, : len(sizes)]) / (2 * step))
 
 
@@ -188,31 +195,6 @@ def _candidates(log_optimum: FloatArray, others: Sequence[float]) -> FloatArray:
     low, high = np.quantile(log_optimum, [0.005, 0.995])
     grid = np.linspace(low - _REACH, high + _REACH, _CANDIDATES)
     return np.concatenate([grid, np.log(np.asarray(others, dtype=np.float64))])
-
-
-def _expected_regret(
-    posterior: Posterior, sizes: FloatArray, candidates: FloatArray
-) -> tuple[FloatArray | None, FloatArray | None]:
-    if not posterior.has_surface:
-        return None, None
-    names = {
-        "log_curvature": "log_curvature",
-        "curvature_slope": "curvature_slope",
-        "rate": "valley_rate",
-        "asymmetry": "valley_asymmetry",
-        "wall": "wall",
-        "wall_width": "wall_width",
-    }
-    return compiled.expected_regret(
-        posterior.law,
-        posterior.law_draws,
-        sizes,
-        candidates,
-        **{argument: posterior.draws(name) for argument, name in names.items()},
-        reference_batch_size=math.exp(posterior.observations.log_reference_batch_size),
-        divergence_cost=posterior.observations.loss_range,
-        offset=posterior.discrepancy(sizes),
-    )
 
 
 def _recommendation(

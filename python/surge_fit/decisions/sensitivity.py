@@ -20,7 +20,6 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 from surge_fit.errors import InputError
-from surge_fit.law import compiled
 from surge_fit.posterior.value import Posterior
 from surge_fit.typing import FloatArray
 
@@ -134,7 +133,7 @@ def _quantities(posterior: Posterior) -> dict[str, FloatArray]:
     if posterior.has_law:
         if "log_noise_scale" in posterior.law_draws:
             found["noise_scale"] = posterior.law_draws["log_noise_scale"]
-        found["max_learning_rate"] = compiled.supremum(posterior.law, posterior.law_draws)
+        found["max_learning_rate"] = posterior.law_draws.supremum()
     if posterior.has_steps:
         found["critical_batch_size"] = posterior.draws("log_critical_batch_size")
     return found

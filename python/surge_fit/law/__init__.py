@@ -15,15 +15,17 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from surge_fit.errors import InputError
-from surge_fit.law.base import Draws, Law, Parameter, Role
+from surge_fit.law.base import Law, Parameter, Role
 from surge_fit.law.broken_power import BROKEN_POWER
 from surge_fit.law.constant import CONSTANT
+from surge_fit.law.draws import Draws, LawDraws
+from surge_fit.law.landscape import Landscape
 from surge_fit.law.large_batch import LARGE_BATCH_HALF, SGD
 from surge_fit.law.power import LINEAR, POWER, SQUARE_ROOT
 from surge_fit.law.saturating_surge import SATURATING_SURGE
 from surge_fit.law.surge import SURGE, SURGE_FREE_EXPONENT
 
-__all__ = ["LAWS", "Draws", "Law", "Parameter", "Role", "get_law"]
+__all__ = ["LAWS", "Draws", "Landscape", "Law", "LawDraws", "Parameter", "Role", "get_law"]
 
 LAWS: Mapping[str, Law] = MappingProxyType(
     {

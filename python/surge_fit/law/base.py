@@ -6,22 +6,19 @@ written once, over an array namespace: `numpy`, or `pytensor.tensor` inside a mo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
 from surge_fit.errors import InputError
-from surge_fit.law import compiled
+from surge_fit.law.draws import Draws, LawDraws
 from surge_fit.priors import Prior
 from surge_fit.typing import FloatArray, Namespace
 
 Role: TypeAlias = Literal["learning_rate_scale", "batch_size_scale", "shape"]
 """What a parameter does: moves the curve up, moves it sideways, or bends it."""
-
-Draws: TypeAlias = Mapping[str, Any]
-"""Draws of a law's parameters by name, each an array of shape (draw,) or one number."""
 
 
 @dataclass(frozen=True)
@@ -194,7 +191,7 @@ class Law:
             If a parameter is missing or not finite, or a law of one's own declares no peak.
         """
         with np.errstate(over="ignore"):
-            return np.exp(compiled.peak(self, draws))
+            return np.exp(LawDraws.of(self, draws).peak())
 
     def log_supremum(self, draws: Draws) -> FloatArray:
         """Find the least upper bound of the log learning rate over all batch sizes.
@@ -214,7 +211,7 @@ class Law:
         InputError
             If a parameter is missing or not finite, or a law of one's own declares no supremum.
         """
-        return compiled.supremum(self, draws)
+        return LawDraws.of(self, draws).supremum()
 
     def asymptotic_slopes(self, draws: Draws) -> tuple[FloatArray, FloatArray]:
         """Find the log-log slopes in the limits of small and of large batch sizes.
@@ -234,7 +231,7 @@ class Law:
         InputError
             If a parameter is missing or not finite, or a law of one's own declares no slopes.
         """
-        return compiled.slopes(self, draws)
+        return LawDraws.of(self, draws).slopes()
 
     def __str__(self) -> str:
         return f"{self.title}: {self.formula}"

@@ -17,7 +17,7 @@ import numpy as np
 
 from surge_fit._support.wording import listing
 from surge_fit.errors import InputError, SweepError
-from surge_fit.law import Law, compiled
+from surge_fit.law import Law, LawDraws
 from surge_fit.model import discrepancy
 from surge_fit.model.observations import Observations, sort_runs
 from surge_fit.model.pooling import JOINT, in_groups, is_additive, pooled_parameters
@@ -277,7 +277,7 @@ def _positive(name: str, value: object) -> float:
 def _law(draws: xr.Dataset, law: Law, batch_size: FloatArray) -> FloatArray:
     """The law at batch sizes; shape (chain, draw, batch_size)."""
     theta = {p.name: draws[p.name].values.reshape(-1) for p in law.parameters}
-    curve = compiled.evaluate(law, theta, batch_size)
+    curve = LawDraws.of(law, theta).optimum(batch_size)
     return curve.reshape(draws.sizes["chain"], draws.sizes["draw"], len(batch_size))
 
 

@@ -15,7 +15,7 @@ from surge_fit._support.arguments import require_batch_sizes
 from surge_fit._support.wording import listing
 from surge_fit._version import __version__
 from surge_fit.errors import InputError
-from surge_fit.law import Law, compiled, get_law
+from surge_fit.law import Law, LawDraws, get_law
 from surge_fit.model import discrepancy
 from surge_fit.model.draw_groups import Dataset, InferenceData
 from surge_fit.model.observations import Observations, observe, require_learning_rates, sort_runs
@@ -144,10 +144,18 @@ class Posterior:
         return values.reshape(-1, *values.shape[2:])
 
     @cached_property
-    def law_draws(self) -> dict[str, FloatArray]:
-        """The draws of the law's parameters by name, each of shape (draw,)."""
+    def law_draws(self) -> LawDraws:
+        """Draws of the law's parameters, chains one after another.
+
+        Raises
+        ------
+        InputError
+            If the sweep has no learning rates (`has_law`), or the posterior is one of several groups.
+        """
         self.require_one_group()
-        return {parameter.name: self.draws(parameter.name) for parameter in self.law.parameters}
+        if not self.has_law:
+            require_learning_rates(self.sweep)
+        return LawDraws.of(self.law, {name: self.draws(name) for name in self.law.parameter_names})
 
     def discrepancy(self, batch_size: FloatArray, deviations: int = 1) -> FloatArray:
         """Joint draws of the deviation from the law.
@@ -165,7 +173,7 @@ class Posterior:
             In units of log learning rate; the same for equal arguments.
         """
         tried = self.observations.batch_size
-        curve = compiled.evaluate(self.law, self.law_draws, tried)
+        curve = self.law_draws.optimum(tried)
         return discrepancy.conditional_draws(
             np.log(tried),
             np.repeat(self.draws("log_optimal_learning_rate") - curve, deviations, axis=0),
@@ -229,10 +237,8 @@ class Posterior:
         InputError
             If a batch size is not a positive finite number, or the sweep has no learning rates (`has_law`).
         """
-        if not self.has_law:
-            require_learning_rates(self.sweep)
         sizes = require_batch_sizes(batch_size)
-        return compiled.evaluate(self.law, self.law_draws, sizes) + self.discrepancy(sizes)
+        return self.law_draws.optimum(sizes) + self.discrepancy(sizes)
 
     def require_one_group(self) -> None:
         """Refuse a posterior of several groups, whose draws are not those of any one.

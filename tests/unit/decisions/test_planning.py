@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import surge_fit as sf
 from support.posteriors import make_posterior, optimum_points, runs
+from surge_fit.decisions.landscape import landscape_of
 from surge_fit.decisions.planning import campaign
 from surge_fit.decisions.planning.beliefs import draws_of
 from surge_fit.decisions.planning.candidates import Block, blocks_of, default_runs
@@ -19,7 +20,6 @@ from surge_fit.decisions.planning.information import (
     weights,
 )
 from surge_fit.decisions.planning.outlook import outlook_of
-from surge_fit.law import compiled
 from surge_fit.model.draw_groups import InferenceData
 
 DRAWS = 4000
@@ -95,18 +95,11 @@ def test_the_regret_of_a_draw_is_that_of_recommend():
     held = posterior()
     draws = draws_of(held, np.array([8.0, 512.0]))
     rates = np.log(np.geomspace(1e-3, 1e-1, 15))
-    found = draws.regret(1, rates, held.observations.loss_range).mean(axis=0)
-    names = {"rate": "valley_rate", "asymmetry": "valley_asymmetry"}
-    same = ("log_curvature", "curvature_slope", "wall", "wall_width")
-    expected, _ = compiled.expected_regret(
-        held.law,
-        held.law_draws,
+    found = draws.regret(1, rates).mean(axis=0)
+    expected, _ = held.law_draws.regret(
         [8.0, 512.0],
         np.stack([rates, rates]),
-        **{name: held.draws(name) for name in same},
-        **{name: held.draws(stored) for name, stored in names.items()},
-        reference_batch_size=64.0,
-        divergence_cost=held.observations.loss_range,
+        landscape_of(held),
         offset=held.discrepancy(np.array([8.0, 512.0])),
     )
     assert found == pytest.approx(expected[1], rel=1e-4)

@@ -10,7 +10,6 @@ from support.posteriors import make_posterior
 from surge_fit import plots
 from surge_fit.cli import app
 from surge_fit.decisions.trends import estimate_population
-from surge_fit.law import compiled
 from surge_fit.posterior.population import PooledRuns, choose
 from surge_fit.report import (
     compose,
@@ -93,7 +92,7 @@ def test_a_group_never_run_has_the_moments_of_the_population(new):
 def test_a_group_never_run_leaves_its_laws_as_far_as_the_discrepancies_let_it(pooled, new):
     tried = np.unique(np.concatenate(BATCH_SIZES))
     assert new.observations.batch_size.tolist() == tried.tolist()
-    away = new.log_optimal_learning_rate(tried) - compiled.evaluate(new.law, new.law_draws, tried)
+    away = new.log_optimal_learning_rate(tried) - new.law_draws.optimum(tried)
     # The scales are 0.3 and 0.1 in every draw; jitter and 4,000 draws blur the sd by some per cent.
     assert away.std(axis=0) == pytest.approx(0.3, rel=0.06)
     x, least, critical = (

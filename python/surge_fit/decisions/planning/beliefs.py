@@ -13,7 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from surge_fit.decisions.landscape import landscape_of
 from surge_fit.decisions.planning.information import Matrix
+from surge_fit.law import Landscape
 from surge_fit.model import loss_surface
 from surge_fit.posterior.value import Posterior
 from surge_fit.typing import FloatArray
@@ -27,40 +29,43 @@ class Draws:
     ----------
     log_optimum, curvature, floor, floor_sd : ndarray, shape (draw, batch_size)
         `floor` is relative to a constant; `floor_sd` is 0 where the batch size was tried [loss].
-    rate, asymmetry, noise, shape_error, wall, wall_width : ndarray, shape (draw,)
+    noise, shape_error : ndarray, shape (draw,)
+    landscape : Landscape
+        Valley and wall of every draw.
     """
 
     log_optimum: FloatArray
     curvature: FloatArray
     floor: FloatArray
     floor_sd: FloatArray
-    rate: FloatArray
-    asymmetry: FloatArray
     noise: FloatArray
     shape_error: FloatArray
-    wall: FloatArray
-    wall_width: FloatArray
+    landscape: Landscape
 
     def take(self, index: NDArray[np.int64]) -> Draws:
         """Return some of the draws."""
-        return Draws(*(getattr(self, name)[index] for name in self.__dataclass_fields__))
+        arrays = ("log_optimum", "curvature", "floor", "floor_sd", "noise", "shape_error")
+        taken = {name: getattr(self, name)[index] for name in arrays}
+        return Draws(**taken, landscape=self.landscape.take(index))
 
     def depth(self, size: int, log_learning_rate: FloatArray) -> FloatArray:
         """Loss above the floor at the batch size of index `size`, shape (draw, rate)."""
         u = log_learning_rate[None, :] - self.log_optimum[:, size, None]
-        valley = loss_surface.valley(np, u, self.rate[:, None], self.asymmetry[:, None])
+        shape = self.landscape.rate[:, None], self.landscape.asymmetry[:, None]
+        valley = loss_surface.valley(np, u, *shape)
         return np.asarray(self.curvature[:, size, None] * valley)
 
     def divergence_logit(self, size: int, log_learning_rate: FloatArray) -> FloatArray:
         """Log odds that a run diverges, shape (draw, rate)."""
         u = log_learning_rate[None, :] - self.log_optimum[:, size, None]
-        return np.asarray(loss_surface.divergence_logit(u, self.wall[:, None], self.wall_width[:, None]))
+        wall, width = self.landscape.wall[:, None], self.landscape.wall_width[:, None]
+        return np.asarray(loss_surface.divergence_logit(u, wall, width))
 
-    def regret(self, size: int, log_learning_rate: FloatArray, divergence_cost: float) -> Matrix:
+    def regret(self, size: int, log_learning_rate: FloatArray) -> Matrix:
         """Loss above the optimum's, divergence included, as in `surge_fit.recommend`; (draw, rate)."""
         depth = self.depth(size, log_learning_rate)
         diverged = 1 / (1 + np.exp(-np.clip(self.divergence_logit(size, log_learning_rate), -500, 500)))
-        total = (1 - diverged) * depth + diverged * np.maximum(divergence_cost, depth)
+        total = (1 - diverged) * depth + diverged * np.maximum(self.landscape.divergence_cost, depth)
         return total.astype(np.float32)
 
 
@@ -78,21 +83,16 @@ def draws_of(posterior: Posterior, batch_size: FloatArray) -> Draws:
     Draws
         Every draw of the posterior.
     """
-    x, observations = np.log(batch_size), posterior.observations
-    lever = x - observations.log_reference_batch_size
-    slope = posterior.draws("curvature_slope")[:, None]
+    landscape = landscape_of(posterior)
     floor, floor_sd = _floors(posterior, batch_size)
     return Draws(
         log_optimum=posterior.log_optimal_learning_rate(batch_size),
-        curvature=np.exp(posterior.draws("log_curvature")[:, None] + slope * lever),
-        floor=floor - float(observations.scales.best_loss.mean()),
+        curvature=landscape.curvature(np.log(batch_size)),
+        floor=floor - float(posterior.observations.scales.best_loss.mean()),
         floor_sd=floor_sd,
-        rate=posterior.draws("valley_rate"),
-        asymmetry=posterior.draws("valley_asymmetry"),
         noise=posterior.draws("loss_noise"),
         shape_error=posterior.draws("shape_error"),
-        wall=posterior.draws("wall"),
-        wall_width=posterior.draws("wall_width"),
+        landscape=landscape,
     )
 
 

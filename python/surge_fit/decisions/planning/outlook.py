@@ -157,14 +157,13 @@ def outlook_of(
     believed = everything.take(order[outcomes : outcomes + BELIEVED])
     index = {float(size): j for j, size in enumerate(sizes)}
     at = [index[float(target)] for target in targets]
-    cost = posterior.observations.loss_range
     return Outlook(
         prospects={run: prospect(truth, believed, index[run[0]], run[1], rng) for run in sorted(set(runs))},
         start=State(
             np.zeros((outcomes, len(believed.noise)), dtype=np.float32),
             {size: _floor(believed, j) for size, j in index.items()},
         ),
-        regrets=tuple(believed.regret(j, _actions(believed.log_optimum[:, j]), cost) for j in at),
+        regrets=tuple(believed.regret(j, _actions(believed.log_optimum[:, j])) for j in at),
         log_optimum=believed.log_optimum[:, at],
         likely_rate={
             size: float(np.exp(np.median(everything.log_optimum[:, j]))) for size, j in index.items()

@@ -1,4 +1,4 @@
-"""The door to the compiled laws: shapes, orders, refusals, and laws without a compiled form."""
+"""Draws of a law: shapes, orders, refusals, and laws without a compiled form."""
 
 import re
 from dataclasses import replace
@@ -6,21 +6,22 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from surge_fit.errors import InputError
-from surge_fit.law import LAWS, compiled
+from surge_fit.law import LAWS, Landscape, LawDraws
 from surge_fit.model import loss_surface
 
 SURGE = LAWS["surge"]
 DRAWS = {"log_max_learning_rate": np.array([-6.0, -7.0, -6.5]), "log_noise_scale": np.array([4.0, 5.0, 6.0])}
 BATCH_SIZES = [16.0, 256.0]
 LANDSCAPE = {
-    "log_curvature": np.array([-3.0, -3.1, -2.9]), "curvature_slope": 0.1, "reference_batch_size": 64.0,
+    "log_curvature": np.array([-3.0, -3.1, -2.9]), "curvature_slope": 0.1,
+    "reference_log_batch_size": np.log(64.0),
     "rate": np.array([0.6, 0.7, 0.8]), "asymmetry": 1.2,
     "wall": 2.0, "wall_width": 0.3, "divergence_cost": 2.0,
 }  # fmt: skip
 
 
 def test_evaluate_has_draws_in_rows_and_batch_sizes_in_columns():
-    curves = compiled.evaluate(SURGE, DRAWS, BATCH_SIZES)
+    curves = LawDraws.of(SURGE, DRAWS).optimum(BATCH_SIZES)
     assert curves.shape == (3, 2)
     # ε/ε_max = 2/(√(B_noise/B) + √(B/B_noise)).
     ratio = np.exp(5.0) / 256.0
@@ -29,17 +30,17 @@ def test_evaluate_has_draws_in_rows_and_batch_sizes_in_columns():
 
 def test_one_number_holds_for_all_draws_and_other_names_are_ignored():
     mixed = {"log_max_learning_rate": -6.0, "log_noise_scale": DRAWS["log_noise_scale"], "other": np.ones(7)}
-    assert compiled.evaluate(SURGE, mixed, 64.0).shape == (3, 1)
+    assert LawDraws.of(SURGE, mixed).optimum(64.0).shape == (3, 1)
     both = {**DRAWS, "log_max_learning_rate": np.full(3, -6.0)}
-    np.testing.assert_array_equal(compiled.evaluate(SURGE, mixed, 64.0), compiled.evaluate(SURGE, both, 64.0))
+    np.testing.assert_array_equal(LawDraws.of(SURGE, mixed).parameters, LawDraws.of(SURGE, both).parameters)
 
 
 def test_out_is_written_and_returned():
     out = np.full((3, 2), np.nan)
-    assert compiled.evaluate(SURGE, DRAWS, BATCH_SIZES, out=out) is out
-    np.testing.assert_array_equal(out, compiled.evaluate(SURGE, DRAWS, BATCH_SIZES))
+    assert LawDraws.of(SURGE, DRAWS).optimum(BATCH_SIZES, out=out) is out
+    np.testing.assert_array_equal(out, LawDraws.of(SURGE, DRAWS).optimum(BATCH_SIZES))
     own = replace(SURGE, kernel=None)
-    assert compiled.evaluate(own, DRAWS, BATCH_SIZES, out=out) is out
+    assert LawDraws.of(own, DRAWS).optimum(BATCH_SIZES, out=out) is out
 
 
 @pytest.mark.parametrize(
@@ -51,23 +52,23 @@ def test_out_is_written_and_returned():
 )
 def test_an_unusable_out_is_refused(out, message):
     with pytest.raises(InputError, match=re.escape(message)):
-        compiled.evaluate(SURGE, DRAWS, BATCH_SIZES, out=out)
+        LawDraws.of(SURGE, DRAWS).optimum(BATCH_SIZES, out=out)
 
 
 def test_a_read_only_out_is_refused():
     out = np.empty((3, 2))
     out.flags.writeable = False
     with pytest.raises(InputError, match="'out' must be writable"):
-        compiled.evaluate(SURGE, DRAWS, BATCH_SIZES, out=out)
+        LawDraws.of(SURGE, DRAWS).optimum(BATCH_SIZES, out=out)
 
 
 def test_arrays_of_any_layout_and_number_are_accepted():
     table = np.asfortranarray(np.stack(list(DRAWS.values()), axis=1))
     strided = {name: np.repeat(values, 2)[::2] for name, values in DRAWS.items()}
-    expected = compiled.evaluate(SURGE, DRAWS, BATCH_SIZES)
-    np.testing.assert_array_equal(compiled.evaluate(SURGE, strided, np.array([16, 256])), expected)
+    expected = LawDraws.of(SURGE, DRAWS).optimum(BATCH_SIZES)
+    np.testing.assert_array_equal(LawDraws.of(SURGE, strided).optimum(np.array([16, 256])), expected)
     views = {"log_max_learning_rate": table[:, 0], "log_noise_scale": table[:, 1]}
-    np.testing.assert_array_equal(compiled.evaluate(SURGE, views, BATCH_SIZES), expected)
+    np.testing.assert_array_equal(LawDraws.of(SURGE, views).optimum(BATCH_SIZES), expected)
 
 
 @pytest.mark.parametrize(
@@ -88,7 +89,7 @@ def test_arrays_of_any_layout_and_number_are_accepted():
 )
 def test_refusals_say_what_was_found_and_where(draws, batch_size, message):
     with pytest.raises(InputError, match=re.escape(message)):
-        compiled.evaluate(SURGE, draws, batch_size)
+        LawDraws.of(SURGE, draws).optimum(batch_size)
 
 
 def test_quantiles_are_numpys_with_and_without_offset():
@@ -97,25 +98,25 @@ def test_quantiles_are_numpys_with_and_without_offset():
     sizes = np.geomspace(1, 1e5, 70)
     probabilities = [0.0, 0.05, 0.31, 0.5, 0.95, 1.0]
     offset = rng.normal(0, 0.1, (1001, 70))
-    curves = compiled.evaluate(SURGE, draws, sizes)
+    curves = LawDraws.of(SURGE, draws).optimum(sizes)
     for shift, shifted in ((None, curves), (offset, curves + offset)):
-        found = compiled.quantiles(SURGE, draws, sizes, probabilities, offset=shift)
+        found = LawDraws.of(SURGE, draws).quantiles(sizes, probabilities, offset=shift)
         np.testing.assert_allclose(found, np.quantile(shifted, probabilities, axis=0), rtol=1e-12)
 
 
 def test_a_column_with_nan_has_no_quantile():
     offset = np.zeros((3, 2))
     offset[1, 1] = np.nan
-    found = compiled.quantiles(SURGE, DRAWS, BATCH_SIZES, [0.5], offset=offset)
+    found = LawDraws.of(SURGE, DRAWS).quantiles(BATCH_SIZES, [0.5], offset=offset)
     assert np.isfinite(found[0, 0])
     assert np.isnan(found[0, 1])
 
 
 def regret_by_numpy(law, draws, batch_size, candidates, offset=0.0):
-    optima = compiled.evaluate(law, draws, batch_size) + offset
+    optima = LawDraws.of(law, draws).optimum(batch_size) + offset
     u = candidates[None, :, :] - optima[:, :, None]
     column = {name: np.reshape(value, (-1, 1, 1)) for name, value in LANDSCAPE.items()}
-    distance = np.log(np.reshape(batch_size, (1, -1, 1)) / LANDSCAPE["reference_batch_size"])
+    distance = np.log(np.reshape(batch_size, (1, -1, 1)) / 64.0)
     curvature = np.exp(column["log_curvature"] + column["curvature_slope"] * distance)
     diverges = loss_surface.divergence_probability(np, u, column["wall"], column["wall_width"])
     loss = curvature * loss_surface.valley(np, u, column["rate"], column["asymmetry"])
@@ -126,18 +127,19 @@ def regret_by_numpy(law, draws, batch_size, candidates, offset=0.0):
 @pytest.mark.parametrize("shift", [None, np.array([[0.1, -0.2], [0.0, 0.3], [-0.1, 0.2]])])
 def test_expected_regret_is_the_mean_over_draws(shift):
     candidates = np.array([[-9.0, -7.0, -5.0, -2.0], [-8.0, -6.0, -4.0, 0.0]])
-    found = compiled.expected_regret(SURGE, DRAWS, BATCH_SIZES, candidates, **LANDSCAPE, offset=shift)
+    found = LawDraws.of(SURGE, DRAWS).regret(BATCH_SIZES, candidates, Landscape(**LANDSCAPE), offset=shift)
     expected = regret_by_numpy(SURGE, DRAWS, BATCH_SIZES, candidates, 0.0 if shift is None else shift)
     np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-15)
 
 
 def test_without_a_wall_nothing_diverges_and_the_optimum_costs_nothing():
     one = {name: values[:1] for name, values in DRAWS.items()}
-    optimum = compiled.evaluate(SURGE, one, BATCH_SIZES).T
-    regret, divergence = compiled.expected_regret(
-        SURGE, one, BATCH_SIZES, optimum, log_curvature=-3.0, curvature_slope=0.0,
-        reference_batch_size=1.0, rate=0.6, asymmetry=1.6,
+    optimum = LawDraws.of(SURGE, one).optimum(BATCH_SIZES).T
+    no_wall = Landscape(
+        log_curvature=-3.0, curvature_slope=0.0, reference_log_batch_size=0.0, rate=0.6, asymmetry=1.6,
+        wall=np.inf, wall_width=1.0, divergence_cost=2.0,
     )  # fmt: skip
+    regret, divergence = LawDraws.of(SURGE, one).regret(BATCH_SIZES, optimum, no_wall)
     np.testing.assert_array_equal(regret, 0.0)
     np.testing.assert_array_equal(divergence, 0.0)
 
@@ -150,20 +152,27 @@ def test_without_a_wall_nothing_diverges_and_the_optimum_costs_nothing():
         ({"wall": np.nan}, "'wall' must be a number"),
         ({"divergence_cost": -1.0}, "'divergence_cost' must be finite and not negative"),
         ({"asymmetry": np.zeros(2)}, "'asymmetry' must have shape (draw,) = [3]; got [2]"),
-        ({"reference_batch_size": 0.0}, "'reference_batch_size' must be positive"),
-        ({"offset": np.zeros((2, 3))}, "'offset' must have shape (draw, batch_size) = [3, 2]; got [2, 3]"),
+        ({"reference_log_batch_size": np.inf}, "'reference_log_batch_size' must be finite"),
     ],
 )
 def test_a_wrong_landscape_is_refused(change, message):
     with pytest.raises(InputError, match=re.escape(message)):
-        compiled.expected_regret(SURGE, DRAWS, BATCH_SIZES, np.zeros((2, 1)), **{**LANDSCAPE, **change})
+        LawDraws.of(SURGE, DRAWS).regret(BATCH_SIZES, np.zeros((2, 1)), Landscape(**{**LANDSCAPE, **change}))
+
+
+def test_an_offset_of_the_wrong_shape_is_refused():
+    message = "'offset' must have shape (draw, batch_size) = [3, 2]; got [2, 3]"
+    with pytest.raises(InputError, match=re.escape(message)):
+        LawDraws.of(SURGE, DRAWS).regret(
+            BATCH_SIZES, np.zeros((2, 1)), Landscape(**LANDSCAPE), offset=np.zeros((2, 3))
+        )
 
 
 def test_candidates_belong_to_batch_sizes():
     with pytest.raises(
         InputError, match=re.escape("'log_learning_rate' must have shape (batch_size, candidate)")
     ):
-        compiled.expected_regret(SURGE, DRAWS, BATCH_SIZES, np.zeros((3, 1)), **LANDSCAPE)
+        LawDraws.of(SURGE, DRAWS).regret(BATCH_SIZES, np.zeros((3, 1)), Landscape(**LANDSCAPE))
 
 
 @pytest.mark.parametrize("name", LAWS)
@@ -174,14 +183,14 @@ def test_a_law_of_ones_own_gets_the_same_answers(name):
     draws = {p.name: rng.normal(0.5, 0.3, 40) for p in law.parameters}
     sizes, offset = np.geomspace(0.1, 100, 9), rng.normal(0, 0.1, (40, 9))
     candidates = np.linspace(-1, 1, 5)[None, :] + np.zeros((9, 1))
-    landscape = {**LANDSCAPE, "log_curvature": -3.0, "rate": 0.6}
+    landscape = Landscape(**{**LANDSCAPE, "log_curvature": -3.0, "rate": 0.6})
     for compute, tolerance in (
-        (lambda law: compiled.evaluate(law, draws, sizes), 1e-13),
-        (lambda law: compiled.gradient(law, draws, sizes), 1e-9),
-        (lambda law: compiled.quantiles(law, draws, sizes, [0.1, 0.5], offset=offset), 1e-13),
-        (lambda law: compiled.quantiles(law, draws, sizes, [0.1, 0.5]), 1e-13),
+        (lambda law: LawDraws.of(law, draws).optimum(sizes), 1e-13),
+        (lambda law: LawDraws.of(law, draws).gradient(sizes), 1e-9),
+        (lambda law: LawDraws.of(law, draws).quantiles(sizes, [0.1, 0.5], offset=offset), 1e-13),
+        (lambda law: LawDraws.of(law, draws).quantiles(sizes, [0.1, 0.5]), 1e-13),
         (
-            lambda law: compiled.expected_regret(law, draws, sizes, candidates, **landscape, offset=offset),
+            lambda law: LawDraws.of(law, draws).regret(sizes, candidates, landscape, offset=offset),
             1e-12,
         ),
     ):
@@ -199,11 +208,47 @@ def test_a_law_of_ones_own_must_declare_what_is_asked_of_it():
 
 def test_an_offset_of_the_wrong_shape_is_refused_for_a_law_of_ones_own():
     with pytest.raises(InputError, match=re.escape("'offset' must have shape (draw, batch_size) = (3, 2)")):
-        compiled.quantiles(replace(SURGE, kernel=None), DRAWS, BATCH_SIZES, [0.5], offset=np.zeros((1, 2)))
+        LawDraws.of(replace(SURGE, kernel=None), DRAWS).quantiles(BATCH_SIZES, [0.5], offset=np.zeros((1, 2)))
 
 
 def test_there_must_be_draws_to_reduce():
     empty = {"log_max_learning_rate": np.empty(0), "log_noise_scale": np.empty(0)}
-    assert compiled.evaluate(SURGE, empty, BATCH_SIZES).shape == (0, 2)
+    assert LawDraws.of(SURGE, empty).optimum(BATCH_SIZES).shape == (0, 2)
     with pytest.raises(InputError, match="at least one draw"):
-        compiled.quantiles(SURGE, empty, BATCH_SIZES, [0.5])
+        LawDraws.of(SURGE, empty).quantiles(BATCH_SIZES, [0.5])
+
+
+def test_the_matrix_is_kept_without_a_copy_and_cannot_be_written():
+    matrix = np.stack([DRAWS[name] for name in SURGE.parameter_names], axis=1)
+    draws = LawDraws(SURGE, matrix)
+    assert np.shares_memory(draws.parameters, matrix)
+    with pytest.raises(ValueError, match="read-only"):
+        draws.parameters[0, 0] = 1.0
+    assert matrix.flags.writeable
+    assert LawDraws.of(SURGE, draws) is draws
+
+
+def test_draws_are_a_mapping_of_the_parameters_and_can_be_thinned():
+    draws = LawDraws.of(SURGE, DRAWS)
+    assert list(draws) == ["log_max_learning_rate", "log_noise_scale"]
+    assert "slope" not in draws
+    np.testing.assert_array_equal(draws["log_noise_scale"], [4.0, 5.0, 6.0])
+    thinned = draws.take(slice(None, None, 2))
+    assert thinned.count == 2
+    np.testing.assert_array_equal(thinned["log_noise_scale"], [4.0, 6.0])
+    np.testing.assert_array_equal(SURGE.peak_batch_size(draws), np.exp([4.0, 5.0, 6.0]))
+
+
+def test_a_matrix_must_have_one_column_for_each_parameter():
+    with pytest.raises(
+        InputError, match=re.escape("must have shape (draw, 2), one column for each of log_max")
+    ):
+        LawDraws(SURGE, np.zeros((4, 3)))
+
+
+def test_a_landscape_gives_the_curvature_of_each_draw():
+    # κ = exp(log_curvature + 0.1·log(B/64)): at B = 64·e the exponent is raised by 0.1.
+    landscape = Landscape(**LANDSCAPE).take(np.array([2, 0]))
+    curvature = landscape.curvature(np.log(64.0) + np.array([0.0, 1.0]))
+    np.testing.assert_allclose(curvature, np.exp([[-2.9, -2.8], [-3.0, -2.9]]), rtol=1e-14)
+    assert landscape.asymmetry == 1.2
