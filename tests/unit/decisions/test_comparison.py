@@ -168,7 +168,7 @@ def test_an_interrupt_stops_the_comparison(monkeypatch):
     def fit(*args, **options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("surge_fit.posterior.fitting.fit_many", fit)
+    monkeypatch.setattr("surge_fit.posterior.fitting.fit_for_means", fit)
     with pytest.raises(KeyboardInterrupt):
         sf.compare(runs())
 
