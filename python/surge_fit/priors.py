@@ -1,7 +1,8 @@
 """Priors as values: printable, comparable, replaceable by name.
 
 A prior is a frozen description of a distribution. It knows no PyMC: `surge_fit.model.in_pymc` turns it into a
-random variable, and NumPy draws from it here.
+random variable, and NumPy draws from it here. Its numbers are given by name, for their order differs between
+libraries: the first number of a log-normal is a median here, a mean of logarithms in PyMC and PreliZ.
 """
 
 from __future__ import annotations
@@ -9,8 +10,8 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
-from typing import Any, ClassVar
+from dataclasses import asdict, dataclass, fields
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -18,11 +19,28 @@ from surge_fit.errors import InputError
 from surge_fit.typing import FloatArray
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Prior(ABC):
-    """A one-dimensional distribution, described by its numbers."""
+    """A one-dimensional distribution, described by its numbers.
+
+    Raises
+    ------
+    TypeError
+        If a number is given without its name.
+    """
 
     family: ClassVar[str]
+
+    def __new__(cls, *numbers: float, **_: float) -> Self:
+        """Refuse numbers without names; a dataclass's own refusal would not name them."""
+        if numbers:
+            names = ", ".join(f"{field.name}=…" for field in fields(cls))
+            msg = (
+                f"{cls.__name__} takes its numbers by name; got {', '.join(map(repr, numbers))} without one. "
+                f"Write {cls.__name__}({names})."
+            )
+            raise TypeError(msg)
+        return object.__new__(cls)  # `super()` would mean the class without slots
 
     @property
     @abstractmethod
@@ -80,7 +98,7 @@ def _require_finite(family: str, name: str, value: float) -> None:
         raise InputError(msg)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Normal(Prior):
     """Normal distribution with mean `mean` and standard deviation `sd`."""
 
@@ -114,7 +132,7 @@ class Normal(Prior):
         return f"Normal({self.mean:.4g}, {self.sd:.3g})"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LogNormal(Prior):
     """Distribution of exp(x) with x ~ Normal(log `median`, `log_sd`)."""
 
@@ -152,7 +170,7 @@ class LogNormal(Prior):
         return f"LogNormal(median {self.median:.4g}, log-sd {self.log_sd:.3g})"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HalfNormal(Prior):
     """Distribution of the absolute value of x with x ~ Normal(0, `sd`)."""
 
@@ -185,7 +203,7 @@ class HalfNormal(Prior):
         return f"HalfNormal({self.sd:.3g})"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StudentT(Prior):
     """Student's t with `degrees` of freedom: a normal with heavy tails, for what may be far off."""
 
@@ -270,7 +288,7 @@ class Priors(Mapping[str, Prior]):
                 msg = f"There is no prior named {name!r} in this model; its priors are: {', '.join(self)}."
                 raise InputError(msg)
             if not isinstance(prior, Prior):
-                msg = f"The prior of {name!r} must be a Prior such as Normal(0, 1); got {prior!r}."
+                msg = f"The prior of {name!r} must be a Prior such as Normal(mean=0, sd=1); got {prior!r}."
                 raise InputError(msg)
         return Priors({**self._priors, **changes})
 

@@ -270,7 +270,7 @@ OPTIMA = Sweep.from_columns(
     log_learning_rate_se=np.full(len(MANY_SIZES), 0.1),
     batch_unit="examples",
 )
-FEWER_UNREACHED = {"log_min_steps": Normal(np.log(1000), 1.0)}
+FEWER_UNREACHED = {"log_min_steps": Normal(mean=np.log(1000), sd=1.0)}
 """Under the default, with a standard deviation of 5, most simulations reach their target never or at once."""
 
 LOSSES = Case("losses", _losses(SIZES), get_law("broken_power"))

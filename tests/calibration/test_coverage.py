@@ -85,7 +85,7 @@ def test_intervals_cover_at_their_rate():
 
 def test_a_wrong_prior_fails_the_check():
     """A discrepancy ten times that of the truth: intervals between the batch sizes tried are too wide."""
-    hits, _ = coverage(20, priors={"discrepancy_scale": sf.LogNormal(3.0, 0.1)})
+    hits, _ = coverage(20, priors={"discrepancy_scale": sf.LogNormal(median=3.0, log_sd=0.1)})
     assert surprises(hits) != []
 
 

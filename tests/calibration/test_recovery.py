@@ -41,7 +41,9 @@ def test_a_rich_sweep_gives_back_the_parameters_of_its_law(name):
     optimum = law.log_learning_rate(np, np.log(SIZES), **truth) + np.zeros(len(SIZES))
     rates = np.exp(optimum[:, None] + np.linspace(-1.5, 1.5, 7))
     sweep = simulate_sweep(name, truth, batch_size=SIZES, learning_rate=rates, random_seed=5)
-    posterior = sf.fit(sweep, law=law, priors={"discrepancy_scale": sf.LogNormal(0.02, 0.5)}, random_seed=5)
+    posterior = sf.fit(
+        sweep, law=law, priors={"discrepancy_scale": sf.LogNormal(median=0.02, log_sd=0.5)}, random_seed=5
+    )
     for parameter, value in truth.items():
         low, high = np.quantile(posterior.draws(parameter), [0.005, 0.995])
         assert low <= value <= high, parameter

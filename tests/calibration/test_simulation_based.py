@@ -37,7 +37,7 @@ def test_a_prior_three_times_too_wide_fails_the_check():
     """In logs 1.1 or 1.8 standard deviations of the prior, of which six optima take back a part."""
     case = NAMED["optimum points, broken_power"]
     truths = parameters(case, FEW, seed=10)
-    wrong = replace(case, changed={"discrepancy_scale": LogNormal(0.9, 0.6)})
+    wrong = replace(case, changed={"discrepancy_scale": LogNormal(median=0.9, log_sd=0.6)})
     found = ranks(wrong, truths, simulated(case, truths, seed=11))
     assert p_value(found["discrepancy_scale"]) < 1e-4
 
@@ -52,7 +52,7 @@ def test_noise_twice_that_of_the_truth_fails_the_check(name, noise):
 
 def test_a_law_that_cannot_fall_fails_the_check_where_the_truth_falls():
     """Surge falls beyond B = 256; to a power law that is a discrepancy far larger than the true one."""
-    falls = Case("falls", OPTIMA, get_law("surge"), {"log_noise_scale": Normal(np.log(256), 0.5)})
+    falls = Case("falls", OPTIMA, get_law("surge"), {"log_noise_scale": Normal(mean=np.log(256), sd=0.5)})
     rises = Case("rises", OPTIMA, get_law("power"))
     truths = parameters(falls, FEW, seed=30)
     found = ranks(rises, truths, simulated(falls, truths, seed=31))

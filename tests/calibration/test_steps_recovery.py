@@ -45,5 +45,5 @@ def test_with_learning_rates_the_noise_scale_is_tied_to_the_critical_batch_size(
         return high - low
 
     alone = width(sf.Sweep.from_columns(**table, batch_unit="examples"))
-    loose, tied = width(joint), width(joint, log_critical_ratio=sf.Normal(0, 0.01))
+    loose, tied = width(joint), width(joint, log_critical_ratio=sf.Normal(mean=0, sd=0.01))
     assert tied < loose <= 1.05 * alone

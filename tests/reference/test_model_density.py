@@ -38,13 +38,13 @@ RUNS = {
 
 def log_prior(prior, value):
     match prior:
-        case Normal(mean, sd):
+        case Normal(mean=mean, sd=sd):
             return stats.norm(mean, sd).logpdf(value)
-        case LogNormal(median, log_sd):
+        case LogNormal(median=median, log_sd=log_sd):
             return stats.lognorm(log_sd, scale=median).logpdf(value)
-        case HalfNormal(sd):
+        case HalfNormal(sd=sd):
             return stats.halfnorm(scale=sd).logpdf(value)
-        case StudentT(degrees, location, scale):
+        case StudentT(degrees=degrees, location=location, scale=scale):
             return stats.t(degrees, location, scale).logpdf(value)
 
 
@@ -321,4 +321,4 @@ def test_an_unknown_law_or_prior_is_named():
     with pytest.raises(InputError, match=r"Did you mean 'surge'"):
         build_model(sweep, law="surge_")
     with pytest.raises(InputError, match=r"no prior named 'wal'"):
-        build_model(sweep, priors={"wal": Normal(0, 1)})
+        build_model(sweep, priors={"wal": Normal(mean=0, sd=1)})

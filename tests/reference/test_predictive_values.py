@@ -193,7 +193,7 @@ def test_runs_are_drawn_with_the_moments_of_their_likelihoods():
 
 def test_prior_draws_follow_the_priors_and_the_process():
     observations, law = one_group()
-    priors = default_priors(observations, law).replace(log_critical_ratio=Normal(0.0, 2.0))
+    priors = default_priors(observations, law).replace(log_critical_ratio=Normal(mean=0.0, sd=2.0))
     found = drawn(observations, law, priors, 40_000, seed=3)
     location, width = priors["log_noise_scale"].mean, priors["log_noise_scale"].sd
     # The noise scale keeps its prior, however loosely the critical batch size is tied to it.

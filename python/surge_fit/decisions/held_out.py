@@ -30,7 +30,7 @@ _MOST_DRAWS = 2000
 _BLOCKS = 40
 """Blocks of consecutive draws, whose means give the Monte Carlo error."""
 
-_STUDENT_T = StudentT(loss_surface.STUDENT_T_DEGREES, 0.0, 1.0)
+_STUDENT_T = StudentT(degrees=loss_surface.STUDENT_T_DEGREES, location=0.0, scale=1.0)
 
 
 def held_out_log_density(

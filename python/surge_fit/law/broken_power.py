@@ -28,7 +28,7 @@ BROKEN_POWER = Law(
             "p",
             "1",
             "shape",
-            LogNormal(0.8, 0.5),
+            LogNormal(median=0.8, log_sd=0.5),
             "Log-log slope at small batch sizes.",
         ),
         Parameter(
@@ -36,7 +36,7 @@ BROKEN_POWER = Law(
             "q",
             "1",
             "shape",
-            Normal(0.0, 0.25),
+            Normal(mean=0.0, sd=0.25),
             "Log-log slope at large batch sizes, its sign reversed: positive means a fall.",
         ),
     ),

@@ -26,7 +26,7 @@ POWER = Law(
     title="Power law",
     parameters=(
         _SCALE,
-        Parameter("slope", "a", "1", "shape", Normal(0.5, 0.4), "Log-log slope at every batch size."),
+        Parameter("slope", "a", "1", "shape", Normal(mean=0.5, sd=0.4), "Log-log slope at every batch size."),
     ),
     shape=_power,
     formula="log ε = log c + a·log B",

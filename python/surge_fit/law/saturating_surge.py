@@ -27,7 +27,7 @@ SATURATING_SURGE = Law(
             "log β_n",
             "1",
             "shape",
-            Normal(-0.7, 0.7),
+            Normal(mean=-0.7, sd=0.7),
             "Log reliability of the signs at the peak; there is a peak only if it is negative.",
         ),
     ),

@@ -42,7 +42,7 @@ SURGE_FREE_EXPONENT = Law(
             "p",
             "1",
             "shape",
-            LogNormal(0.6, 0.4),
+            LogNormal(median=0.6, log_sd=0.4),
             "Log-log slope on both sides, far from the peak.",
         ),
     ),

@@ -9,7 +9,7 @@ from surge_fit.model.observations import Observations
 from surge_fit.model.pooling import JOINT, pooled_parameters
 from surge_fit.priors import HalfNormal, LogNormal, Normal, Prior, Priors, StudentT
 
-FLOOR_GAP = StudentT(4.0, 0.5, 1.0)
+FLOOR_GAP = StudentT(degrees=4.0, location=0.5, scale=1.0)
 """How far the floor of a valley lies below its best run, in units of `Scales.gap`."""
 
 
@@ -41,12 +41,15 @@ def default_priors(observations: Observations, law: Law) -> Priors:
     if len(observations.steps):
         # So wide that it bounds B_crit = E_min/S_min less than that one's own prior: small batch sizes alone
         # tell E_min, and a narrow prior of S_min would then pass for knowledge of B_crit.
-        priors["log_min_steps"] = Normal(observations.scales.log_fewest_steps, 5.0)
+        priors["log_min_steps"] = Normal(mean=observations.scales.log_fewest_steps, sd=5.0)
         if "log_noise_scale" in priors:
-            priors[JOINT] = Normal(0.0, 0.5)
+            priors[JOINT] = Normal(mean=0.0, sd=0.5)
         else:
             priors["log_critical_batch_size"] = _batch_size_prior(observations)
-        priors |= {"steps_noise": LogNormal(0.1, 0.7), "steps_discrepancy_scale": LogNormal(0.05, 0.7)}
+        priors |= {
+            "steps_noise": LogNormal(median=0.1, log_sd=0.7),
+            "steps_discrepancy_scale": LogNormal(median=0.05, log_sd=0.7),
+        }
     if observations.groups:
         for pooled in pooled_parameters(observations, law):
             priors[f"{pooled.name}_spread"] = pooled.spread
@@ -56,32 +59,32 @@ def default_priors(observations: Observations, law: Law) -> Priors:
 
 
 def _batch_size_prior(observations: Observations) -> Prior:
-    return Normal(observations.log_reference_batch_size, 3.5)
+    return Normal(mean=observations.log_reference_batch_size, sd=3.5)
 
 
 def _learning_rate_priors(observations: Observations, law: Law) -> dict[str, Prior]:
     scales = observations.scales
     priors: dict[str, Prior] = {
-        "log_reference_learning_rate": Normal(scales.log_learning_rate, 1.5),
+        "log_reference_learning_rate": Normal(mean=scales.log_learning_rate, sd=1.5),
     }
     for parameter in law.parameters[1:]:
         if parameter.role == "batch_size_scale":
             priors[parameter.name] = _batch_size_prior(observations)
         elif parameter.prior is not None:
             priors[parameter.name] = parameter.prior
-    priors["discrepancy_scale"] = LogNormal(0.3, 0.6)
+    priors["discrepancy_scale"] = LogNormal(median=0.3, log_sd=0.6)
     if len(observations.optimum):
-        priors["optimum_noise"] = LogNormal(0.2, 0.6)
+        priors["optimum_noise"] = LogNormal(median=0.2, log_sd=0.6)
     if len(observations.finished):
         priors |= {
-            "log_curvature": Normal(math.log(scales.curvature), 1.0),
-            "curvature_slope": Normal(0.0, 0.25),
-            "valley_rate": LogNormal(1.0, 0.6),
-            "valley_asymmetry": Normal(1.0, 0.7),
+            "log_curvature": Normal(mean=math.log(scales.curvature), sd=1.0),
+            "curvature_slope": Normal(mean=0.0, sd=0.25),
+            "valley_rate": LogNormal(median=1.0, log_sd=0.6),
+            "valley_asymmetry": Normal(mean=1.0, sd=0.7),
             "floor_gap": FLOOR_GAP,
-            "loss_noise": LogNormal(0.08 * scales.curvature, 1.0),
-            "shape_error": HalfNormal(0.25),
+            "loss_noise": LogNormal(median=0.08 * scales.curvature, log_sd=1.0),
+            "shape_error": HalfNormal(sd=0.25),
         }
     if len(observations.wall):
-        priors |= {"wall": LogNormal(2.5, 0.6), "wall_width": LogNormal(0.3, 0.5)}
+        priors |= {"wall": LogNormal(median=2.5, log_sd=0.6), "wall_width": LogNormal(median=0.3, log_sd=0.5)}
     return priors

@@ -23,7 +23,7 @@ from surge_fit.priors import Normal, Prior, Priors, StudentT
 from surge_fit.typing import FloatArray, Namespace
 
 _DRAWS = ("chain", "draw")
-_STUDENT_T = StudentT(STUDENT_T_DEGREES, 0.0, 1.0)
+_STUDENT_T = StudentT(degrees=STUDENT_T_DEGREES, location=0.0, scale=1.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ class _OnDraws:
         return self._take(name, prior, dim, 0.0 if shift is None else shift)
 
     def standard_normal(self, name: str, dim: str) -> FloatArray:
-        return self._take(name, Normal(0.0, 1.0), dim)
+        return self._take(name, Normal(mean=0.0, sd=1.0), dim)
 
     def around(self, name: str, centre: Any, scale: Any, dim: str) -> FloatArray:
         def draw(rng: np.random.Generator, size: tuple[int, ...]) -> FloatArray:
@@ -89,7 +89,9 @@ class _OnDraws:
 
         value = self._values(name, dim, draw)
         t, log_scale = (value - centre) / scale[..., None], np.log(scale)[..., None]
-        self.free[name] = _Free((dim,), value, (dim,), lambda: Normal(0.0, 1.0).log_density(t) - log_scale)
+        self.free[name] = _Free(
+            (dim,), value, (dim,), lambda: Normal(mean=0.0, sd=1.0).log_density(t) - log_scale
+        )
         return value
 
     def process(self, name: str, curve: Any, scale: Any, rows: discrepancy.Rows, dim: str) -> FloatArray:

@@ -111,14 +111,14 @@ class _InPyMC:
             location = location + shift
         # Explicit widths: PyTensor reads a plain Python number as single precision where that looks exact.
         match prior:
-            case Normal(_, sd):
+            case Normal(sd=sd):
                 return pm.Normal(name, location, np.float64(sd), dims=dim)
-            case StudentT(degrees, _, scale):
+            case StudentT(degrees=degrees, scale=scale):
                 nu, sigma = np.float64(degrees), np.float64(scale)
                 return pm.StudentT(name, nu=nu, mu=location, sigma=sigma, dims=dim)
-            case LogNormal(_, log_sd):
+            case LogNormal(log_sd=log_sd):
                 return pm.LogNormal(name, location, np.float64(log_sd), dims=dim)
-            case HalfNormal(sd):
+            case HalfNormal(sd=sd):
                 return pm.HalfNormal(name, np.float64(sd), default_transform=_SIGNED, dims=dim)
         msg = f"The prior of {name!r} must be of a family that the model knows; found {prior}."
         raise InputError(msg)

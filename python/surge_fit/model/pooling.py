@@ -63,7 +63,7 @@ def pooled_parameters(observations: Observations, law: Law) -> tuple[Pooled, ...
     tuple of Pooled
         All that would differ; of use only where `observations` has several groups.
     """
-    trend = Normal(0.0, 0.5)
+    trend = Normal(mean=0.0, sd=0.5)
     found: list[Pooled] = []
     if observations.has_learning_rates:
         found.append(Pooled("log_reference_learning_rate", _spread(0.3), trend))
@@ -83,12 +83,12 @@ def pooled_parameters(observations: Observations, law: Law) -> tuple[Pooled, ...
 
 def _spread(typical: float) -> Prior:
     """Far from zero: that groups agree to a percent no runs could tell, and it is slow to sample."""
-    return LogNormal(typical, 0.8)
+    return LogNormal(median=typical, log_sd=0.8)
 
 
 def _shape_spread(prior: Prior) -> Prior:
     match prior:
-        case Normal(_, width) | StudentT(_, _, width):
+        case Normal(sd=width) | StudentT(scale=width):
             return _spread(0.3 * width)
     return _spread(0.2)
 

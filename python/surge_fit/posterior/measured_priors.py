@@ -116,7 +116,7 @@ def prior_from_gradients(statistics: GradientStatistics, batch_unit: BatchUnit) 
         msg = (
             f"Gradients and sweep must count batches alike; {statistics.source} counts {statistics.unit}, "
             f"the sweep {batch_unit}. Convert the noise scale yourself, and pass it as the prior of "
-            "'log_noise_scale', such as Normal(log B, 1)."
+            "'log_noise_scale', such as Normal(mean=log B, sd=1)."
         )
         raise InputError(msg)
     noise_scale, error = statistics.total.simple_noise_scale.value, statistics.total.relative_error
@@ -126,7 +126,7 @@ def prior_from_gradients(statistics: GradientStatistics, batch_unit: BatchUnit) 
             f"{noise_scale:g} with a relative error of {error:g}. Dump more examples, or leave it out."
         )
         raise InputError(msg)
-    return Normal(math.log(noise_scale), math.hypot(1.0, error))
+    return Normal(mean=math.log(noise_scale), sd=math.hypot(1.0, error))
 
 
 def prior_from_curve(curve: LearningRateCurve, batch_unit: BatchUnit) -> Normal:
@@ -157,7 +157,7 @@ def prior_from_curve(curve: LearningRateCurve, batch_unit: BatchUnit) -> Normal:
         msg = (
             f"Curve and sweep must count batches alike; that of {curve.source} counts {curve.unit}, the "
             f"sweep {batch_unit}. Convert the batch size of its bend yourself, and pass it as the prior of "
-            "'log_noise_scale', such as Normal(log B, 1)."
+            "'log_noise_scale', such as Normal(mean=log B, sd=1)."
         )
         raise InputError(msg)
     if curve.bend is None:
@@ -167,4 +167,4 @@ def prior_from_curve(curve: LearningRateCurve, batch_unit: BatchUnit) -> Normal:
         )
         raise InputError(msg)
     log_batch_size, deviation = curve.bend
-    return Normal(log_batch_size, math.hypot(1.0, deviation))
+    return Normal(mean=log_batch_size, sd=math.hypot(1.0, deviation))

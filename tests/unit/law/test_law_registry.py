@@ -45,12 +45,12 @@ def test_priors_are_on_shapes_alone():
         law.name: {p.name: p.prior for p in law.parameters if p.role == "shape"} for law in LAWS.values()
     }
     assert {name: shapes for name, shapes in priors.items() if shapes} == {
-        "power": {"slope": Normal(0.5, 0.4)},
-        "surge_free_exponent": {"exponent": LogNormal(0.6, 0.4)},
-        "saturating_surge": {"log_peak_ratio": Normal(-0.7, 0.7)},
+        "power": {"slope": Normal(mean=0.5, sd=0.4)},
+        "surge_free_exponent": {"exponent": LogNormal(median=0.6, log_sd=0.4)},
+        "saturating_surge": {"log_peak_ratio": Normal(mean=-0.7, sd=0.7)},
         "broken_power": {
-            "small_batch_slope": LogNormal(0.8, 0.5),
-            "large_batch_fall": Normal(0.0, 0.25),
+            "small_batch_slope": LogNormal(median=0.8, log_sd=0.5),
+            "large_batch_fall": Normal(mean=0.0, sd=0.25),
         },
     }
 
@@ -69,7 +69,7 @@ def test_a_shape_parameter_needs_a_prior_and_a_scale_has_none():
     with pytest.raises(InputError, match="'p' has none"):
         Parameter("p", "p", "1", "shape", None, "")
     with pytest.raises(InputError, match="'s' has Normal"):
-        Parameter("s", "s", "1", "batch_size_scale", Normal(0.0, 1.0), "")
+        Parameter("s", "s", "1", "batch_size_scale", Normal(mean=0.0, sd=1.0), "")
 
 
 def test_the_scale_comes_first_and_names_are_distinct():

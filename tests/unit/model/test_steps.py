@@ -139,7 +139,7 @@ def test_with_losses_the_best_steps_enter_beside_the_loss_surface():
     assert seen.steps.id == ("run-2", "run-5")
     assert seen.steps.value == pytest.approx(np.log([700, 200]))
     with_scale = sf.default_priors(seen, sf.get_law("surge"))
-    assert with_scale["log_critical_ratio"] == sf.Normal(0.0, 0.5)
+    assert with_scale["log_critical_ratio"] == sf.Normal(mean=0.0, sd=0.5)
     assert "log_critical_batch_size" not in with_scale
     # A law without a noise scale has nothing to tie the critical batch size to.
     assert "log_critical_batch_size" in sf.default_priors(seen, sf.get_law("power"))

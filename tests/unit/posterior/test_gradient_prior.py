@@ -56,7 +56,7 @@ def test_gradients_that_cannot_serve_are_refused_before_anything_is_sampled(stat
     with pytest.raises(sf.InputError, match=r"the noise scale of a law; 'power' has none"):
         sf.fit(sweep, law="power", gradients=statistics)
     with pytest.raises(sf.InputError, match=r"given once; got Normal\(5, 1\) and gradients"):
-        sf.fit(sweep, gradients=statistics, priors={"log_noise_scale": sf.Normal(5, 1)})
+        sf.fit(sweep, gradients=statistics, priors={"log_noise_scale": sf.Normal(mean=5, sd=1)})
     path = tmp_path / "series.json"
     save_statistics([statistics, replace(statistics, step=20.0)], path)
     with pytest.raises(sf.InputError, match=r"of one checkpoint; .*series.json' holds 2"):

@@ -23,7 +23,7 @@ def sweep():
     )
 
 
-PRIORS = {"valley_asymmetry": sf.Normal(0.9, 0.5)}
+PRIORS = {"valley_asymmetry": sf.Normal(mean=0.9, sd=0.5)}
 
 
 @cache
