@@ -5,6 +5,7 @@ import re
 import sys
 import tomllib
 from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
 from itertools import chain
 from pathlib import Path
 
@@ -131,6 +132,15 @@ def test_a_room_imports_only_rooms_above_it(path):
         other = module.partition(".")[0]
         if other not in (own, "_core"):
             assert order[other] < order[own], f"{path.name} imports {other}, which is not above {own}"
+
+
+def test_no_modules_import_in_a_circle():
+    # Of any length, type-checking imports and packages' front pages included.
+    graph = {module: modules_imported(path) - {module} for module, path in MODULES.items()}
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        pytest.fail(f"imported in a circle: {' ← '.join(error.args[1])}")
 
 
 def test_the_front_page_imports_nothing_of_the_package():
