@@ -34,7 +34,7 @@ import engine_processes
 import numpy as np
 import surge_fit as sf
 from surge_fit.law import get_law
-from surge_fit.model.observations import Observations, observe
+from surge_fit.model.spec import Model
 from surge_fit.posterior.effort import CHAINS, EFFORTS
 from surge_fit.posterior.updating import update
 from surge_fit.sampling import native
@@ -87,10 +87,8 @@ def simulated(seed: int, sizes: tuple[float, ...] = SIZES, rates_each: int = RAT
 
 
 @cache
-def example() -> tuple[sf.Sweep, Observations, sf.Priors]:
-    sweep = simulated(0)
-    seen = observe(sweep)
-    return sweep, seen, sf.default_priors(seen, LAW)
+def example() -> Model:
+    return Model.of(simulated(0), LAW)
 
 
 def process(arguments: argparse.Namespace) -> Iterator[tuple[str, list[Row]]]:
@@ -119,7 +117,7 @@ def process(arguments: argparse.Namespace) -> Iterator[tuple[str, list[Row]]]:
 
 def fit(arguments: argparse.Namespace) -> Iterator[tuple[str, list[Row]]]:
     """Fits in this process; the first one imports and, with PyMC, compiles."""
-    sweep, _, _ = example()
+    sweep = example().sweep
     rows: list[Row] = []
     for engine in ENGINES:
         say(f"fit: {engine}")
@@ -139,8 +137,8 @@ def gradient(arguments: argparse.Namespace) -> Iterator[tuple[str, list[Row]]]:
     """Evaluations at 4,000 draws of the posterior, in one call on one thread."""
     rows = []
     for sizes in (SIZES[::2], SIZES):
-        seen = observe(simulated(0, sizes))
-        model = native.model(seen, LAW, sf.default_priors(seen, LAW))
+        described = Model.of(simulated(0, sizes), LAW)
+        model = native.assemble(described)
         free, _ = native.sample([model], [0], chains=2, tune=200, draws=2000, target_accept=0.9)[0]
         positions = np.concatenate(
             [
@@ -152,7 +150,7 @@ def gradient(arguments: argparse.Namespace) -> Iterator[tuple[str, list[Row]]]:
         seconds = [timed(lambda m=model, p=positions: m.log_density(p))[0] for _ in range(arguments.repeats)]
         rows.append(
             {
-                "losses": f"{len(seen.finished.value)}",
+                "losses": f"{len(described.observations.finished)}",
                 "variables": positions.shape[1],
                 "gradient [us]": 1e6 * statistics.median(seconds) / len(positions),
             }
@@ -164,10 +162,9 @@ def mixing(arguments: argparse.Namespace) -> Iterator[tuple[str, list[Row]]]:
     """Sampling alone: compiled, and once warmed up."""
     from surge_fit.sampling.pymc_engine import Sampler
 
-    _, seen, priors = example()
-    model = native.model(seen, LAW, priors)
+    model = native.assemble(example())
     say("mixing: compiling")
-    sampler = Sampler(seen, LAW, priors, lambda stage, share: None)
+    sampler = Sampler(example(), lambda stage, share: None)
     draw = {
         "native": lambda seed, **effort: native.sample([model], [seed], **effort)[0],
         "pymc": lambda seed, **effort: sampler.sample(seed, progress=None, **effort),
@@ -266,7 +263,7 @@ def pooled(runs: int) -> sf.Sweep:
 
 def growth(arguments: argparse.Namespace) -> Iterator[tuple[str, list[Row]]]:
     """What takes many fits, many candidates or many runs."""
-    sweep, _, _ = example()
+    sweep = example().sweep
     say("growth: compare")
     seconds, found = timed(lambda: sf.compare(sweep))
     rows = [

@@ -1,5 +1,6 @@
 """Type aliases shared by every stage; imports nothing of the package."""
 
+from collections.abc import Callable
 from os import PathLike
 from typing import Any, Literal, TypeAlias
 
@@ -29,3 +30,6 @@ Path: TypeAlias = str | PathLike[str]
 
 Namespace: TypeAlias = Any
 """An array namespace that writes a formula once: ``numpy`` or ``pytensor.tensor``."""
+
+Progress: TypeAlias = Callable[[str, float | None], None]
+"""Called with the stage and the share of it that is done, or None where that is not known."""

@@ -21,11 +21,12 @@ import numpy as np
 from rich.console import Console
 from rich.progress import track
 from scipy import stats
-from surge_fit import LAWS, Normal, Sweep, default_priors, get_law
+from surge_fit import LAWS, Normal, Sweep, get_law
 from surge_fit.law import Law
-from surge_fit.model.in_numpy import deterministics, predictive, prior_draws
-from surge_fit.model.observations import Observations, Runs, observe
-from surge_fit.priors import Prior, Priors
+from surge_fit.model.in_numpy import Evaluation
+from surge_fit.model.observations import Observations, Runs
+from surge_fit.model.spec import Model
+from surge_fit.priors import Prior
 from surge_fit.sampling import native
 from surge_fit.sampling.mixing import measure
 from surge_fit.simulate import Valley, simulate_sweep
@@ -60,13 +61,13 @@ class Case:
     """Runs end after so many times the steps of the base sweep."""
 
     @cached_property
+    def model(self) -> Model:
+        return Model.of(self.base, self.law, priors=self.changed, covariates=self.covariates)
+
+    @property
     def design(self) -> Observations:
         """The base sweep, all runs of which finished."""
-        return observe(self.base, self.covariates)
-
-    @cached_property
-    def priors(self) -> Priors:
-        return default_priors(self.design, self.law).replace(**self.changed)
+        return self.model.observations
 
 
 Truths = dict[str, np.ndarray]
@@ -75,14 +76,14 @@ Truths = dict[str, np.ndarray]
 
 def parameters(case: Case, count: int, seed: int) -> Truths:
     """Draw parameters from the prior."""
-    drawn = prior_draws(case.design, case.law, case.priors, count, seed)
+    drawn = Evaluation.of_prior(case.model, count, seed).parameters
     return {name: value[0] for name, (_, value) in drawn.items()}
 
 
 def simulated(case: Case, truths: Truths, seed: int) -> list[Observations]:
     """Draw the runs of every simulation."""
     free = {name: value[None] for name, value in truths.items()}
-    drawn = predictive(case.design, case.law, case.priors, free, seed)
+    drawn = Evaluation(case.model, free).predictive(seed)
     runs = {name: value[0] for name, (_, value) in drawn.items()}
     count = len(next(iter(runs.values())))
     return [_seen(case, {name: value[i] for name, value in runs.items()}) for i in range(count)]
@@ -135,15 +136,13 @@ def ranks(case: Case, truths: Truths, seen: Sequence[Observations]) -> dict[str,
     Parameters of the model that the truth does not have, being of another law, are left out.
     """
     keep = fittable(case, seen)
-    models = [native.model(seen[i], case.law, case.priors) for i in keep]
+    models = [native.assemble(replace(case.model, observations=seen[i])) for i in keep]
     settings = {"chains": CHAINS, "tune": TUNE, "draws": DRAWS, "target_accept": 0.95}
     fits = native.sample(models, range(len(models)), **settings)
     agreed = [(i, free) for i, (free, _) in zip(keep, fits, strict=True) if agree(free)]
     which = [i for i, _ in agreed]
     free = {name: np.stack([_thinned(fit[name]) for _, fit in agreed]) for name in fits[0][0]}
-    draws = free | {
-        name: value for name, (_, value) in deterministics(case.design, case.law, case.priors, free).items()
-    }
+    draws = {name: value for name, (_, value) in Evaluation(case.model, free).parameters.items()}
     found = {}
     for name in sorted(draws.keys() & truths.keys()):
         rank = (draws[name] < truths[name][which, None]).sum(axis=1)

@@ -7,9 +7,8 @@ is an independent draw around zero for each sweep. Its mean over the sweeps has 
 
 import numpy as np
 import pytest
-import surge_fit as sf
 from scipy import stats
-from surge_fit.model.observations import observe
+from surge_fit.model.spec import Model
 from surge_fit.sampling import native, pymc_engine
 from surge_fit.simulate import simulate_sweep
 
@@ -29,7 +28,6 @@ def quantiles(free):
 @pytest.fixture(scope="module")
 def differences():
     """Native less PyMC in standard deviations, shape (sweep, quantity), quantiles of one entry in a row."""
-    law = sf.get_law("broken_power")
     truth = {"log_max_learning_rate": np.log(1e-2), "log_noise_scale": np.log(200)}
     rates = np.exp(np.linspace(np.log(1e-3), np.log(5e-2), 4))
     found = []
@@ -37,10 +35,9 @@ def differences():
         sweep = simulate_sweep(
             "surge", truth, batch_size=[16, 64, 256, 1024], learning_rate=rates, random_seed=seed
         )
-        seen = observe(sweep)
-        priors = sf.default_priors(seen, law)
-        ((mine, _),) = native.sample([native.model(seen, law, priors)], [seed], **EFFORT)
-        sampler = pymc_engine.Sampler(seen, law, priors, lambda stage, share: None)
+        model = Model.of(sweep, "broken_power")
+        ((mine, _),) = native.sample([native.assemble(model)], [seed], **EFFORT)
+        sampler = pymc_engine.Sampler(model, lambda stage, share: None)
         theirs, _ = sampler.sample(seed, **EFFORT, progress=None)
         ours, reference = quantiles(mine), quantiles(theirs)
         row = []

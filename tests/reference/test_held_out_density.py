@@ -8,11 +8,12 @@ import pytest
 import xarray as xr
 from scipy import integrate, stats
 from support.posteriors import GOOD
-from surge_fit import Sweep, default_priors, get_law, observe
+from surge_fit import Sweep, get_law, observe
 from surge_fit._core import integrate_floor
 from surge_fit.decisions.held_out import held_out_log_density, log_mean
 from surge_fit.model.draw_groups import InferenceData
 from surge_fit.model.loss_surface import divergence_probability, valley
+from surge_fit.model.spec import Model
 from surge_fit.posterior.value import Posterior
 
 # As in the test of the model's density: the loss of 80 is censored, at 2.1 + 10 · 0.4; one run diverged.
@@ -51,7 +52,7 @@ def certain(sweep, left_out, **changes):
     draws = {name: (("chain", "draw"), value) for name, value in values.items()}
     draws["log_optimal_learning_rate"] = (("chain", "draw", "batch_size"), curve)
     tree = xr.DataTree.from_dict({"posterior": xr.Dataset(draws)})
-    return Posterior(InferenceData.of_tree(tree), others, LAW, default_priors(observe(others), LAW), 0, GOOD)
+    return Posterior(InferenceData.of_tree(tree), Model.of(others, LAW), 0, GOOD)
 
 
 def by_quadrature(posterior, observations, index):
@@ -154,9 +155,8 @@ def test_the_optimum_is_drawn_from_the_discrepancy():
 def test_the_floor_prior_is_scaled_by_the_whole_sweep_whatever_the_fit():
     sweep = Sweep.from_columns(**RUNS)
     posterior = certain(sweep, 64)
-    other = replace(
-        posterior, priors=posterior.priors.replace(floor_gap=posterior.priors["valley_asymmetry"])
-    )
+    priors = posterior.priors.replace(floor_gap=posterior.priors["valley_asymmetry"])
+    other = replace(posterior, model=replace(posterior.model, priors=priors))
     mine, theirs = (held_out_log_density(held, observe(sweep), 1) for held in (posterior, other))
     assert mine == pytest.approx(theirs)
 

@@ -17,13 +17,12 @@ from surge_fit import (
     SweepError,
     build_model,
     default_priors,
-    get_law,
-    observe,
 )
 from surge_fit.model import discrepancy
 from surge_fit.model.in_pymc import assemble
 from surge_fit.model.loss_surface import divergence_probability, log_huge_loss, log_survival, valley
 from surge_fit.model.pooling import CENTRED
+from surge_fit.model.spec import Model
 
 INTERPRETED = Mode(linker="py", optimizer="None")
 # The median of the finished losses is 2.1, the best 1.7: a loss above 2.1 + 10 · 0.4 is censored.
@@ -193,13 +192,14 @@ def density(model, v):
 
 @pytest.mark.parametrize("name", sorted(LAWS))
 def test_the_density_of_a_sweep_is_the_documented_one(name):
-    law, observations = get_law(name), observe(Sweep.from_columns(**RUNS))
+    model = Model.of(Sweep.from_columns(**RUNS), name)
+    law, observations = model.law, model.observations
     assert [len(r) for r in (observations.finished, observations.censored, observations.wall)] == [7, 1, 8]
     rng = np.random.default_rng(3)
     points = [point(observations, law, rng) for _ in range(3)]
-    model = assemble(observations, law, points[0][0])
+    built = assemble(model)
     for priors, v in points:
-        assert density(model, v) == pytest.approx(expected(observations, law, priors, v), rel=1e-9)
+        assert density(built, v) == pytest.approx(expected(observations, law, priors, v), rel=1e-9)
 
 
 def test_the_density_of_optimum_points_is_the_documented_one():
@@ -209,37 +209,36 @@ def test_the_density_of_optimum_points_is_the_documented_one():
         log_learning_rate_se=[0.1, 0.0, 0.2],
         batch_unit="tokens",
     )
-    law, observations = get_law("surge"), observe(points)
+    model = Model.of(points, "surge")
+    law, observations = model.law, model.observations
     priors, v = point(observations, law, np.random.default_rng(5))
-    model = assemble(observations, law, priors)
-    assert density(model, v) == pytest.approx(expected(observations, law, priors, v), rel=1e-9)
+    assert density(assemble(model), v) == pytest.approx(expected(observations, law, priors, v), rel=1e-9)
 
 
 @pytest.mark.parametrize("name", ["broken_power", "power"])
 def test_the_density_of_losses_and_steps_is_the_documented_one(name):
-    law, observations = get_law(name), observe(Sweep.from_columns(**REACHED))
+    model = Model.of(Sweep.from_columns(**REACHED), name)
+    law, observations = model.law, model.observations
     parts = (observations.finished, observations.steps, observations.censored_steps)
     assert [len(runs) for runs in parts] == [8, 3, 1]
     priors, v = point(observations, law, np.random.default_rng(7))
-    model = assemble(observations, law, priors)
-    assert density(model, v) == pytest.approx(expected(observations, law, priors, v), rel=1e-9)
-    assert model.named_vars_to_dims["log_steps"] == ("steps_run",)
-    assert "log_critical_batch_size" in model.named_vars
+    built = assemble(model)
+    assert density(built, v) == pytest.approx(expected(observations, law, priors, v), rel=1e-9)
+    assert built.named_vars_to_dims["log_steps"] == ("steps_run",)
+    assert "log_critical_batch_size" in built.named_vars
 
 
 def test_the_density_of_steps_alone_is_the_documented_one():
     held = {name: values for name, values in REACHED.items() if name not in ("learning_rate", "loss")}
-    law, observations = get_law("broken_power"), observe(Sweep.from_columns(**held))
+    model = Model.of(Sweep.from_columns(**held), "broken_power")
+    law, observations = model.law, model.observations
     assert [len(runs) for runs in (observations.steps, observations.censored_steps)] == [5, 3]
-    model = assemble(observations, law, default_priors(observations, law))
-    assert {variable.name for variable in model.free_RVs} == {
-        *default_priors(observations, law),
-        "steps_innovation",
-    }
+    built = assemble(model)
+    assert {variable.name for variable in built.free_RVs} == {*model.priors, "steps_innovation"}
     rng = np.random.default_rng(8)
     for _ in range(3):
         priors, v = point(observations, law, rng)
-        assert density(model, v) == pytest.approx(expected(observations, law, priors, v), rel=1e-9)
+        assert density(built, v) == pytest.approx(expected(observations, law, priors, v), rel=1e-9)
 
 
 GROUPED = {
@@ -258,14 +257,15 @@ GROUPED = {
 @pytest.mark.parametrize("covariates", [(), ("params",)])
 @pytest.mark.parametrize("name", ["broken_power", "power"])
 def test_the_density_of_several_groups_is_the_documented_one(name, covariates):
-    law, observations = get_law(name), observe(Sweep.from_columns(**GROUPED), covariates)
+    model = Model.of(Sweep.from_columns(**GROUPED), name, covariates=covariates)
+    law, observations = model.law, model.observations
     assert np.bincount(observations.cell_group).tolist() == [4, 3]
     priors, v = point(observations, law, np.random.default_rng(9))
     assert ("log_reference_learning_rate_trend" in priors) == bool(covariates)
-    model = assemble(observations, law, priors)
-    assert density(model, v) == pytest.approx(expected(observations, law, priors, v), rel=1e-9)
-    assert model.named_vars_to_dims["log_optimal_learning_rate"] == ("cell",)
-    assert model.named_vars_to_dims["log_critical_batch_size"] == ("group",)
+    built = assemble(model)
+    assert density(built, v) == pytest.approx(expected(observations, law, priors, v), rel=1e-9)
+    assert built.named_vars_to_dims["log_optimal_learning_rate"] == ("cell",)
+    assert built.named_vars_to_dims["log_critical_batch_size"] == ("group",)
 
 
 def test_a_covariate_that_is_no_group_column_is_named():

@@ -12,6 +12,7 @@ import pytest
 import surge_fit as sf
 from pytensor.compile.mode import Mode
 from surge_fit.model.in_pymc import assemble
+from surge_fit.model.spec import Model
 from surge_fit.sampling import native
 
 INTERPRETED = Mode(linker="py", optimizer="None")
@@ -46,23 +47,21 @@ LIKELIHOODS = {
 GROUPS = ("one group", "two groups", "two groups with a covariate")
 
 
-def observed(likelihood, groups):
+def described(law, likelihood, groups):
     columns = {name: list(values) for name, values in LIKELIHOODS[likelihood].items()}
     if groups == "one group":
-        return sf.observe(sf.Sweep.from_columns(**columns, batch_unit="examples"))
+        return Model.of(sf.Sweep.from_columns(**columns, batch_unit="examples"), law)
     count = len(columns["batch_size"])
     doubled = {name: values * 2 for name, values in columns.items()}
     sweep = sf.Sweep.from_columns(
         **doubled, params=[1e8] * count + [7e8] * count, group_by="params", batch_unit="examples"
     )
-    return sf.observe(sweep, ["params"] if groups.endswith("covariate") else [])
+    return Model.of(sweep, law, covariates=["params"] if groups.endswith("covariate") else [])
 
 
 def compare(law, likelihood, groups, points):
-    observations = observed(likelihood, groups)
-    law = sf.get_law(law)
-    priors = sf.default_priors(observations, law)
-    ours, theirs = native.model(observations, law, priors), assemble(observations, law, priors)
+    model = described(law, likelihood, groups)
+    ours, theirs = native.assemble(model), assemble(model)
     start = theirs.initial_point()
     value_of = {variable.name: theirs.rvs_to_values[variable].name for variable in theirs.free_RVs}
     assert set(value_of) == {name for name, *_ in ours.variables()}

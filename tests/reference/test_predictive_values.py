@@ -1,22 +1,18 @@
 """What NumPy computes from draws, against the PyMC model of the same definition."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from pytensor.compile.mode import Mode
-from surge_fit import Law, Normal, Sweep, default_priors, get_law, observe
+from surge_fit import Law, Normal, Sweep
 from surge_fit.law.base import learning_rate_scale, noise_scale
 from surge_fit.model import discrepancy
-from surge_fit.model.in_numpy import (
-    deterministics,
-    log_likelihood,
-    log_prior,
-    predictive,
-    prior_draws,
-)
+from surge_fit.model.in_numpy import Evaluation
 from surge_fit.model.in_pymc import assemble
 from surge_fit.model.loss_surface import valley
+from surge_fit.model.spec import Model
 from surge_fit.posterior.assembly import infer
 
 INTERPRETED = Mode(linker="py", optimizer="None")
@@ -41,41 +37,34 @@ POINTS = {"batch_size": [8, 64, 512], "optimal_learning_rate": [1e-3, 2e-3, 3e-3
 
 
 def one_group():
-    return observe(Sweep.from_columns(**RUNS, batch_unit="examples")), get_law("broken_power")
+    return Model.of(Sweep.from_columns(**RUNS, batch_unit="examples"), "broken_power")
 
 
 def two_groups():
     twice = {name: values * 2 for name, values in RUNS.items()}
     size = [1e8] * 9 + [1e9] * 9
     sweep = Sweep.from_columns(**twice, N=size, batch_unit="examples", group_by="N")
-    return observe(sweep, ["N"]), get_law("power")
+    return Model.of(sweep, "power", covariates=["N"])
 
 
 def points():
-    return observe(Sweep.from_columns(**POINTS, batch_unit="tokens")), OWN
+    return Model.of(Sweep.from_columns(**POINTS, batch_unit="tokens"), OWN)
 
 
 def steps_alone():
     known = {name: RUNS[name] for name in ("batch_size", "steps_to_target", "steps")}
-    return observe(Sweep.from_columns(**known, batch_unit="tokens")), get_law("broken_power")
+    return Model.of(Sweep.from_columns(**known, batch_unit="tokens"), "broken_power")
 
 
-def free_draws(observations, law, priors, count, seed):
-    names = log_prior(observations, law, priors, drawn(observations, law, priors, 1, seed))
-    everything = drawn(observations, law, priors, count, seed)
-    return {name: everything[name] for name in names}
-
-
-def drawn(observations, law, priors, count, seed):
-    return {name: value for name, (_, value) in prior_draws(observations, law, priors, count, seed).items()}
+def drawn(model, count, seed):
+    return {name: value for name, (_, value) in Evaluation.of_prior(model, count, seed).parameters.items()}
 
 
 @pytest.mark.parametrize("case", [one_group, two_groups, points, steps_alone])
 def test_draws_have_the_densities_and_the_deterministics_of_the_model(case):
-    observations, law = case()
-    priors = default_priors(observations, law)
-    model = assemble(observations, law, priors)
-    free = free_draws(observations, law, priors, 3, seed=4)
+    described = case()
+    model = assemble(described)
+    free = Evaluation.of_prior(described, 3, seed=4).free
     assert set(free) == {variable.name for variable in model.free_RVs}
     terms = [*model.basic_RVs, *model.potentials]
     density = model.compile_logp(jacobian=False, sum=False, mode=INTERPRETED)
@@ -85,8 +74,11 @@ def test_draws_have_the_densities_and_the_deterministics_of_the_model(case):
         mode=INTERPRETED,
         on_unused_input="ignore",
     )
-    found = log_prior(observations, law, priors, free) | log_likelihood(observations, law, priors, free)
-    computed = deterministics(observations, law, priors, free)
+    evaluation = Evaluation(described, free)
+    found, computed = evaluation.log_prior | evaluation.log_likelihood, evaluation.deterministics
+    assert evaluation.log_density[0] == pytest.approx(
+        sum(values[0].reshape(3, -1).sum(axis=1) for _, values in found.values()), rel=1e-12
+    )
     assert set(found) == {term.name for term in terms}
     assert set(computed) == {variable.name for variable in model.deterministics}
     values = {model.rvs_to_values[variable].name: variable.name for variable in model.free_RVs}
@@ -108,12 +100,11 @@ def test_draws_have_the_densities_and_the_deterministics_of_the_model(case):
 
 @pytest.mark.parametrize("case", [one_group, two_groups, points, steps_alone])
 def test_the_tree_has_the_names_dims_and_data_of_the_model(case):
-    observations, law = case()
-    priors = default_priors(observations, law)
-    model = assemble(observations, law, priors)
-    drawn = free_draws(observations, law, priors, 1200, seed=4)
+    described = case()
+    model = assemble(described)
+    drawn = Evaluation.of_prior(described, 1200, seed=4).free
     free = {name: values.reshape(2, 600, *values.shape[2:]) for name, values in drawn.items()}
-    tree = infer(observations, law, priors, free, {"diverging": np.zeros((2, 600), bool)}, seed=5).tree()
+    tree = infer(described, free, {"diverging": np.zeros((2, 600), bool)}, seed=5).tree()
     parameters = {variable.name for variable in (*model.free_RVs, *model.deterministics)}
     observed = {variable.name for variable in model.observed_RVs}
     for group in ("posterior", "prior"):
@@ -147,21 +138,18 @@ def test_many_runs_keep_the_log_likelihood_of_the_thinned_draws_only():
         batch_size=sizes, learning_rate=rates, loss=2 + np.log(rates / 1e-2) ** 2, batch_unit="examples"
     )
     # 210 losses and 210 runs that did not diverge are more than 400.
-    observations, law = observe(sweep), get_law("power")
-    priors = default_priors(observations, law)
-    free = free_draws(observations, law, priors, 1000, seed=1)
-    tree = infer(observations, law, priors, free, {}, seed=1).tree()
+    model = Model.of(sweep, "power")
+    tree = infer(model, Evaluation.of_prior(model, 1000, seed=1).free, {}, seed=1).tree()
     assert tree["log_likelihood"]["draw"].values.tolist() == list(range(0, 1000, 2))
     assert tree["log_prior"].sizes["draw"] == 1000
 
 
 def test_runs_are_drawn_with_the_moments_of_their_likelihoods():
-    observations, law = one_group()
-    priors = default_priors(observations, law)
-    one = free_draws(observations, law, priors, 1, seed=11)
+    model = one_group()
+    observations, one = model.observations, Evaluation.of_prior(model, 1, seed=11).free
     many = {name: np.repeat(values, 40_000, axis=1) for name, values in one.items()}
-    follows = deterministics(observations, law, priors, one)
-    drawn = predictive(observations, law, priors, many, seed=2)
+    follows = Evaluation(model, one).deterministics
+    drawn = Evaluation(model, many).predictive(seed=2)
     assert {name: dims[2:] for name, (dims, _) in drawn.items()} == {
         "loss": ("run",),
         "diverged": ("wall_run",),
@@ -192,19 +180,20 @@ def test_runs_are_drawn_with_the_moments_of_their_likelihoods():
 
 
 def test_prior_draws_follow_the_priors_and_the_process():
-    observations, law = one_group()
-    priors = default_priors(observations, law).replace(log_critical_ratio=Normal(mean=0.0, sd=2.0))
-    found = drawn(observations, law, priors, 40_000, seed=3)
+    model = one_group()
+    law, priors = model.law, model.priors.replace(log_critical_ratio=Normal(mean=0.0, sd=2.0))
+    model = replace(model, priors=priors)
+    found = drawn(model, 40_000, seed=3)
     location, width = priors["log_noise_scale"].mean, priors["log_noise_scale"].sd
     # The noise scale keeps its prior, however loosely the critical batch size is tied to it.
     assert found["log_noise_scale"].mean() == pytest.approx(location, abs=0.06)
     assert found["log_noise_scale"].std() == pytest.approx(width, rel=0.02)
     assert found["log_critical_batch_size"].std() == pytest.approx(math.hypot(width, 2.0), rel=0.02)
-    x = observations.log_batch_size
+    x = model.observations.log_batch_size
     theta = {p.name: found[p.name][..., None] for p in law.parameters[1:]}
     curve = found[law.parameters[0].name][..., None] + law.shape(np, x, **theta)
     scaled = ((found["log_optimal_learning_rate"] - curve) / found["discrepancy_scale"][..., None])[0]
     factor = discrepancy.cholesky(x)
     assert np.cov(scaled.T) == pytest.approx(factor @ factor.T, abs=0.03)
-    again = drawn(observations, law, priors, 40_000, seed=3)
+    again = drawn(model, 40_000, seed=3)
     assert all(np.array_equal(found[name], again[name]) for name in found)

@@ -3,10 +3,9 @@
 import numpy as np
 import xarray as xr
 from support.posteriors import GOOD
-from surge_fit import default_priors
 from surge_fit.law import get_law
 from surge_fit.model.draw_groups import InferenceData
-from surge_fit.model.observations import observe
+from surge_fit.model.spec import Model
 from surge_fit.model.steps import log_steps
 from surge_fit.posterior.value import Posterior
 from surge_fit.sweep import Sweep
@@ -53,7 +52,8 @@ def make_pooled_posterior(*, covariates: tuple[str, ...] = ("params",)) -> Poste
     """Make a posterior of `groups`, whose population is that of `MEAN`, `TREND` and `SPREAD`."""
     rng = np.random.default_rng(0)
     sweep, law = groups(), get_law("broken_power")
-    seen = observe(sweep, covariates)
+    model = Model.of(sweep, law, covariates=covariates)
+    seen = model.observations
     x, cell = seen.log_batch_size, seen.cell_group
     shape = (CHAINS, DRAWS)
     group_dims, cell_dims = ("chain", "draw", "group"), ("chain", "draw", "cell")
@@ -109,10 +109,7 @@ def make_pooled_posterior(*, covariates: tuple[str, ...] = ("params",)) -> Poste
         inference_data=InferenceData.of_tree(
             xr.DataTree.from_dict({"posterior": after, "prior": after, "sample_stats": xr.Dataset()})
         ),
-        sweep=sweep,
-        law=law,
-        priors=default_priors(seen, law),
+        model=model,
         random_seed=0,
         diagnostics=GOOD,
-        covariates=covariates,
     )

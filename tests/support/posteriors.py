@@ -2,13 +2,14 @@
 
 import numpy as np
 import xarray as xr
-from surge_fit import default_priors
 from surge_fit.decisions.comparison import LawComparison, LawScore
 from surge_fit.decisions.estimates import CurveStatements
 from surge_fit.law import get_law
+from surge_fit.model.default_priors import default_priors
 from surge_fit.model.draw_groups import InferenceData
 from surge_fit.model.loss_surface import valley
 from surge_fit.model.observations import observe
+from surge_fit.model.spec import Model
 from surge_fit.model.steps import log_steps
 from surge_fit.posterior.value import Posterior
 from surge_fit.sampling.diagnostics import Diagnostics
@@ -80,8 +81,8 @@ def make_steps_posterior(*, smallest: float = 64, spread: float = 0.1) -> Poster
         "log_steps_curve": log_steps(np, tried, least[..., None], critical[..., None]),
         "steps_noise": np.exp(np.log(0.05) + 0.2 * rng.standard_normal(shape)),
     }
-    priors = default_priors(observe(sweep), law)
-    before = {name: prior.draw(rng, shape) for name, prior in priors.items()}
+    model = Model.of(sweep, law)
+    before = {name: prior.draw(rng, shape) for name, prior in model.priors.items()}
     groups = {"posterior": after, "prior": before}
     sets = {
         group: xr.Dataset(
@@ -91,9 +92,7 @@ def make_steps_posterior(*, smallest: float = 64, spread: float = 0.1) -> Poster
     }
     return Posterior(
         inference_data=InferenceData.of_tree(xr.DataTree.from_dict(sets)),
-        sweep=sweep,
-        law=law,
-        priors=priors,
+        model=model,
         random_seed=0,
         diagnostics=GOOD,
     )
@@ -148,11 +147,11 @@ def make_posterior(
             "sample_stats": xr.Dataset({"diverging": (("chain", "draw"), np.zeros(shape, dtype=bool))}),
         }
     )
+    observations = observe(sweep)
     return Posterior(
         inference_data=InferenceData.of_tree(tree),
-        sweep=sweep,
-        law=chosen,
-        priors=default_priors(observe(sweep), chosen),
+        # Not `Model.of`: there may be fewer optimum points than the law has parameters.
+        model=Model(sweep, observations, chosen, default_priors(observations, chosen)),
         random_seed=0,
         diagnostics=diagnostics,
     )

@@ -8,8 +8,10 @@ a law that loses is said to lose.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from itertools import islice
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -20,14 +22,13 @@ from surge_fit.decisions.estimates import CURVE_LAW, CurveStatements, curve_stat
 from surge_fit.decisions.held_out import held_out_log_density, log_mean
 from surge_fit.errors import InputError, SweepError
 from surge_fit.law import Law, get_law
-from surge_fit.model.definition import require_enough_runs
 from surge_fit.model.observations import Observations, observe, require_learning_rates
+from surge_fit.model.spec import Model
 from surge_fit.posterior import fitting
-from surge_fit.posterior.fitting import Progress
 from surge_fit.posterior.value import Posterior
 from surge_fit.sampling.diagnostics import FOR_MEANS
 from surge_fit.sweep import Sweep
-from surge_fit.typing import BatchUnit, FloatArray
+from surge_fit.typing import BatchUnit, FloatArray, Progress
 
 DEFAULT_LAWS = (
     "constant",
@@ -202,14 +203,14 @@ def compare(
             f"out at a time and a fit needs two; {sweep.source} has {found}. Add batch sizes, or fit one law."
         )
         raise SweepError(msg)
-    usable, left_out = _usable(sweep, observations, chosen)
-    if len(usable) < 2:
+    refits, left_out = _refits(sweep, observations, chosen)
+    if len(refits) < 2:
         msg = (
             f"A comparison needs two or more laws that can be fitted without one batch size; of "
-            f"{plural(len(chosen), 'law')} {len(usable)} can. {left_out[0][0]}: {left_out[0][1]}"
+            f"{plural(len(chosen), 'law')} {len(refits)} can. {left_out[0][0]}: {left_out[0][1]}"
         )
         raise SweepError(msg)
-    predicted, untrusted, whole = _predict(sweep, observations, usable, random_seed, progress)
+    predicted, untrusted, whole = _predict(sweep, observations, refits, random_seed, progress)
     return LawComparison(
         scores=_scores(predicted),
         batch_sizes=tuple(observations.batch_size.tolist()),
@@ -237,28 +238,26 @@ def _distinct(laws: Sequence[str | Law] | None) -> list[Law]:
     return chosen
 
 
-def _usable(
+def _refits(
     sweep: Sweep, observations: Observations, laws: Iterable[Law]
-) -> tuple[list[Law], tuple[tuple[str, str], ...]]:
-    """The laws that can be fitted without any one batch size; name and reason of the others."""
-    usable: list[Law] = []
+) -> tuple[dict[str, list[Model]], tuple[tuple[str, str], ...]]:
+    """Models without one batch size after another, by law; name and reason of laws that cannot be fitted."""
+    refits: dict[str, list[Model]] = {}
     left_out: list[tuple[str, str]] = []
-    remaining = [observe(sweep.where(sweep.batch_size != size)) for size in observations.batch_size]
+    sweeps = [sweep.where(sweep.batch_size != size) for size in observations.batch_size]
+    remaining = [(others, observe(others)) for others in sweeps]
     for law in laws:
         try:
-            for seen in remaining:
-                require_enough_runs(seen, law)
+            refits[law.name] = [Model.of(others, law, observations=seen) for others, seen in remaining]
         except SweepError as error:
             left_out.append((law.name, str(error)))
-        else:
-            usable.append(law)
-    return usable, tuple(left_out)
+    return refits, tuple(left_out)
 
 
 def _predict(
     sweep: Sweep,
     observations: Observations,
-    laws: Sequence[Law],
+    refits: Mapping[str, Sequence[Model]],
     random_seed: int,
     progress: Progress | None,
 ) -> tuple[list[tuple[Law, FloatArray]], tuple[tuple[str, float, str], ...], Posterior | None]:
@@ -267,24 +266,21 @@ def _predict(
     Of every law its log predictive densities and their Monte Carlo errors, shape (2, batch_size); the
     problems of the refits, which are used all the same; and the fit of all runs, None where they are too few.
     """
-    sizes = observations.batch_size.tolist()
-    sweeps, of_sweep = [sweep.where(sweep.batch_size != size) for size in sizes] * len(laws), []
-    for law in laws:
-        of_sweep += [law] * len(sizes)
-    fits = fitting.fit_for_means(sweeps, law=of_sweep, random_seed=random_seed, progress=progress)
+    models = [model for of_law in refits.values() for model in of_law]
+    fit = partial(fitting.fit_models, random_seed=random_seed, progress=progress)
+    fits = iter(fit(models, for_means=True))
     whole = None
     if observations.count >= len(get_law(CURVE_LAW).parameters):
-        (whole,) = fitting.fit_many([sweep], law=CURVE_LAW, random_seed=random_seed, progress=progress)
+        (whole,) = fit([Model.of(sweep, CURVE_LAW, observations=observations)])
     predicted: list[tuple[Law, FloatArray]] = []
     untrusted: list[tuple[str, float, str]] = []
-    for number, law in enumerate(laws):
+    for name, of_law in refits.items():
         held = []
-        for index, posterior in enumerate(fits[number * len(sizes) : (number + 1) * len(sizes)]):
-            untrusted += [
-                (law.name, sizes[index], problem) for problem in posterior.diagnostics.beyond(FOR_MEANS)
-            ]
+        for index, posterior in enumerate(islice(fits, len(of_law))):
+            size = float(observations.batch_size[index])
+            untrusted += [(name, size, problem) for problem in posterior.diagnostics.beyond(FOR_MEANS)]
             held.append(log_mean(held_out_log_density(posterior, observations, index)))
-        predicted.append((law, np.array(held).T))
+        predicted.append((of_law[0].law, np.array(held).T))
     return predicted, tuple(untrusted), whole
 
 

@@ -241,7 +241,7 @@ def _recommendation(
         ),
         reason=_reason(posterior, batch_size, (low, middle, high), past_peak, q95 / q05),
         group=posterior.group_label,
-        covariate_e_folds=() if posterior.speaks_of is None else posterior.speaks_of.covariate_e_folds,
+        covariate_e_folds=() if posterior.group_meant is None else posterior.group_meant.covariate_e_folds,
     )
 
 
@@ -280,9 +280,9 @@ def _where(posterior: Posterior, batch_size: float) -> str:
         where = "Tried"
     else:
         where = f"Between batch sizes tried ({tried[0]:g} to {tried[-1]:g})"
-    if posterior.speaks_of is None or posterior.speaks_of.tried:
+    if posterior.group_meant is None or posterior.group_meant.tried:
         return where
-    group = ", ".join(["A group never run", *posterior.speaks_of.outside])
+    group = ", ".join(["A group never run", *posterior.group_meant.outside])
     return f"{group}; {where[0].lower()}{where[1:]} in other groups"
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from surge_fit._support.arguments import require_batch_sizes
-from surge_fit.model.observations import STUDENT_T_DEGREES
+from surge_fit.model.loss_surface import STUDENT_T_DEGREES
 from surge_fit.posterior.value import Posterior
 from surge_fit.typing import BatchUnit, FloatArray
 

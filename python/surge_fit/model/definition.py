@@ -38,14 +38,16 @@ one number meets one number per run.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any, Protocol
 
-from surge_fit.errors import InputError, SweepError
-from surge_fit.law import Law
+from surge_fit.errors import InputError
 from surge_fit.model import discrepancy, loss_surface, steps
 from surge_fit.model.observations import Observations, Runs
 from surge_fit.model.pooling import CENTRED, JOINT, at_cells, expected_in_groups, in_groups, is_additive
-from surge_fit.priors import Normal, Prior, Priors, StudentT
+from surge_fit.model.spec import Model
+from surge_fit.priors import Normal, Prior, StudentT
 from surge_fit.typing import Namespace
 
 _SCALES = (
@@ -59,7 +61,10 @@ _SCALES = (
 
 
 class Interpreter(Protocol):
-    """What the definition is run by; its values are arrays of `xp`."""
+    """What the definition is run by; its values are arrays of `xp`.
+
+    What is predicted of runs is passed as a function: there is much of it, and not every use needs it.
+    """
 
     @property
     def xp(self) -> Namespace:
@@ -83,27 +88,22 @@ class Interpreter(Protocol):
     def deterministic(self, name: str, value: Any, dim: str | None = None) -> Any:
         """Something that follows from the parameters and is kept."""
 
-    def student_t(self, name: str, mean: Any, sd: Any, value: Any, dim: str) -> None:
+    def student_t(self, name: str, predicted: Callable[[], tuple[Any, Any]], value: Any, dim: str) -> None:
         """Runs seen with errors of Student's t with `loss_surface.STUDENT_T_DEGREES` degrees of freedom."""
 
-    def bernoulli(self, name: str, logit: Any, value: Any, dim: str) -> None:
+    def bernoulli(self, name: str, logit: Callable[[], Any], value: Any, dim: str) -> None:
         """Runs of which it was seen whether (1) or not (0)."""
 
-    def censored(self, name: str, log_probability: Any, dim: str) -> None:
+    def censored(self, name: str, log_probability: Callable[[], Any], dim: str) -> None:
         """Runs that are known up to a bound, and the log probability of that."""
 
 
-def interpret(observations: Observations, law: Law, priors: Priors, by: Interpreter) -> None:
+def interpret(model: Model, by: Interpreter) -> None:
     """Run the definition.
 
     Parameters
     ----------
-    observations : Observations
-        From `surge_fit.model.observations.observe`.
-    law : Law
-        How the optimal learning rate moves with the batch size.
-    priors : Priors
-        From `surge_fit.default_priors`, possibly with replacements.
+    model : Model
     by : Interpreter
         Of the dims ``batch_size`` (of several groups: ``cell``, ``group`` and ``covariate``), ``run``,
         ``censored_run``, ``wall_run``, ``optimum``, ``steps_run`` and ``censored_steps_run``, as far as the
@@ -113,27 +113,8 @@ def interpret(observations: Observations, law: Law, priors: Priors, by: Interpre
     ------
     InputError
         If a prior of the model is missing.
-    SweepError
-        If there are fewer runs than the law has parameters.
     """
-    require_enough_runs(observations, law)
-    _Definition(observations, law, priors, by).run()
-
-
-def require_enough_runs(observations: Observations, law: Law) -> None:
-    """Refuse observations that are fewer than the parameters of the law.
-
-    Raises
-    ------
-    SweepError
-    """
-    if observations.has_learning_rates and observations.count < len(law.parameters):
-        msg = (
-            f"The law {law.name!r} has {len(law.parameters)} parameters and needs at least as many usable "
-            f"runs; found {observations.count}. Add runs, or choose a law with fewer parameters "
-            "(`surge-fit laws`)."
-        )
-        raise SweepError(msg)
+    _Definition(model, by).run()
 
 
 def is_scale(name: str) -> bool:
@@ -184,8 +165,9 @@ class _Seen:
 class _Definition:
     """The definition under interpretation."""
 
-    def __init__(self, observations: Observations, law: Law, priors: Priors, by: Interpreter) -> None:
-        self.observations, self.law, self.priors, self.by = observations, law, priors, by
+    def __init__(self, model: Model, by: Interpreter) -> None:
+        observations = model.observations
+        self.observations, self.law, self.priors, self.by = observations, model.law, model.priors, by
         grouped = bool(observations.groups)
         self.cell = "cell" if grouped else "batch_size"
         self.group = "group" if grouped else None
@@ -274,8 +256,12 @@ class _Definition:
 
     def optimum_points(self, log_optimum: Any) -> None:
         seen, sigma = _Seen(self.by, "optimum", self.observations.optimum), self.variable("optimum_noise")
-        sd = self.by.xp.sqrt(sigma[..., None] ** 2 + seen.se**2)
-        self.by.student_t("log_optimum", log_optimum[..., seen.cell_index], sd, seen.value, seen.dim)
+
+        def predicted() -> tuple[Any, Any]:
+            sd = self.by.xp.sqrt(sigma[..., None] ** 2 + seen.se**2)
+            return log_optimum[..., seen.cell_index], sd
+
+        self.by.student_t("log_optimum", predicted, seen.value, seen.dim)
 
     def surface(self, log_optimum: Any) -> None:
         by, xp, scales = self.by, self.by.xp, self.observations.scales
@@ -294,17 +280,21 @@ class _Definition:
             sd = xp.sqrt(noise**2 + (shape_error * v) ** 2 + seen.se**2)
             return floor[..., seen.cell_index] + v, sd
 
+        def logit(seen: _Seen) -> Any:
+            return loss_surface.divergence_logit(seen.distance(log_optimum), wall, width)
+
+        def log_huge_loss(seen: _Seen) -> Any:
+            mean, sd = predicted(seen)
+            survival = loss_surface.log_survival(xp, (seen.value - mean) / sd)
+            return loss_surface.log_huge_loss(xp, logit(seen), survival)
+
         seen = _Seen(by, "run", self.observations.finished)
-        by.student_t("loss", *predicted(seen), seen.value, seen.dim)
+        by.student_t("loss", partial(predicted, seen), seen.value, seen.dim)
         seen = _Seen(by, "wall_run", self.observations.wall)
-        logit = loss_surface.divergence_logit(seen.distance(log_optimum), wall, width)
-        by.bernoulli("diverged", logit, seen.value, seen.dim)
+        by.bernoulli("diverged", partial(logit, seen), seen.value, seen.dim)
         if len(self.observations.censored):
             seen = _Seen(by, "censored_run", self.observations.censored)
-            mean, sd = predicted(seen)
-            logit = loss_surface.divergence_logit(seen.distance(log_optimum), wall, width)
-            survival = loss_surface.log_survival(xp, (seen.value - mean) / sd)
-            by.censored("censored_loss", loss_surface.log_huge_loss(xp, logit, survival), seen.dim)
+            by.censored("censored_loss", partial(log_huge_loss, seen), seen.dim)
 
     def steps(self, log_critical: Any | None) -> None:
         by, seen = self.by, self.observations
@@ -320,11 +310,14 @@ class _Definition:
 
         def known(dim: str, runs: Runs) -> tuple[Any, Any]:
             index = by.data(f"{dim}_cell_index", runs.cell_index, dim)
-            return curve[..., index], by.data(f"{dim}_value", runs.value, dim)
+            return index, by.data(f"{dim}_value", runs.value, dim)
 
-        mean, value = known("steps_run", seen.steps)
-        by.student_t("log_steps", mean, noise, value, "steps_run")
+        reached, value = known("steps_run", seen.steps)
+        by.student_t("log_steps", lambda: (curve[..., reached], noise), value, "steps_run")
         if len(seen.censored_steps):
-            mean, limit = known("censored_steps_run", seen.censored_steps)
-            survival = loss_surface.log_survival(by.xp, (limit - mean) / noise)
-            by.censored("censored_steps", survival, "censored_steps_run")
+            missed, limit = known("censored_steps_run", seen.censored_steps)
+            by.censored(
+                "censored_steps",
+                lambda: loss_surface.log_survival(by.xp, (limit - curve[..., missed]) / noise),
+                "censored_steps_run",
+            )

@@ -1,25 +1,27 @@
 """Draws of the free parameters → everything that follows from them, in NumPy.
 
-Interpreters of `surge_fit.model.definition` that compute: deterministic quantities, draws from the prior,
+`Evaluation` runs `surge_fit.model.definition` on numbers: deterministic quantities, draws from the prior,
 draws of runs, densities. All draws are computed at once; arrays have the dims ``chain`` and ``draw`` in
 front. No sampler is imported, so that any of them can be followed by `surge_fit.posterior.assembly.infer`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import chain
 from typing import Any
 
 import numpy as np
 
-from surge_fit.law import Law
 from surge_fit.model import discrepancy
 from surge_fit.model.definition import coordinates, interpret
 from surge_fit.model.draw_groups import Variables
 from surge_fit.model.loss_surface import STUDENT_T_DEGREES, divergence_probability
 from surge_fit.model.observations import Observations
-from surge_fit.priors import Normal, Prior, Priors, StudentT
+from surge_fit.model.spec import Model
+from surge_fit.priors import Normal, Prior, StudentT
 from surge_fit.typing import FloatArray, Namespace
 
 _DRAWS = ("chain", "draw")
@@ -108,26 +110,33 @@ class _OnDraws:
         self.follows[name] = (dim,) if dim else (), value
         return value
 
-    def student_t(self, name: str, mean: Any, sd: Any, value: np.ndarray, dim: str) -> None:
-        self.likelihoods[name] = _Likelihood(
-            dim,
-            lambda: _STUDENT_T.log_density((value - mean) / sd) - np.log(sd),
-            value,
-            lambda rng: mean + sd * _STUDENT_T.draw(rng, mean.shape),
-        )
+    def student_t(
+        self, name: str, predicted: Callable[[], tuple[Any, Any]], value: np.ndarray, dim: str
+    ) -> None:
+        def log_density() -> FloatArray:
+            mean, sd = predicted()
+            return np.asarray(_STUDENT_T.log_density((value - mean) / sd) - np.log(sd))
 
-    def bernoulli(self, name: str, logit: Any, value: np.ndarray, dim: str) -> None:
-        self.likelihoods[name] = _Likelihood(
-            dim,
-            lambda: -np.logaddexp(0.0, np.where(value == 1, -logit, logit)),
-            value.astype(np.int64),
-            lambda rng: (rng.random(logit.shape) < divergence_probability(np, logit, 0.0, 1.0)).astype(
-                np.int64
-            ),
-        )
+        def draw(rng: np.random.Generator) -> np.ndarray:
+            mean, sd = predicted()
+            return np.asarray(mean + sd * _STUDENT_T.draw(rng, mean.shape))
 
-    def censored(self, name: str, log_probability: Any, dim: str) -> None:
-        self.likelihoods[name] = _Likelihood(dim, lambda: np.asarray(log_probability))
+        self.likelihoods[name] = _Likelihood(dim, log_density, value, draw)
+
+    def bernoulli(self, name: str, logit: Callable[[], Any], value: np.ndarray, dim: str) -> None:
+        def log_density() -> FloatArray:
+            odds = logit()
+            return np.asarray(-np.logaddexp(0.0, np.where(value == 1, -odds, odds)))
+
+        def draw(rng: np.random.Generator) -> np.ndarray:
+            odds = logit()
+            seen = rng.random(odds.shape) < divergence_probability(np, odds, 0.0, 1.0)
+            return np.asarray(seen.astype(np.int64))
+
+        self.likelihoods[name] = _Likelihood(dim, log_density, value.astype(np.int64), draw)
+
+    def censored(self, name: str, log_probability: Callable[[], Any], dim: str) -> None:
+        self.likelihoods[name] = _Likelihood(dim, lambda: np.asarray(log_probability()))
 
 
 class _FromPrior(_OnDraws):
@@ -145,195 +154,151 @@ class _FromPrior(_OnDraws):
         return draw(self._rng, (1, self._count, *((self._size[dim],) if dim else ())))
 
 
-def _at(observations: Observations, law: Law, priors: Priors, free: Mapping[str, FloatArray]) -> _OnDraws:
-    found = _OnDraws(free)
-    interpret(observations, law, priors, found)
-    return found
+class Evaluation:
+    """A model at draws of its free parameters: all that follows from them, computed when it is asked for.
 
-
-def _with_draws(variables: Variables) -> Variables:
-    return {name: ((*_DRAWS, *dims), value) for name, (dims, value) in variables.items()}
-
-
-def _parameters(found: _OnDraws) -> Variables:
-    """The free parameters, and those that follow from them."""
-    return _with_draws({name: (free.dims, free.value) for name, free in found.free.items()} | found.follows)
-
-
-def deterministics(
-    observations: Observations, law: Law, priors: Priors, free: Mapping[str, FloatArray]
-) -> Variables:
-    """Compute all that follows from draws of the free parameters.
+    What has the size of the parameters is then kept; what is predicted of runs is not, but for the log
+    likelihood.
 
     Parameters
     ----------
-    observations : Observations
-    law : Law
-        Built in or not.
-    priors : Priors
-        All priors of the model.
+    model : Model
     free : mapping of str to ndarray, each of shape (chain, draw) or (chain, draw, entry)
-        Draws of every free parameter, on the scale of its prior.
-
-    Returns
-    -------
-    dict of str to (dims, ndarray)
-        What `surge_fit.model.in_pymc` registers as deterministic, by the same names.
+        Draws of every free parameter, on the scale of its prior; others are not looked at.
 
     Raises
     ------
     KeyError
-        If a free parameter is missing.
+        If a free parameter is missing, when it is needed.
     """
-    return _with_draws(_at(observations, law, priors, free).follows)
+
+    def __init__(self, model: Model, free: Mapping[str, FloatArray]) -> None:
+        self.model = model
+        self._given = free
+
+    @classmethod
+    def of_prior(cls, model: Model, count: int, seed: int) -> Evaluation:
+        """Draw the free parameters from their priors.
+
+        Parameters
+        ----------
+        model : Model
+        count : int
+            How many draws, of one chain.
+        seed : int
+
+        Returns
+        -------
+        Evaluation
+        """
+        found = _FromPrior(model.observations, count, seed)
+        interpret(model, found)
+        drawn = cls(model, {name: held.value for name, held in found.free.items()})
+        drawn._interpreted = found
+        return drawn
+
+    @cached_property
+    def _interpreted(self) -> _OnDraws:
+        found = _OnDraws(self._given)
+        interpret(self.model, found)
+        return found
+
+    @property
+    def free(self) -> dict[str, FloatArray]:
+        """Draws of the free parameters alone, each of shape (chain, draw) or (chain, draw, entry)."""
+        return {name: held.value for name, held in self._interpreted.free.items()}
+
+    @property
+    def deterministics(self) -> Variables:
+        """All that follows from the free parameters.
+
+        What `surge_fit.model.in_pymc` registers as deterministic, by the same names.
+        """
+        return _with_draws(self._interpreted.follows)
+
+    @property
+    def parameters(self) -> Variables:
+        """The free parameters, and all that follows from them."""
+        found = self._interpreted
+        return _with_draws(
+            {name: (free.dims, free.value) for name, free in found.free.items()} | found.follows
+        )
+
+    @cached_property
+    def log_prior(self) -> Variables:
+        """Log prior density [nats] of every free parameter, given those that it depends on.
+
+        With the dim of the parameter, or of all cells together for ``log_optimal_learning_rate``.
+        """
+        found = self._interpreted.free.items()
+        return _with_draws({name: (held.density_dims, held.log_density()) for name, held in found})
+
+    @cached_property
+    def log_likelihood(self) -> Variables:
+        """Log density (or probability) of every run [nats].
+
+        ``loss``, ``diverged``, ``log_optimum``, ``log_steps``, and of runs that are known up to a bound
+        ``censored_loss`` and ``censored_steps``.
+        """
+        seen = self._interpreted.likelihoods.items()
+        return _with_draws({name: ((part.dim,), part.log_density()) for name, part in seen})
+
+    @cached_property
+    def log_density(self) -> FloatArray:
+        """Log of prior times likelihood [nats], all constants included; shape (chain, draw).
+
+        With respect to the parameters as they are, not as they are sampled.
+        """
+        found = self._interpreted
+        parts: Iterable[_Free | _Likelihood] = chain(found.free.values(), found.likelihoods.values())
+        densities = (part.log_density() for part in parts)
+        return np.asarray(sum(held.reshape(*held.shape[:2], -1).sum(axis=2) for held in densities))
+
+    @property
+    def terms(self) -> int:
+        """How many terms the log likelihood has."""
+        sizes = {dim: len(labels) for dim, labels in coordinates(self.model.observations).items()}
+        return sum(sizes[part.dim] for part in self._interpreted.likelihoods.values())
+
+    def predictive(self, seed: int | np.random.Generator) -> Variables:
+        """Draw the runs anew under every draw of the parameters.
+
+        Parameters
+        ----------
+        seed : int or numpy.random.Generator
+
+        Returns
+        -------
+        dict of str to (dims, ndarray)
+            ``loss`` [the sweep's unit], ``diverged`` [0 or 1], ``log_optimum`` and ``log_steps``, as far as
+            the model has them. Of runs that are known up to a bound nothing is drawn.
+        """
+        rng, seen = np.random.default_rng(seed), self._interpreted.likelihoods.items()
+        return _with_draws(
+            {name: ((part.dim,), part.draw(rng)) for name, part in seen if part.draw is not None}
+        )
+
+    @property
+    def observed_data(self) -> Variables:
+        """What was observed, by the names of `predictive`."""
+        parts = self._interpreted.likelihoods.items()
+        return {name: ((part.dim,), part.seen) for name, part in parts if part.seen is not None}
+
+    @property
+    def constant_data(self) -> Variables:
+        """What else the model knows of the sweep, by the names of the model's data."""
+        seen = [values for _, values in self.observed_data.values()]
+        known = self._interpreted.known.items()
+        return {
+            name: (dims, values)
+            for name, (dims, values) in known
+            if not any(values is other for other in seen)
+        }
+
+    def thinned(self, every: int) -> Evaluation:
+        """Keep one draw of so many of each chain."""
+        return Evaluation(self.model, {name: values[:, ::every] for name, values in self.free.items()})
 
 
-def parameters(
-    observations: Observations, law: Law, priors: Priors, free: Mapping[str, FloatArray]
-) -> Variables:
-    """Name the dims of the free parameters, and add all that follows from them.
-
-    Parameters
-    ----------
-    observations, law, priors, free
-        As for `deterministics`.
-
-    Returns
-    -------
-    dict of str to (dims, ndarray)
-    """
-    return _parameters(_at(observations, law, priors, free))
-
-
-def prior_draws(observations: Observations, law: Law, priors: Priors, count: int, seed: int) -> Variables:
-    """Draw all parameters from their priors.
-
-    Parameters
-    ----------
-    observations, law, priors
-        As for `deterministics`.
-    count : int
-        How many draws, of one chain.
-    seed : int
-
-    Returns
-    -------
-    dict of str to (dims, ndarray)
-        The free parameters, and those that follow from them.
-    """
-    found = _FromPrior(observations, count, seed)
-    interpret(observations, law, priors, found)
-    return _parameters(found)
-
-
-def predictive(
-    observations: Observations,
-    law: Law,
-    priors: Priors,
-    free: Mapping[str, FloatArray],
-    seed: int | np.random.Generator,
-) -> Variables:
-    """Draw the runs anew under every draw of the parameters.
-
-    Parameters
-    ----------
-    observations, law, priors, free
-        As for `deterministics`.
-    seed : int or numpy.random.Generator
-
-    Returns
-    -------
-    dict of str to (dims, ndarray)
-        ``loss`` [the sweep's unit], ``diverged`` [0 or 1], ``log_optimum`` and ``log_steps``, as far as the
-        model has them. Of runs that are known up to a bound nothing is drawn.
-    """
-    rng = np.random.default_rng(seed)
-    seen = _at(observations, law, priors, free).likelihoods.items()
-    return _with_draws({name: ((part.dim,), part.draw(rng)) for name, part in seen if part.draw is not None})
-
-
-def log_likelihood(
-    observations: Observations, law: Law, priors: Priors, free: Mapping[str, FloatArray]
-) -> Variables:
-    """Log density (or probability) of every run under every draw.
-
-    Parameters
-    ----------
-    observations, law, priors, free
-        As for `deterministics`.
-
-    Returns
-    -------
-    dict of str to (dims, ndarray)
-        [nats]; ``loss``, ``diverged``, ``log_optimum``, ``log_steps``, and of runs that are known up to a
-        bound ``censored_loss`` and ``censored_steps``.
-    """
-    seen = _at(observations, law, priors, free).likelihoods.items()
-    return _with_draws({name: ((part.dim,), part.log_density()) for name, part in seen})
-
-
-def log_prior(
-    observations: Observations, law: Law, priors: Priors, free: Mapping[str, FloatArray]
-) -> Variables:
-    """Log prior density of every free parameter, given those that it depends on.
-
-    Parameters
-    ----------
-    observations, law, priors, free
-        As for `deterministics`.
-
-    Returns
-    -------
-    dict of str to (dims, ndarray)
-        [nats]; with the dim of the parameter, or of all cells together for ``log_optimal_learning_rate``.
-    """
-    found = _at(observations, law, priors, free).free.items()
-    return _with_draws({name: (held.density_dims, held.log_density()) for name, held in found})
-
-
-def log_density(
-    observations: Observations, law: Law, priors: Priors, free: Mapping[str, FloatArray]
-) -> FloatArray:
-    """Log of prior times likelihood under every draw.
-
-    Parameters
-    ----------
-    observations, law, priors, free
-        As for `deterministics`.
-
-    Returns
-    -------
-    ndarray, shape (chain, draw)
-        [nats], all constants included; with respect to the parameters as they are, not as they are sampled.
-    """
-    found = _at(observations, law, priors, free)
-    densities = [held.log_density() for held in found.free.values()]
-    densities += [part.log_density() for part in found.likelihoods.values()]
-    return np.asarray(sum(held.reshape(*held.shape[:2], -1).sum(axis=2) for held in densities))
-
-
-def data_of(
-    observations: Observations, law: Law, priors: Priors, free: Mapping[str, FloatArray]
-) -> tuple[Variables, Variables]:
-    """What the model knows of the sweep.
-
-    Parameters
-    ----------
-    observations, law, priors, free
-        As for `deterministics`; a few draws are enough.
-
-    Returns
-    -------
-    tuple of dict of str to (dims, ndarray)
-        What was observed, by the names of `predictive`; and all else, by the names of the model's data.
-    """
-    found = _at(observations, law, priors, free)
-    parts = found.likelihoods.items()
-    observed = {name: ((part.dim,), part.seen) for name, part in parts if part.seen is not None}
-    seen = [values for _, values in observed.values()]
-    constant = {
-        name: (dims, values)
-        for name, (dims, values) in found.known.items()
-        if not any(values is other for other in seen)
-    }
-    return observed, constant
+def _with_draws(variables: Variables) -> Variables:
+    return {name: ((*_DRAWS, *dims), value) for name, (dims, value) in variables.items()}

@@ -6,6 +6,7 @@ compiled model serves every sweep of the same `structure`. Their widths are cons
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -14,44 +15,39 @@ import pytensor.tensor as pt
 from pymc.distributions.transforms import Transform
 
 from surge_fit.errors import InputError
-from surge_fit.law import Law
 from surge_fit.model import discrepancy, loss_surface
 from surge_fit.model.definition import coordinates, interpret
-from surge_fit.model.observations import Observations
-from surge_fit.priors import HalfNormal, LogNormal, Normal, Prior, Priors, StudentT
+from surge_fit.model.spec import Model
+from surge_fit.priors import HalfNormal, LogNormal, Normal, Prior, StudentT
 from surge_fit.typing import Namespace
 
 Tensor: TypeAlias = Any
 """A symbolic array of PyTensor."""
 
 
-def structure(observations: Observations, law: Law, priors: Priors) -> tuple[object, ...]:
+def structure(model: Model) -> tuple[object, ...]:
     """Describe all that shapes the graph of the model: models of equal structure differ in data alone."""
+    observations, law = model.observations, model.law
     parts = (
         *(observations.finished, observations.censored, observations.wall, observations.optimum),
         *(observations.steps, observations.censored_steps),
     )
-    widths = tuple((name, prior.family, *prior.widths) for name, prior in priors.items())
+    widths = tuple((name, prior.family, *prior.widths) for name, prior in model.priors.items())
     sizes = len(observations.batch_size), len(observations.groups), len(observations.covariates.names)
     return law.name, law.shape, *sizes, tuple(len(runs) > 0 for runs in parts), widths
 
 
-def model_data(model: pm.Model) -> dict[str, np.ndarray]:
-    """Read back the values of everything that entered the model as data."""
-    return {v.name: v.get_value() for v in model.data_vars}
+def model_data(built: pm.Model) -> dict[str, np.ndarray]:
+    """Read back the values of everything that entered the PyMC model as data."""
+    return {v.name: v.get_value() for v in built.data_vars}
 
 
-def assemble(observations: Observations, law: Law, priors: Priors) -> pm.Model:
-    """Build the model of one set of observations.
+def assemble(model: Model) -> pm.Model:
+    """Build the PyMC model.
 
     Parameters
     ----------
-    observations : Observations
-        From `surge_fit.model.observations.observe`.
-    law : Law
-        How the optimal learning rate moves with the batch size.
-    priors : Priors
-        From `surge_fit.default_priors`, possibly with replacements.
+    model : Model
 
     Returns
     -------
@@ -65,12 +61,10 @@ def assemble(observations: Observations, law: Law, priors: Priors) -> pm.Model:
     ------
     InputError
         If a prior of the model is missing, or of a family that cannot serve.
-    SweepError
-        If there are fewer runs than the law has parameters.
     """
-    with pm.Model(coords=coordinates(observations)) as model:
-        interpret(observations, law, priors, _InPyMC())
-    return model
+    with pm.Model(coords=coordinates(model.observations)) as built:
+        interpret(model, _InPyMC())
+    return built
 
 
 class _Signed(Transform):  # type: ignore[misc]  # PyMC has no types
@@ -143,15 +137,18 @@ class _InPyMC:
     def deterministic(self, name: str, value: Tensor, dim: str | None = None) -> Tensor:
         return pm.Deterministic(name, value, dims=dim)
 
-    def student_t(self, name: str, mean: Tensor, sd: Tensor, value: Tensor, dim: str) -> None:
+    def student_t(
+        self, name: str, predicted: Callable[[], tuple[Tensor, Tensor]], value: Tensor, dim: str
+    ) -> None:
+        mean, sd = predicted()
         nu = np.float64(loss_surface.STUDENT_T_DEGREES)
         pm.StudentT(name, nu=nu, mu=mean, sigma=sd, observed=value, dims=dim)
 
-    def bernoulli(self, name: str, logit: Tensor, value: Tensor, dim: str) -> None:
-        pm.Bernoulli(name, logit_p=logit, observed=value, dims=dim)
+    def bernoulli(self, name: str, logit: Callable[[], Tensor], value: Tensor, dim: str) -> None:
+        pm.Bernoulli(name, logit_p=logit(), observed=value, dims=dim)
 
-    def censored(self, name: str, log_probability: Tensor, dim: str) -> None:
-        pm.Potential(name, log_probability.sum())
+    def censored(self, name: str, log_probability: Callable[[], Tensor], dim: str) -> None:
+        pm.Potential(name, log_probability().sum())
 
 
 def _process_log_density(value: Any, curve: Any, scale: Any, *rows: Any) -> Tensor:

@@ -29,9 +29,6 @@ BoolArray = NDArray[np.bool_]
 HUGE_LOSS = 10.0
 """A finite loss is censored above this many times the typical depth of its group's valleys, see `observe`."""
 
-STUDENT_T_DEGREES = 5.0
-"""Degrees of freedom of every residual; the model's survival function is exact for this value only."""
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Runs:
@@ -156,7 +153,7 @@ def sort_runs(sweep: Sweep, covariates: Sequence[str] = ()) -> Observations:
         finished = diverged = censored = none
         optimum, ceiling = ~none, np.full(len(sweep), np.nan)
     else:
-        finished, diverged, optimum = sweep.is_finished & np.isfinite(sweep.loss), sweep.is_diverged, none
+        finished, diverged, optimum = sweep.has_final_loss, sweep.is_diverged, none
         ceiling = _ceilings(sweep.loss, finished, group)
         censored = finished & (sweep.loss > ceiling)
         finished = finished & ~censored
@@ -203,7 +200,7 @@ def require_learning_rates(sweep: Sweep) -> None:
         Naming the columns that are missing.
     """
     sweep.require_fittable()
-    if sort_runs(sweep).has_learning_rates:
+    if sweep.kind == "optimum_points" or sweep.has_final_loss.any():
         return
     lacking = "learning rates" if sweep.kind == "steps_to_target" else "losses"
     columns = "'learning_rate' and 'loss'" if sweep.kind == "steps_to_target" else "'loss'"

@@ -3,23 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from functools import cached_property, partial
 
 import numpy as np
 
-from surge_fit.law import Law
 from surge_fit.model.definition import coordinates
 from surge_fit.model.draw_groups import Dataset, InferenceData, Variables
-from surge_fit.model.in_numpy import (
-    data_of,
-    log_likelihood,
-    log_prior,
-    parameters,
-    predictive,
-    prior_draws,
-)
-from surge_fit.model.observations import Observations
-from surge_fit.priors import Priors
+from surge_fit.model.in_numpy import Evaluation
+from surge_fit.model.spec import Model
 from surge_fit.typing import FloatArray
 
 PREDICTIVE_DRAWS = 500
@@ -42,19 +33,15 @@ _GROUPS = (
 
 
 def infer(
-    observations: Observations,
-    law: Law,
-    priors: Priors,
-    free: Mapping[str, FloatArray],
-    sample_stats: Mapping[str, np.ndarray],
-    seed: int,
+    model: Model, free: Mapping[str, FloatArray], sample_stats: Mapping[str, np.ndarray], seed: int
 ) -> InferenceData:
     """Everything that a fit keeps, in the groups that ArviZ reads, each computed when it is asked for.
 
     Parameters
     ----------
-    observations, law, priors, free
-        As for `deterministics`.
+    model : Model
+    free : mapping of str to ndarray, each of shape (chain, draw) or (chain, draw, entry)
+        Draws of every free parameter, on the scale of its prior.
     sample_stats : mapping of str to ndarray, each of shape (chain, draw, ...)
         What the sampler tells of every draw.
     seed : int
@@ -67,24 +54,21 @@ def infer(
         ``prior_predictive``, ``posterior_predictive``, ``observed_data`` and ``constant_data``. Draws of runs
         are thinned to about `PREDICTIVE_DRAWS`, and so is the log likelihood of more than 400 runs.
     """
-    made = _Made(observations, law, priors, free, sample_stats, seed)
-    return InferenceData({name: getattr(made, name) for name in _GROUPS})
+    made = _Made(Evaluation(model, free), sample_stats, seed)
+    return InferenceData({name: partial(getattr, made, name) for name in _GROUPS})
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class _Made:
-    """What the groups are made of; one method for each of them."""
+    """What the groups are made of; one property for each of them."""
 
-    observations: Observations
-    law: Law
-    priors: Priors
-    free: Mapping[str, FloatArray]
-    stats: Mapping[str, np.ndarray]
-    seed: int
+    def __init__(self, evaluation: Evaluation, stats: Mapping[str, np.ndarray], seed: int) -> None:
+        self.evaluation, self.stats, self.seed = evaluation, stats, seed
 
+    @property
     def posterior(self) -> Dataset:
-        return self.dataset(parameters(*self.model, self.free))
+        return self.dataset(self.evaluation.parameters)
 
+    @property
     def sample_stats(self) -> Dataset:
         return self.dataset(
             {
@@ -93,57 +77,61 @@ class _Made:
             }
         )
 
+    @property
     def log_likelihood(self) -> Dataset:
-        thinned = log_likelihood(*self.model, self.few)
-        if sum(values.shape[-1] for _, values in thinned.values()) > _MOST_POINTWISE:
-            return self.dataset(thinned, self.every)
-        return self.dataset(log_likelihood(*self.model, self.free))
-
-    def log_prior(self) -> Dataset:
-        return self.dataset(log_prior(*self.model, self.free))
-
-    def prior(self) -> Dataset:
-        return self.dataset(prior_draws(*self.model, PREDICTIVE_DRAWS, self.seed))
-
-    def prior_predictive(self) -> Dataset:
-        return self.dataset(self.prior_runs(self.rng()))
-
-    def posterior_predictive(self) -> Dataset:
-        rng = self.rng()
-        self.prior_runs(rng)  # which take the first of its numbers
-        return self.dataset(predictive(*self.model, self.few, rng), self.every)
-
-    def observed_data(self) -> Dataset:
-        return self.dataset(data_of(*self.model, self.few)[0])
-
-    def constant_data(self) -> Dataset:
-        return self.dataset(data_of(*self.model, self.few)[1])
+        if self.evaluation.terms > _MOST_POINTWISE:
+            return self.dataset(self.few.log_likelihood, self.every)
+        return self.dataset(self.evaluation.log_likelihood)
 
     @property
-    def model(self) -> tuple[Observations, Law, Priors]:
-        return self.observations, self.law, self.priors
+    def log_prior(self) -> Dataset:
+        return self.dataset(self.evaluation.log_prior)
+
+    @property
+    def prior(self) -> Dataset:
+        return self.dataset(self.before.parameters)
+
+    @property
+    def prior_predictive(self) -> Dataset:
+        return self.dataset(self.before.predictive(self.rng()))
+
+    @property
+    def posterior_predictive(self) -> Dataset:
+        rng = self.rng()
+        self.before.predictive(rng)  # which takes the first of its numbers
+        return self.dataset(self.few.predictive(rng), self.every)
+
+    @property
+    def observed_data(self) -> Dataset:
+        return self.dataset(self.few.observed_data)
+
+    @property
+    def constant_data(self) -> Dataset:
+        return self.dataset(self.few.constant_data)
+
+    @cached_property
+    def before(self) -> Evaluation:
+        """The model at draws from the prior."""
+        return Evaluation.of_prior(self.evaluation.model, PREDICTIVE_DRAWS, self.seed)
+
+    @cached_property
+    def few(self) -> Evaluation:
+        """The model at some of the draws."""
+        return self.evaluation.thinned(self.every)
 
     @property
     def every(self) -> int:
         """One draw of so many is kept where draws are thinned."""
-        chains, draws = next(iter(self.free.values())).shape[:2]
+        chains, draws = next(iter(self.evaluation.free.values())).shape[:2]
         return max(1, int(chains * draws) // PREDICTIVE_DRAWS)
-
-    @property
-    def few(self) -> dict[str, FloatArray]:
-        return {name: values[:, :: self.every] for name, values in self.free.items()}
 
     def rng(self) -> np.random.Generator:
         """Of the runs."""
         return np.random.default_rng([self.seed, 1])
 
-    def prior_runs(self, rng: np.random.Generator) -> Variables:
-        drawn = prior_draws(*self.model, PREDICTIVE_DRAWS, self.seed)
-        return predictive(*self.model, {name: values for name, (_, values) in drawn.items()}, rng)
-
     def dataset(self, variables: Variables, every: int = 1) -> Dataset:
         """Variables with the labels of their dims; draws are counted in steps of `every`."""
-        labels = coordinates(self.observations)
+        labels = coordinates(self.evaluation.model.observations)
         counted = {
             dim: np.arange(size) * (every if dim == "draw" else 1)
             for dim, size in Dataset(variables, {}).sizes.items()

@@ -1,42 +1,28 @@
-"""Sweep → posterior: sample the model, check the chains, keep everything together."""
+"""Sweep → posterior: the functions that fit."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from functools import cached_property
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from surge_fit._support.allocator import keep_freed_memory
 from surge_fit.errors import InputError, UntrustworthyFitError
 from surge_fit.law import Law, get_law
-from surge_fit.model.default_priors import default_priors
-from surge_fit.model.definition import require_enough_runs
-from surge_fit.model.observations import Observations, observe
-from surge_fit.posterior.assembly import infer
-from surge_fit.posterior.effort import CHAINS, EFFORTS, VERY_LARGE, Effort, SamplerKind
+from surge_fit.model.spec import Model
+from surge_fit.posterior.attempts import Task, carry_out
 from surge_fit.posterior.measured_priors import with_measured_noise_scale
 from surge_fit.posterior.value import Posterior
-from surge_fit.priors import Prior, Priors
+from surge_fit.priors import Prior
 from surge_fit.sampling import native
-from surge_fit.sampling.diagnostics import FOR_MEANS, Diagnostics, diagnose
 from surge_fit.sweep import Sweep
-from surge_fit.typing import Engine, FloatArray, Path
+from surge_fit.typing import Engine, Path, Progress
 
 if TYPE_CHECKING:
     import pymc as pm
 
-    from surge_fit._core import PosteriorModel
     from surge_fit.gradients.curve import LearningRateCurve
     from surge_fit.gradients.noise import GradientStatistics
-
-Progress: TypeAlias = Callable[[str, float | None], None]
-"""Called with the stage and the share of it that is done, or None where that is not known."""
-
-Draws: TypeAlias = tuple[dict[str, FloatArray], dict[str, np.ndarray]]
-"""Free variables and statistics of the sampler, by name."""
 
 
 def build_model(
@@ -71,9 +57,7 @@ def build_model(
     """
     from surge_fit.model.in_pymc import assemble
 
-    law = get_law(law)
-    observations = observe(sweep, covariates)
-    return assemble(observations, law, _priors(observations, law, priors))
+    return assemble(Model.of(sweep, law, priors=priors, covariates=covariates))
 
 
 def fit(
@@ -156,8 +140,7 @@ def fit(
         random_seed=random_seed,
         progress=progress,
     )
-    if not posterior.diagnostics.trustworthy:
-        raise UntrustworthyFitError(posterior, posterior.diagnostics.problems)
+    require_trustworthy(posterior)
     return posterior
 
 
@@ -200,133 +183,58 @@ def fit_many(
             f"{len(sweeps)} sweeps."
         )
         raise InputError(msg)
-    tasks = [
-        _task(sweep, law, priors, tuple(covariates), engine, random_seed)
+    models = [
+        Model.of(sweep, law, priors=priors, covariates=covariates)
         for sweep, law in zip(sweeps, laws, strict=True)
     ]
-    return _fit(tasks, progress)
+    return fit_models(models, engine=engine, random_seed=random_seed, progress=progress)
 
 
-def fit_for_means(
-    sweeps: Sequence[Sweep], *, law: Sequence[Law], random_seed: int, progress: Progress | None
+def fit_models(
+    models: Sequence[Model],
+    *,
+    engine: Literal["auto", "native", "pymc"] = "auto",
+    random_seed: int = 0,
+    progress: Progress | None = None,
+    for_means: bool = False,
 ) -> tuple[Posterior, ...]:
-    """Fit many sweeps at once for means over their draws, with fewer draws than intervals take.
+    """Fit models at once, and leave it to the caller whether to trust them.
 
     Parameters
     ----------
-    sweeps : sequence of Sweep
-    law : sequence of Law
-        One for each.
-    random_seed, progress
+    models : sequence of Model
+    engine, random_seed, progress
         As for `fit`.
+    for_means : bool
+        Whether only means over the draws are wanted, which take fewer of them than intervals: the chains are
+        then held to `surge_fit.sampling.diagnostics.FOR_MEANS`.
 
     Returns
     -------
     tuple of Posterior
-        Held to `surge_fit.sampling.diagnostics.FOR_MEANS`: ``posterior.diagnostics.beyond(FOR_MEANS)`` tells
-        which do not pass.
+        In the order of the models.
 
     Raises
     ------
-    SweepError, InputError
+    InputError
         As for `fit`.
     """
-    tasks = [
-        _task(sweep, law, None, (), "auto", random_seed, for_means=True)
-        for sweep, law in zip(sweeps, law, strict=True)
-    ]
-    return _fit(tasks, progress)
-
-
-def _fit(tasks: Sequence[_Task], progress: Progress | None) -> tuple[Posterior, ...]:
-    keep_freed_memory()
-    report = progress or _silent
-    for chosen, efforts in EFFORTS.items():
-        mine = [task for task in tasks if task.sampler == chosen]
-        for effort in efforts:
-            careful = effort.target_accept > efforts[0].target_accept
-            todo = [task for task in mine if task.needs(careful)]
-            again = "sampling again, in smaller steps" if careful else "sampling again, longer"
-            _sample(todo, effort, "sampling" if effort is efforts[0] else again, report)
-    report("drawing predictions", None)
-    return tuple(task.posterior() for task in tasks)
-
-
-@dataclass
-class _Task:
-    """One fit on its way."""
-
-    sweep: Sweep
-    observations: Observations
-    law: Law
-    priors: Priors
-    covariates: tuple[str, ...]
-    engine: Engine
-    seed: int
-    for_means: bool
-    attempts: int = 0
-    draws: Draws = ({}, {})
-
-    def needs(self, careful: bool) -> bool:
-        """Whether to sample (again): more draws do not help against divergences, smaller steps do."""
-        if self.attempts == 0:
-            return True
-        told = self.diagnostics.beyond(FOR_MEANS) if self.for_means else self.diagnostics.problems
-        return bool(told) and (careful or not self.diagnostics.diverged)
-
-    @cached_property
-    def model(self) -> PosteriorModel:
-        """The native one."""
-        return native.model(self.observations, self.law, self.priors)
-
-    @property
-    def sampler(self) -> SamplerKind:
-        """What takes which effort."""
-        if self.engine == "pymc":
-            return "pymc"
-        if self.model.is_small():
-            return "native, for means" if self.for_means else "native"
-        return "native, large" if len(self.model.group_of_entries()) <= VERY_LARGE else "native, very large"
-
-    @cached_property
-    def diagnostics(self) -> Diagnostics:
-        return diagnose(self.draws[0], self.draws[1]["diverging"], self.engine)
-
-    def take(self, draws: Draws) -> None:
-        self.draws = draws
-        self.attempts += 1
-        self.__dict__.pop("diagnostics", None)
-
-    def posterior(self) -> Posterior:
-        free, statistics = self.draws
-        data = infer(self.observations, self.law, self.priors, free, statistics, self.seed)
-        return Posterior(
-            inference_data=data,
-            sweep=self.sweep,
-            law=self.law,
-            priors=self.priors,
-            random_seed=self.seed,
-            diagnostics=self.diagnostics,
-            covariates=self.covariates,
-        )
-
-
-def _task(
-    sweep: Sweep,
-    law: Law,
-    priors: Mapping[str, Prior] | None,
-    covariates: tuple[str, ...],
-    engine: str,
-    seed: int,
-    for_means: bool = False,
-) -> _Task:
-    if not (isinstance(seed, int | np.integer) and 0 <= seed < 2**32):
-        msg = f"'random_seed' must be an integer from 0 to 2**32 - 1; got {seed!r}."
+    if not (isinstance(random_seed, int | np.integer) and 0 <= random_seed < 2**32):
+        msg = f"'random_seed' must be an integer from 0 to 2**32 - 1; got {random_seed!r}."
         raise InputError(msg)
-    observations = observe(sweep, covariates)
-    require_enough_runs(observations, law)
-    chosen = _priors(observations, law, priors)
-    return _Task(sweep, observations, law, chosen, covariates, _engine(engine, law), int(seed), for_means)
+    tasks = [Task(model, _engine(engine, model.law), int(random_seed), for_means) for model in models]
+    return carry_out(tasks, progress)
+
+
+def require_trustworthy(posterior: Posterior) -> None:
+    """Refuse a posterior whose chains do not pass.
+
+    Raises
+    ------
+    UntrustworthyFitError
+    """
+    if not posterior.diagnostics.trustworthy:
+        raise UntrustworthyFitError(posterior, posterior.diagnostics.problems)
 
 
 def _engine(asked: str, law: Law) -> Engine:
@@ -340,39 +248,3 @@ def _engine(asked: str, law: Law) -> Engine:
         )
         raise InputError(msg)
     return "native" if asked != "pymc" and native.can_sample(law) else "pymc"
-
-
-def _silent(stage: str, share: float | None) -> None:
-    """Report nothing."""
-
-
-def _priors(observations: Observations, law: Law, replacements: Mapping[str, Prior] | None) -> Priors:
-    return default_priors(observations, law).replace(**dict(replacements or {}))
-
-
-def _sample(tasks: Sequence[_Task], effort: Effort, stage: str, report: Progress) -> None:
-    """Sample tasks of one engine, and leave the draws with them."""
-    if not tasks:
-        return
-    each = CHAINS * (effort.tune + effort.draws)
-    settings = {"chains": CHAINS, **asdict(effort)}
-    # An attempt must not begin like the one before.
-    seeds = [task.seed + task.attempts for task in tasks]
-
-    def told(before: int) -> Callable[[int], None] | None:
-        return (
-            None if report is _silent else lambda made: report(stage, (before + made) / (each * len(tasks)))
-        )
-
-    if tasks[0].engine == "native":
-        found = native.sample([task.model for task in tasks], seeds, **settings, progress=told(0))
-    else:
-        from surge_fit.sampling.pymc_engine import Sampler
-
-        found = []
-        for number, (task, seed) in enumerate(zip(tasks, seeds, strict=True)):
-            sampler = Sampler(task.observations, task.law, task.priors, report)
-            report(stage, number / len(tasks))
-            found.append(sampler.sample(seed, **settings, progress=told(number * each)))
-    for task, draws in zip(tasks, found, strict=True):
-        task.take(draws)

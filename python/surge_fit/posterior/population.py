@@ -150,6 +150,11 @@ class NewGroup:
         """All runs of the fit, none of which is of this group."""
         return self.pooled.sweep
 
+    @property
+    def own(self) -> Observations:
+        """The same, sorted, as if they were of one group."""
+        return self.pooled.observations.merged()
+
     def draws(self, draws: xr.Dataset, law: Law, priors: Priors, rng: np.random.Generator) -> xr.Dataset:
         """Draw the group from the population, once for every draw.
 

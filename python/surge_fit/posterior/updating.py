@@ -4,24 +4,21 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from itertools import chain
 
 import numpy as np
 
 from surge_fit.errors import InputError
 from surge_fit.model.default_priors import default_priors
-from surge_fit.model.definition import require_enough_runs
-from surge_fit.model.in_numpy import log_density
-from surge_fit.model.observations import Observations, observe
+from surge_fit.model.in_numpy import Evaluation
+from surge_fit.model.observations import observe
+from surge_fit.model.spec import Model
 from surge_fit.posterior import fitting
 from surge_fit.posterior.assembly import infer
-from surge_fit.posterior.fitting import Progress
 from surge_fit.posterior.value import Posterior
-from surge_fit.priors import Priors
 from surge_fit.sampling.diagnostics import FOR_INTERVALS
 from surge_fit.sampling.importance import MAX_PARETO_K, Weights, smooth
 from surge_fit.sweep import Sweep
-from surge_fit.typing import FloatArray
+from surge_fit.typing import FloatArray, Progress
 
 _RESAMPLING = 4
 """Stream of random numbers of the seed, besides those of the posterior."""
@@ -79,79 +76,63 @@ def update(posterior: Posterior, sweep: Sweep, *, progress: Progress | None = No
     InputError
         If the posterior is that of one group of a pooled fit.
     """
-    if posterior.speaks_of is not None:
+    if posterior.group_meant is not None:
         msg = (
             "A posterior that is updated must be that of a whole fit; this one is about one of its groups, "
             f"{posterior.group_label!r}. Update the fit, and ask the result for the group."
         )
         raise InputError(msg)
-    law, observations = posterior.law, observe(sweep, posterior.covariates)
-    require_enough_runs(observations, law)
-    usual, defaults = default_priors(posterior.observations, law), default_priors(observations, law)
-    given = {n: p for n, p in posterior.priors.items() if n in defaults and usual.get(n) != p}
+    model = _moved_to(sweep, posterior.model)
     k = math.nan
-    if _same_parameters(posterior, observations, defaults):
-        priors = defaults.replace(**given)
-        free = _moved(posterior, observations)
-        weights = _weights(posterior, observations, priors, free)
+    if _same_parameters(posterior.model, model):
+        after = Evaluation(model, _free(posterior, model))
+        weights = smooth((after.log_density - posterior.evaluation.log_density).ravel())
         k = weights.pareto_k
         if k < MAX_PARETO_K and weights.efficiency * len(weights.weight) >= FOR_INTERVALS.min_ess:
-            near = _resampled(posterior, sweep, observations, priors, free, weights)
+            near = _resampled(posterior, after, weights)
             return Update(near, k, weights.efficiency, reweighted=True)
-    again = fitting.fit(
-        sweep,
-        law=law,
-        priors=given,
-        covariates=posterior.covariates,
+    (again,) = fitting.fit_models(
+        [model],
         engine=posterior.diagnostics.engine,
         random_seed=posterior.random_seed,
         progress=progress,
     )
+    fitting.require_trustworthy(again)
     return Update(again, k, 1.0, reweighted=False)
 
 
-def _same_parameters(posterior: Posterior, observations: Observations, priors: Priors) -> bool:
-    """Whether the model of the observations has the parameters that the posterior has draws of."""
-    before = posterior.observations
+def _moved_to(sweep: Sweep, model: Model) -> Model:
+    """The model of another sweep, with the priors that were given to the former one."""
+    observations = observe(sweep, model.covariates)
+    usual, defaults = (default_priors(seen, model.law) for seen in (model.observations, observations))
+    given = {n: p for n, p in model.priors.items() if n in defaults and usual.get(n) != p}
+    return Model.of(sweep, model.law, priors=given, covariates=model.covariates, observations=observations)
+
+
+def _same_parameters(one: Model, other: Model) -> bool:
+    """Whether two models have the same free parameters."""
+    before, after = one.observations, other.observations
     same = [
-        np.array_equal(before.batch_size, observations.batch_size),
-        np.array_equal(before.cell_group, observations.cell_group),
-        before.groups == observations.groups,
-        np.array_equal(before.covariates.centred, observations.covariates.centred),
+        np.array_equal(before.batch_size, after.batch_size),
+        np.array_equal(before.cell_group, after.cell_group),
+        before.groups == after.groups,
+        np.array_equal(before.covariates.centred, after.covariates.centred),
         # Every likelihood brings priors of its own.
-        set(posterior.priors) == set(priors),
+        set(one.priors) == set(other.priors),
     ]
     return all(same)
 
 
-def _moved(posterior: Posterior, observations: Observations) -> dict[str, FloatArray]:
+def _free(posterior: Posterior, model: Model) -> dict[str, FloatArray]:
     """Draws of the free parameters; floors, told in units of a scale of the data, stay where they are."""
-    data = posterior.inference_data
-    free = {name: np.asarray(data["posterior"][name]) for name in data["log_prior"].variables}
+    free = posterior.evaluation.free
     if "floor_gap" in free:
-        scales = observations.scales
-        free["floor_gap"] = (scales.best_loss - data["posterior"]["floor"]) / scales.gap
+        scales = model.observations.scales
+        free["floor_gap"] = (scales.best_loss - posterior.inference_data["posterior"]["floor"]) / scales.gap
     return free
 
 
-def _weights(
-    posterior: Posterior, observations: Observations, priors: Priors, free: dict[str, FloatArray]
-) -> Weights:
-    # Its own density it keeps once it was asked for, which helps when one run after another is left out.
-    held = [posterior.inference_data[group].variables.values() for group in ("log_prior", "log_likelihood")]
-    parts = [values.reshape(*values.shape[:2], -1).sum(axis=2) for _, values in chain(*held)]
-    after = log_density(observations, posterior.law, priors, free)
-    return smooth((after - sum(parts)).ravel())
-
-
-def _resampled(
-    posterior: Posterior,
-    sweep: Sweep,
-    observations: Observations,
-    priors: Priors,
-    free: dict[str, FloatArray],
-    weights: Weights,
-) -> Posterior:
+def _resampled(posterior: Posterior, after: Evaluation, weights: Weights) -> Posterior:
     stats = {name: values for name, (_, values) in posterior.inference_data["sample_stats"].variables.items()}
     chosen = weights.resample(np.random.default_rng([posterior.random_seed, _RESAMPLING]))
 
@@ -159,10 +140,9 @@ def _resampled(
         flat = values.reshape(-1, *values.shape[2:])
         return np.asarray(flat[chosen].reshape(values.shape))
 
-    draws, told = ({n: take(values) for n, values in held.items()} for held in (free, stats))
+    draws, told = ({n: take(values) for n, values in held.items()} for held in (after.free, stats))
     return replace(
         posterior,
-        inference_data=infer(observations, posterior.law, priors, draws, told, posterior.random_seed),
-        sweep=sweep,
-        priors=priors,
+        inference_data=infer(after.model, draws, told, posterior.random_seed),
+        model=after.model,
     )

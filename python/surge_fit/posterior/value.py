@@ -18,7 +18,9 @@ from surge_fit.errors import InputError
 from surge_fit.law import Law, LawDraws, get_law
 from surge_fit.model import discrepancy
 from surge_fit.model.draw_groups import Dataset, InferenceData
+from surge_fit.model.in_numpy import Evaluation
 from surge_fit.model.observations import Observations, observe, require_learning_rates, sort_runs
+from surge_fit.model.spec import Model
 from surge_fit.model.steps import log_steps
 from surge_fit.posterior import storage
 from surge_fit.posterior.population import GroupMeant, PooledRuns, choose
@@ -46,28 +48,45 @@ class Posterior:
     inference_data : InferenceData
         As `surge_fit.posterior.assembly.infer` makes it: draws, densities and data, in groups of arrays.
         Dims: ``chain``, ``draw``, ``batch_size``, ``run``.
-    sweep : Sweep
-        What was fitted.
-    law : Law
-        Of the learning rate; where `has_law` is false, the one that was asked for, which has no draws.
-    priors : Priors
+    model : Model
+        What was fitted; of one group of a pooled fit (`group`), what it would be of its runs alone.
     random_seed : int
     diagnostics : Diagnostics
         Whether the chains can be trusted.
-    covariates : tuple of str
-        Group columns that the parameters of pooled groups may follow.
-    speaks_of : GroupMeant or None
+    group_meant : GroupMeant or None
         Which group of a pooled fit it is about, if `group` made it.
     """
 
     inference_data: InferenceData
-    sweep: Sweep
-    law: Law
-    priors: Priors
+    model: Model
     random_seed: int
     diagnostics: Diagnostics
-    covariates: tuple[str, ...] = ()
-    speaks_of: GroupMeant | None = None
+    group_meant: GroupMeant | None = None
+
+    @property
+    def sweep(self) -> Sweep:
+        """What was fitted."""
+        return self.model.sweep
+
+    @property
+    def observations(self) -> Observations:
+        """The runs as the model saw them; of a group that was never run, those of all groups, merged."""
+        return self.model.observations
+
+    @property
+    def law(self) -> Law:
+        """The law of the learning rate; where `has_law` is false, the one asked for, which has no draws."""
+        return self.model.law
+
+    @property
+    def priors(self) -> Priors:
+        """All priors of the model."""
+        return self.model.priors
+
+    @property
+    def covariates(self) -> tuple[str, ...]:
+        """Group columns that the parameters of pooled groups may follow."""
+        return self.model.covariates
 
     @cached_property
     def tree(self) -> xr.DataTree:
@@ -75,12 +94,10 @@ class Posterior:
         return self.inference_data.tree()
 
     @cached_property
-    def observations(self) -> Observations:
-        """The runs as the model saw them; of a group that was never run, those of all groups, merged."""
-        if self.speaks_of is None:
-            return observe(self.sweep, self.covariates)
-        own = sort_runs(self.sweep)
-        return own if self.speaks_of.tried else own.merged()
+    def evaluation(self) -> Evaluation:
+        """The model at all draws: their densities, and all else that follows from them."""
+        held = self.inference_data["posterior"].variables.items()
+        return Evaluation(self.model, {name: values for name, (_, values) in held})
 
     @property
     def is_pooled(self) -> bool:
@@ -90,13 +107,13 @@ class Posterior:
     @property
     def has_own_runs(self) -> bool:
         """Whether the sweep has runs of what is asked for: false for a group that was never run."""
-        return self.speaks_of is None or self.speaks_of.tried
+        return self.group_meant is None or self.group_meant.tried
 
     @property
     def group_label(self) -> str | None:
         """Label of the group that the posterior is about, if there is one."""
-        if self.speaks_of is not None:
-            return self.speaks_of.label
+        if self.group_meant is not None:
+            return self.group_meant.label
         return self.sweep.groups[0] if len(self.sweep.groups) == 1 else None
 
     @property
@@ -113,11 +130,6 @@ class Posterior:
     def has_surface(self) -> bool:
         """Whether losses were fitted, so that regret is known in the loss's units."""
         return "log_curvature" in self.inference_data["posterior"]
-
-    @property
-    def has_wall(self) -> bool:
-        """Whether runs could have diverged, so that the probability of divergence is known."""
-        return "wall" in self.inference_data["posterior"]
 
     def draws(self, name: str) -> FloatArray:
         """All draws of one variable, chains one after another.
@@ -301,9 +313,8 @@ class Posterior:
         return replace(
             self,
             inference_data=InferenceData(makers | kept),
-            sweep=chosen.sweep,
-            covariates=(),
-            speaks_of=chosen.meant,
+            model=replace(self.model, sweep=chosen.sweep, observations=chosen.own),
+            group_meant=chosen.meant,
         )
 
     def save(self, path: Path) -> None:
@@ -325,7 +336,7 @@ class Posterior:
             "priors": json.dumps(self.priors.to_dict()),
             "diagnostics": json.dumps(asdict(self.diagnostics)),
             "covariates": json.dumps(self.covariates),
-            "speaks_of": json.dumps(None if self.speaks_of is None else asdict(self.speaks_of)),
+            "group_meant": json.dumps(None if self.group_meant is None else asdict(self.group_meant)),
         }
         storage.write(path, self.tree, attributes)
 
@@ -353,16 +364,27 @@ def load_posterior(path: Path, *, law: Law | None = None) -> Posterior:
     if law is not None and law.name != found["law"]:
         msg = f"{where} was fitted with the law {found['law']!r}, not with {law.name!r}."
         raise InputError(msg)
+    sweep = Sweep.from_dict(json.loads(found["sweep"]))
+    # Files written before 0.1.0 call it otherwise.
+    meant = _group_meant(json.loads(found["group_meant" if "group_meant" in found else "speaks_of"]))
     return Posterior(
         inference_data=InferenceData.of_tree(tree),
-        sweep=Sweep.from_dict(json.loads(found["sweep"])),
-        law=law or get_law(str(found["law"])),
-        priors=Priors.from_dict(json.loads(found["priors"])),
+        model=Model(
+            sweep=sweep,
+            observations=_observations(sweep, json.loads(found["covariates"]), meant),
+            law=law or get_law(str(found["law"])),
+            priors=Priors.from_dict(json.loads(found["priors"])),
+        ),
         random_seed=int(found["random_seed"]),
         diagnostics=Diagnostics(**json.loads(found["diagnostics"])),
-        covariates=tuple(json.loads(found["covariates"])),
-        speaks_of=_group_meant(json.loads(found["speaks_of"])),
+        group_meant=meant,
     )
+
+
+def _observations(sweep: Sweep, covariates: Sequence[str], meant: GroupMeant | None) -> Observations:
+    if meant is None:
+        return observe(sweep, covariates)
+    return sort_runs(sweep) if meant.tried else sort_runs(sweep).merged()
 
 
 def _group_meant(stored: dict[str, Any] | None) -> GroupMeant | None:

@@ -167,7 +167,7 @@ def compose(posterior: Posterior, recommendations: Sequence[Recommendation] = ()
     sensitivities = _sensitivities(posterior, recommendations)
     return Report(
         source=sweep.source,
-        group=posterior.speaks_of,
+        group=posterior.group_meant,
         runs=posterior.observations.count,
         batch_sizes=tuple(posterior.observations.batch_size.tolist()),
         batch_unit=sweep.batch_unit,

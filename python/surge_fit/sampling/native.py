@@ -17,8 +17,8 @@ from surge_fit import _core
 from surge_fit.law import LAWS, Law
 from surge_fit.model import discrepancy
 from surge_fit.model.definition import is_scale, is_spread
-from surge_fit.model.observations import Observations, Runs
-from surge_fit.priors import Priors
+from surge_fit.model.observations import Runs
+from surge_fit.model.spec import Model
 from surge_fit.sampling.block_transform import learn_blocks
 from surge_fit.sampling.transform import Geometry, learn
 from surge_fit.typing import FloatArray
@@ -45,15 +45,13 @@ def can_sample(law: Law) -> bool:
     return LAWS.get(law.name) is law
 
 
-def model(observations: Observations, law: Law, priors: Priors) -> _core.PosteriorModel:
+def assemble(model: Model) -> _core.PosteriorModel:
     """Build the native model; the counterpart of `surge_fit.model.in_pymc.assemble`.
 
     Parameters
     ----------
-    observations : Observations
-    law : Law
-        For which `can_sample` holds.
-    priors : Priors
+    model : Model
+        With a law for which `can_sample` holds.
 
     Returns
     -------
@@ -65,6 +63,7 @@ def model(observations: Observations, law: Law, priors: Priors) -> _core.Posteri
     InputError
         If a prior of the model is missing.
     """
+    observations = model.observations
     rows = discrepancy.Rows.of(observations.log_batch_size, observations.cell_group)
     cells = {
         "log_batch_size": observations.log_batch_size,
@@ -79,8 +78,8 @@ def model(observations: Observations, law: Law, priors: Priors) -> _core.Posteri
     }
     names = ("finished", "censored", "wall", "optimum", "steps", "censored_steps")
     seen: dict[str, Any] = {name: _columns(getattr(observations, name)) for name in names}
-    described = [(name, prior.family, list(astuple(prior))) for name, prior in priors.items()]
-    built: _core.PosteriorModel = _core.PosteriorModel(law.name, {"cells": cells, **seen}, described)
+    described = [(name, prior.family, list(astuple(prior))) for name, prior in model.priors.items()]
+    built: _core.PosteriorModel = _core.PosteriorModel(model.law.name, {"cells": cells, **seen}, described)
     return built
 
 

@@ -13,11 +13,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from surge_fit._support.compat import as_datatree, replaceable_data
-from surge_fit.law import Law
 from surge_fit.model import in_pymc as definition
-from surge_fit.model.observations import Observations
-from surge_fit.priors import Priors
-from surge_fit.typing import FloatArray
+from surge_fit.model.spec import Model
+from surge_fit.typing import FloatArray, Progress
 
 if TYPE_CHECKING:
     import pymc as pm
@@ -33,24 +31,16 @@ class Sampler:
 
     Parameters
     ----------
-    observations : Observations
-    law : Law
-    priors : Priors
+    model : Model
     report : callable
         Told what takes long.
     """
 
-    def __init__(
-        self,
-        observations: Observations,
-        law: Law,
-        priors: Priors,
-        report: Callable[[str, float | None], None],
-    ) -> None:
+    def __init__(self, model: Model, report: Progress) -> None:
         report("preparing the model", None)
-        model = definition.assemble(observations, law, priors)
-        self._names = [variable.name for variable in model.free_RVs]
-        self._compiled = _compile(model, definition.structure(observations, law, priors), report)
+        built = definition.assemble(model)
+        self._names = [variable.name for variable in built.free_RVs]
+        self._compiled = _compile(built, definition.structure(model), report)
 
     def sample(
         self,
@@ -81,9 +71,7 @@ class Sampler:
         return free, {str(name): np.asarray(values) for name, values in statistics}
 
 
-def _compile(
-    model: pm.Model, structure: tuple[object, ...], report: Callable[[str, float | None], None]
-) -> Any:
+def _compile(model: pm.Model, structure: tuple[object, ...], report: Progress) -> Any:
     """Compile the model's log density, or take the compiled one of an equal structure."""
     if structure not in _compiled:
         report("compiling the model", None)

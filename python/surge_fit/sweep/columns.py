@@ -96,14 +96,18 @@ class SweepColumns:
         return _read_only(np.array([status == "diverged" for status in self.status], dtype=bool))
 
     @cached_property
+    def has_final_loss(self) -> NDArray[np.bool_]:
+        """Which runs finished with a finite loss; shape (run,)."""
+        return _read_only(self.is_finished & np.isfinite(self.loss))
+
+    @cached_property
     def outcome(self) -> FloatArray:
         """What a run is judged by, less being better; shape (run,), NaN where a run cannot be judged.
 
         The loss of a finished run [nats]; its steps to the target where the protocol is ``to_target`` or
         where no finished run has a loss.
         """
-        finished = self.is_finished
-        has_loss = bool(np.isfinite(self.loss[finished]).any())
+        finished, has_loss = self.is_finished, bool(self.has_final_loss.any())
         by_steps = self.steps_to_target is not None and (self.protocol == "to_target" or not has_loss)
         score = self.steps_to_target if by_steps and self.steps_to_target is not None else self.loss
         return _read_only(np.where(finished & np.isfinite(score), score, np.nan))

@@ -1,7 +1,6 @@
 """What `compare` promises, with fits that return at once: posteriors made by hand, of a known law."""
 
 import math
-from itertools import repeat
 
 import numpy as np
 import pytest
@@ -21,18 +20,13 @@ def fits(monkeypatch):
     """Fits that return at once; the list of the batch sizes and options they were asked for."""
     asked = []
 
-    def fit_for_means(sweeps, *, law, random_seed, progress):
-        names = [one.name for one in law]
-        asked.extend(zip([sweep.batch_sizes.tolist() for sweep in sweeps], names, repeat(random_seed)))
+    def fit_models(models, *, random_seed, progress, for_means=False):
+        asked.extend((one.sweep.batch_sizes.tolist(), one.law.name, random_seed) for one in models)
         if progress is not None:
             progress("sampling", 0.5)
-        return tuple(make_posterior(name, sweep=sweep) for sweep, name in zip(sweeps, names, strict=True))
+        return tuple(make_posterior(one.law.name, sweep=one.sweep) for one in models)
 
-    def fit_many(sweeps, *, law, random_seed, progress):
-        return fit_for_means(sweeps, law=[sf.get_law(law)], random_seed=random_seed, progress=progress)
-
-    monkeypatch.setattr("surge_fit.posterior.fitting.fit_for_means", fit_for_means)
-    monkeypatch.setattr("surge_fit.posterior.fitting.fit_many", fit_many)
+    monkeypatch.setattr("surge_fit.posterior.fitting.fit_models", fit_models)
     return asked
 
 
@@ -107,17 +101,14 @@ def test_a_law_loses_where_it_is_clearly_and_considerably_behind(fits, predictio
 def test_a_refit_that_cannot_be_trusted_is_used_and_named(monkeypatch, predictions, fits):
     predictions |= {"power": [1.0, 1.0, 1.0], "surge": [0.0, 1.0, 1.0]}
 
-    def fit_for_means(sweeps, *, law, random_seed, progress):
-        bad = [
-            one.name == "surge" and 64.0 not in sweep.batch_sizes
-            for sweep, one in zip(sweeps, law, strict=True)
-        ]
+    def fit_models(models, **options):
+        bad = [one.law.name == "surge" and 64.0 not in one.sweep.batch_sizes for one in models]
         return tuple(
-            make_posterior(one.name, sweep=sweep, **({"diagnostics": BAD} if wrong else {}))
-            for sweep, one, wrong in zip(sweeps, law, bad, strict=True)
+            make_posterior(one.law.name, sweep=one.sweep, **({"diagnostics": BAD} if wrong else {}))
+            for one, wrong in zip(models, bad, strict=True)
         )
 
-    monkeypatch.setattr("surge_fit.posterior.fitting.fit_for_means", fit_for_means)
+    monkeypatch.setattr("surge_fit.posterior.fitting.fit_models", fit_models)
     found = sf.compare(runs(), laws=["power", "surge"])
     # R-hat 1.2 is too much for a mean, too; 80 effective samples are not too few.
     assert found.untrusted == (("surge", 64.0, BAD.beyond(FOR_MEANS)[0]),)
@@ -168,7 +159,7 @@ def test_an_interrupt_stops_the_comparison(monkeypatch):
     def fit(*args, **options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("surge_fit.posterior.fitting.fit_for_means", fit)
+    monkeypatch.setattr("surge_fit.posterior.fitting.fit_models", fit)
     with pytest.raises(KeyboardInterrupt):
         sf.compare(runs())
 

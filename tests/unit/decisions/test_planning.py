@@ -86,6 +86,10 @@ def posterior():
     return replace(held, inference_data=InferenceData.of_tree(tree))
 
 
+def with_sweep(posterior, sweep):
+    return replace(posterior, model=replace(posterior.model, sweep=sweep))
+
+
 @cache
 def plan(**options):
     return sf.next_runs(posterior(), **{"batch_size": 4096.0, **options})
@@ -216,7 +220,7 @@ def test_a_column_prices_a_run_as_the_nearest_batch_size_that_has_it():
     sweep = runs()
     tokens = np.where(sweep.batch_size == 8, 10.0, 30.0)
     tokens[[4, 5]] = [20.0, np.nan]
-    held = replace(posterior(), sweep=replace(sweep, tokens=tokens))
+    held = with_sweep(posterior(), replace(sweep, tokens=tokens))
     made = [(8, 1e-3), (64, 3e-3), (2048, 1e-2)]
     found = sf.next_runs(held, batch_size=512, candidates=made, cost="tokens", count=3)
     # At 64 the mean of 20, 30 and 30; at 2048 what runs at 512 took.
@@ -285,7 +289,7 @@ def test_what_cannot_be_planned_is_refused(case):
 
 
 def test_a_blank_column_is_refused():
-    held = replace(posterior(), sweep=replace(runs(), tokens=np.full(12, np.nan)))
+    held = with_sweep(posterior(), replace(runs(), tokens=np.full(12, np.nan)))
     with pytest.raises(sf.InputError, match="is blank"):
         sf.next_runs(held, batch_size=512, cost="tokens")
 

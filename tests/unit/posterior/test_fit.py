@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import surge_fit as sf
+from surge_fit.model.spec import Model
 from surge_fit.posterior import fitting
 from surge_fit.posterior.effort import CHAINS, EFFORTS
 from surge_fit.sampling import diagnostics
@@ -197,9 +198,8 @@ def test_published_optima_alone_give_an_interval_and_no_regret():
 def test_fits_for_means_take_fewer_draws_and_less_strict_limits(posterior):
     usual = EFFORTS["native, for means"][0]
     sweeps = [posterior.sweep, posterior.sweep.where(posterior.sweep.batch_size > 8)]
-    found = fitting.fit_for_means(
-        sweeps, law=[sf.get_law("power"), sf.get_law("surge")], random_seed=1, progress=None
-    )
+    models = [Model.of(sweep, law) for sweep, law in zip(sweeps, ["power", "surge"], strict=True)]
+    found = fitting.fit_models(models, random_seed=1, for_means=True)
     assert [held.law.name for held in found] == ["power", "surge"]
     assert [held.diagnostics.draws for held in found] == [CHAINS * usual.draws] * 2
     assert not any(held.diagnostics.beyond(diagnostics.FOR_MEANS) for held in found)

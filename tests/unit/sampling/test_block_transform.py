@@ -5,7 +5,7 @@ import pytest
 import surge_fit as sf
 from support.native_draws import told_and_own_density
 from surge_fit import _core
-from surge_fit.model.observations import observe
+from surge_fit.model.spec import Model
 from surge_fit.sampling import native
 from surge_fit.sampling.block_transform import learn_blocks
 from surge_fit.sampling.mixing import measure
@@ -94,9 +94,8 @@ def a_pooled_model(groups):
                 columns["batch_size"].append(batch_size)
                 columns["learning_rate"].append(np.exp(rate))
                 columns["loss"].append(2 + 0.05 * (rate - optimum) ** 2 + 0.005 * rng.standard_normal())
-    seen = observe(sf.Sweep.from_columns(**columns, batch_unit="examples", group_by="params"))
-    law = sf.get_law("power")
-    return native.model(seen, law, sf.default_priors(seen, law))
+    sweep = sf.Sweep.from_columns(**columns, batch_unit="examples", group_by="params")
+    return native.assemble(Model.of(sweep, "power"))
 
 
 def test_what_is_told_of_a_draw_is_its_density_in_the_variables_of_the_model():
@@ -136,8 +135,7 @@ def test_a_sweep_of_many_batch_sizes_mixes():
     sweep = sf.Sweep.from_columns(
         batch_size=batch_size, learning_rate=np.exp(optimum + away), loss=losses, batch_unit="tokens"
     )
-    law, seen = sf.get_law("broken_power"), observe(sweep)
-    model = native.model(seen, law, sf.default_priors(seen, law))
+    model = native.assemble(Model.of(sweep, "broken_power"))
     assert not model.is_small()
     ((draws, _),) = native.sample([model], [0], chains=4, tune=600, draws=500, target_accept=0.95)
     found = [measure(values) for values in draws.values() if values.ndim == 2]

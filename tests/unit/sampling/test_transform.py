@@ -5,7 +5,7 @@ import pytest
 import surge_fit as sf
 from support.native_draws import told_and_own_density
 from surge_fit import _core
-from surge_fit.model.observations import observe
+from surge_fit.model.spec import Model
 from surge_fit.sampling import native
 from surge_fit.sampling.transform import learn
 
@@ -62,9 +62,7 @@ def a_model():
         learning_rate=list(np.geomspace(1e-3, 2e-2, 4)),
         random_seed=1,
     )
-    seen = observe(sweep)
-    law = sf.get_law("broken_power")
-    return native.model(seen, law, sf.default_priors(seen, law))
+    return native.assemble(Model.of(sweep, "broken_power"))
 
 
 def test_what_is_told_of_a_draw_is_its_density_in_the_variables_of_the_model():

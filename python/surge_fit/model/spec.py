@@ -1,0 +1,96 @@
+"""The model of one sweep as a value: its runs, sorted, and the law and the priors they are fitted under."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from surge_fit.errors import SweepError
+from surge_fit.law import Law, get_law
+from surge_fit.model.default_priors import default_priors
+from surge_fit.model.observations import Observations, observe
+from surge_fit.priors import Prior, Priors
+from surge_fit.sweep import Sweep
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Model:
+    """What is fitted, made once and carried by the fit and by its posterior.
+
+    Attributes
+    ----------
+    sweep : Sweep
+    observations : Observations
+        The runs of the sweep, sorted by the likelihood that each enters.
+    law : Law
+        Of the learning rate; of no effect where the sweep has no learning rates.
+    priors : Priors
+        All priors of the model.
+    """
+
+    sweep: Sweep
+    observations: Observations
+    law: Law
+    priors: Priors
+
+    @classmethod
+    def of(
+        cls,
+        sweep: Sweep,
+        law: str | Law,
+        *,
+        priors: Mapping[str, Prior] | None = None,
+        covariates: Sequence[str] = (),
+        observations: Observations | None = None,
+    ) -> Model:
+        """Sort and check the runs of a sweep, and scale the priors by them.
+
+        Parameters
+        ----------
+        sweep : Sweep
+        law : str or Law
+            Name of a built-in law (`surge_fit.LAWS`) or a law of one's own.
+        priors : mapping of str to Prior, optional
+            Priors that replace the default ones, by name.
+        covariates : sequence of str
+            Group columns that the groups' parameters may follow.
+        observations : Observations, optional
+            From `surge_fit.observe` of this sweep and these covariates, where they are known already.
+
+        Returns
+        -------
+        Model
+
+        Raises
+        ------
+        SweepError
+            If the sweep cannot be fitted: one batch size, no usable run, fewer runs than the law has
+            parameters, or an unusable covariate.
+        InputError
+            If the law or a prior's name is unknown.
+        """
+        law = get_law(law)
+        seen = observe(sweep, covariates) if observations is None else observations
+        require_enough_runs(seen, law)
+        return cls(sweep, seen, law, default_priors(seen, law).replace(**dict(priors or {})))
+
+    @property
+    def covariates(self) -> tuple[str, ...]:
+        """Group columns that the groups' parameters may follow."""
+        return self.observations.covariates.names
+
+
+def require_enough_runs(observations: Observations, law: Law) -> None:
+    """Refuse observations that are fewer than the parameters of the law.
+
+    Raises
+    ------
+    SweepError
+    """
+    if observations.has_learning_rates and observations.count < len(law.parameters):
+        msg = (
+            f"The law {law.name!r} has {len(law.parameters)} parameters and needs at least as many usable "
+            f"runs; found {observations.count}. Add runs, or choose a law with fewer parameters "
+            "(`surge-fit laws`)."
+        )
+        raise SweepError(msg)

@@ -1,0 +1,126 @@
+"""Models → posteriors: each is sampled, and sampled again harder where its chains do not pass."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+
+from surge_fit._support.allocator import keep_freed_memory
+from surge_fit.model.spec import Model
+from surge_fit.posterior.assembly import infer
+from surge_fit.posterior.effort import CHAINS, EFFORTS, VERY_LARGE, Effort, SamplerKind
+from surge_fit.posterior.value import Posterior
+from surge_fit.sampling import native
+from surge_fit.sampling.diagnostics import FOR_MEANS, Diagnostics, diagnose
+from surge_fit.typing import Engine, FloatArray, Progress
+
+if TYPE_CHECKING:
+    from surge_fit._core import PosteriorModel
+
+Draws: TypeAlias = tuple[dict[str, FloatArray], dict[str, np.ndarray]]
+"""Free variables and statistics of the sampler, by name."""
+
+
+@dataclass
+class Task:
+    """One fit on its way."""
+
+    model: Model
+    engine: Engine
+    seed: int
+    for_means: bool
+    attempts: int = 0
+    draws: Draws = ({}, {})
+
+    def needs(self, careful: bool) -> bool:
+        """Whether to sample (again): more draws do not help against divergences, smaller steps do."""
+        if self.attempts == 0:
+            return True
+        told = self.diagnostics.beyond(FOR_MEANS) if self.for_means else self.diagnostics.problems
+        return bool(told) and (careful or not self.diagnostics.diverged)
+
+    @cached_property
+    def native_model(self) -> PosteriorModel:
+        """The same model, as the native engine has it."""
+        return native.assemble(self.model)
+
+    @property
+    def sampler(self) -> SamplerKind:
+        """What takes which effort."""
+        if self.engine == "pymc":
+            return "pymc"
+        if self.native_model.is_small():
+            return "native, for means" if self.for_means else "native"
+        entries = len(self.native_model.group_of_entries())
+        return "native, large" if entries <= VERY_LARGE else "native, very large"
+
+    @cached_property
+    def diagnostics(self) -> Diagnostics:
+        """Of the last attempt."""
+        return diagnose(self.draws[0], self.draws[1]["diverging"], self.engine)
+
+    def take(self, draws: Draws) -> None:
+        """Keep the draws of an attempt in place of those before."""
+        self.draws = draws
+        self.attempts += 1
+        self.__dict__.pop("diagnostics", None)
+
+    def posterior(self) -> Posterior:
+        """Everything that is kept of the fit."""
+        return Posterior(
+            inference_data=infer(self.model, *self.draws, self.seed),
+            model=self.model,
+            random_seed=self.seed,
+            diagnostics=self.diagnostics,
+        )
+
+
+def carry_out(tasks: Sequence[Task], progress: Progress | None) -> tuple[Posterior, ...]:
+    """Sample every task until its chains pass or no attempt is left; natively all of them at once."""
+    keep_freed_memory()
+    report = progress or _silent
+    for chosen, efforts in EFFORTS.items():
+        mine = [task for task in tasks if task.sampler == chosen]
+        for effort in efforts:
+            careful = effort.target_accept > efforts[0].target_accept
+            todo = [task for task in mine if task.needs(careful)]
+            again = "sampling again, in smaller steps" if careful else "sampling again, longer"
+            _sample(todo, effort, "sampling" if effort is efforts[0] else again, report)
+    report("drawing predictions", None)
+    return tuple(task.posterior() for task in tasks)
+
+
+def _silent(stage: str, share: float | None) -> None:
+    """Report nothing."""
+
+
+def _sample(tasks: Sequence[Task], effort: Effort, stage: str, report: Progress) -> None:
+    """Sample tasks of one engine, and leave the draws with them."""
+    if not tasks:
+        return
+    each = CHAINS * (effort.tune + effort.draws)
+    settings = {"chains": CHAINS, **asdict(effort)}
+    # An attempt must not begin like the one before.
+    seeds = [task.seed + task.attempts for task in tasks]
+
+    def told(before: int) -> Callable[[int], None] | None:
+        return (
+            None if report is _silent else lambda made: report(stage, (before + made) / (each * len(tasks)))
+        )
+
+    if tasks[0].engine == "native":
+        found = native.sample([task.native_model for task in tasks], seeds, **settings, progress=told(0))
+    else:
+        from surge_fit.sampling.pymc_engine import Sampler
+
+        found = []
+        for number, (task, seed) in enumerate(zip(tasks, seeds, strict=True)):
+            sampler = Sampler(task.model, report)
+            report(stage, number / len(tasks))
+            found.append(sampler.sample(seed, **settings, progress=told(number * each)))
+    for task, draws in zip(tasks, found, strict=True):
+        task.take(draws)
