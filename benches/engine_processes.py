@@ -11,7 +11,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 SWEEP = str(ROOT / "examples" / "digits_adam" / "sweep.csv")
-CLI = [sys.executable, "-c", "from surge_fit.cli import main; main()"]
+CLI = [sys.executable, "-m", "surge_fit"]
 RECOMMEND = ["recommend", SWEEP, "-b", "4096"]
 
 COMMANDS = {
@@ -88,7 +88,7 @@ def stages() -> dict[str, float]:
 
 
 def imports(
-    owners: tuple[str, ...] = ("numpy", "typer", "rich"),
+    owners: tuple[str, ...] = ("numpy", "click", "rich"),
 ) -> dict[str, float]:
     """Seconds of importing each owner, with all that it is the first to import, and of the rest."""
     told = run([sys.executable, "-X", "importtime", *COMMANDS["recommend, native"][1:]]).stderr

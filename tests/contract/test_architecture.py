@@ -173,7 +173,7 @@ def test_training_frameworks_are_imported_by_their_integration_alone_and_when_it
 
 def test_matplotlib_and_the_terminal_stay_in_the_faces():
     assert rooms(importers_of("matplotlib")) == {"plots"}
-    assert rooms(importers_of("typer", "click", "rich")) <= {"report", "cli"}
+    assert rooms(importers_of("click", "rich")) <= {"report", "cli"}
 
 
 def test_only_reading_rooms_read_files():

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from support.command_line import run
 from support.dumps import gaussian
 from support.posteriors import (
     BAD,
@@ -18,7 +19,6 @@ from support.posteriors import (
     runs,
     steps_to_target,
 )
-from surge_fit.cli import app
 from surge_fit.decisions.planning import NextRun, NextRuns
 from surge_fit.decisions.planning.wording import advice, reason
 from surge_fit.decisions.recommendation import recommend
@@ -41,7 +41,6 @@ from surge_fit.report.curve import curve_to_json, curve_to_text
 from surge_fit.report.gradient_records import checkpoints_to_json, dumps_to_json
 from surge_fit.report.gradients import checkpoints_to_text, dumps_to_text
 from surge_fit.report.plan import plan_to_csv, plan_to_json, plan_to_text
-from typer.testing import CliRunner
 
 HERE = Path(__file__).parent
 BATCH_SIZES = [1, 64, 512, 4096]
@@ -103,7 +102,7 @@ def plan(*, stop: bool = False, cost_unit: str = "runs") -> NextRuns:
 
 def text_of_help(command: str | None) -> str:
     arguments = ["--help"] if command is None else [command, "--help"]
-    return CliRunner().invoke(app, arguments, env=TERMINAL, prog_name="surge-fit").stdout
+    return run(*arguments, env=TERMINAL).stdout
 
 
 TEXTS = {

@@ -1,32 +1,19 @@
 """`surge-fit curve` as a person meets it."""
 
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
 
 import numpy as np
 import pytest
-from support.dumps import gaussian, write_safetensors
+from support.command_line import run
+from support.dumps import write_safetensors
 from support.posteriors import runs
-from surge_fit.cli import app
 from surge_fit.gradients.curve import load_curve
 from surge_fit.posterior.measured_priors import prior_from_curve
-from typer.testing import CliRunner
-
-SHAPES = {"layers.0.w": (20, 10), "layers.1.w": (10, 5)}
-
-
-def run(*arguments):
-    return CliRunner().invoke(app, [str(argument) for argument in arguments], prog_name="surge-fit")
 
 
 @pytest.fixture
-def dump(tmp_path):
-    arrays = {n: a.astype(np.float32) for n, a in gaussian(40, SHAPES, noise_scale=10).items()}
-    return write_safetensors(tmp_path / "grads.safetensors", arrays, step=3)
+def dump(write_dump):
+    return write_dump("grads.safetensors", rows=40, step=3)
 
 
 @pytest.fixture
@@ -50,7 +37,7 @@ def test_the_json_holds_what_programs_need(dump, hessian):
     assert last["resampled"]["learning_rate"] is None
     assert "no_disjoint_rows" in last["flags"]
     assert set(held["verdict"]) == {"agrees", "factor", "batch_size", "text"}
-    assert [check["name"] for check in held["signs"]] == [*SHAPES, "total"]
+    assert [check["name"] for check in held["signs"]] == ["layers.0.w", "layers.1.w", "total"]
 
 
 def test_a_table_and_a_verdict_go_to_stdout_and_the_progress_to_stderr(dump, hessian, tmp_path):
@@ -131,24 +118,3 @@ def test_wrong_usage_ends_with_2_before_anything_is_read(arguments, message, dum
     result = run("curve", dump, *arguments)
     assert result.exit_code == 2
     assert message in " ".join(result.stderr.split())
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
-def test_ctrl_c_stops_at_once(tmp_path):
-    """A sparse file of 16 GB takes long to read; it takes no room on the disk."""
-    rows, columns = 64, 1 << 26
-    file = tmp_path / "big.raw"
-    with file.open("wb") as big:
-        big.truncate(4 * rows * columns)
-    (tmp_path / "big.raw.json").write_text(json.dumps({"dtype": "float32", "shape": [rows, columns]}))
-    command = [sys.executable, "-c", "from surge_fit.cli import main; main()", "curve", str(file)]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stderr is not None
-        while not process.stderr.readline().startswith("directions of minibatches"):
-            pass
-        time.sleep(0.5)
-        os.kill(process.pid, signal.SIGINT)
-        asked = time.monotonic()
-        process.wait(timeout=60)
-    assert process.returncode == 130
-    assert time.monotonic() - asked < 30

@@ -3,20 +3,20 @@
 import os
 import subprocess
 import sys
+from dataclasses import fields
+from inspect import signature
 from typing import get_args
 
 import pytest
+import surge_fit as sf
+from support.command_line import process
 from support.posteriors import make_posterior
 from surge_fit import typing
-from surge_fit.cli import options
+from surge_fit.cli.dump_options import DumpOptions
+from surge_fit.cli.fit_options import FitOptions
+from surge_fit.cli.sweep_options import BATCH_UNITS, PROTOCOLS
 
 HEAVY = ("pymc", "nutpie", "arviz", "matplotlib", "polars", "xarray", "numpy", "rich")
-
-
-def process(*arguments, **environment):
-    command = [sys.executable, "-c", "from surge_fit.cli import main; main()", *map(str, arguments)]
-    variables = {**os.environ, "PYTHONIOENCODING": "utf-8", **environment}
-    return subprocess.run(command, capture_output=True, check=False, env=variables, encoding="utf-8")
 
 
 def test_a_saved_posterior_is_recommended_from_without_pymc(tmp_path):
@@ -44,7 +44,7 @@ def on_terminal(**environment):
     pty = pytest.importorskip("pty", reason="there are no pseudo-terminals here")
     ours, theirs = pty.openpty()
     variables = {key: value for key, value in os.environ.items() if key not in ("NO_COLOR", "FORCE_COLOR")}
-    command = [sys.executable, "-c", "from surge_fit.cli import main; main()", "laws"]
+    command = [sys.executable, "-m", "surge_fit", "laws"]
     environment = {**variables, "TERM": "xterm", "COLUMNS": "90", **environment}
     with subprocess.Popen(command, stdout=theirs, stderr=theirs, env=environment) as child:
         os.close(theirs)
@@ -96,5 +96,16 @@ def test_help_and_version_import_nothing_heavy(arguments):
 
 
 def test_the_choices_of_the_options_are_those_of_the_package():
-    assert get_args(options.BatchUnit) == get_args(typing.BatchUnit)
-    assert get_args(options.Protocol) == get_args(typing.Protocol)
+    assert get_args(typing.BatchUnit) == BATCH_UNITS
+    assert get_args(typing.Protocol) == PROTOCOLS
+
+
+@pytest.mark.parametrize(("value", "function"), [(FitOptions, sf.fit), (DumpOptions, sf.open_dump)])
+def test_an_option_left_out_is_what_the_package_takes_by_default(value, function):
+    defaults = {name: parameter.default for name, parameter in signature(function).parameters.items()}
+    assert {one.name: one.default for one in fields(value)}.items() <= defaults.items()
+
+
+def test_the_module_is_the_command():
+    assert process("--version").stdout == f"surge-fit {sf.__version__}\n"
+    assert process("--help").stdout.startswith("Usage: python -m surge_fit [OPTIONS] COMMAND")

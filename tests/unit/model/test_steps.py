@@ -9,6 +9,7 @@ import pytest
 import surge_fit as sf
 from hypothesis import given
 from hypothesis import strategies as st
+from support.command_line import run
 from support.posteriors import (
     CRITICAL_BATCH_SIZE,
     MIN_STEPS,
@@ -17,11 +18,9 @@ from support.posteriors import (
     steps_to_target,
 )
 from surge_fit import plots
-from surge_fit.cli import app
 from surge_fit.model.observations import require_learning_rates
 from surge_fit.model.steps import log_steps, straight_line
 from surge_fit.sweep.best_steps import choose_runs
-from typer.testing import CliRunner
 
 NAN = float("nan")
 positive = st.floats(1e-3, 1e9)
@@ -235,6 +234,9 @@ def test_a_fit_without_steps_predicts_none():
         sf.predict_steps(make_steps_posterior(), batch_size=0)
 
 
+READ = ["--batch-unit", "sequences"]
+
+
 @pytest.fixture
 def table(tmp_path):
     path = tmp_path / "steps.csv"
@@ -242,26 +244,22 @@ def table(tmp_path):
     return str(path)
 
 
-def run(*arguments):
-    return CliRunner().invoke(app, [*arguments, "--batch-unit", "sequences"], prog_name="surge-fit")
-
-
 def test_the_command_fits_steps_and_draws_them(table, tmp_path, monkeypatch):
     monkeypatch.setattr("surge_fit.posterior.fitting.fit", lambda sweep, **options: make_steps_posterior())
     figure = tmp_path / "steps.png"
-    told = run("fit", table, "--plot", str(figure))
+    told = run("fit", table, *READ, "--plot", figure)
     assert told.exit_code == 0
     assert told.stdout.startswith("critical batch size: 2000 sequences (1700 … 2300, 90 % interval)\n")
     assert "law broken_power" not in told.stdout
     assert figure.stat().st_size > 10_000
-    held = json.loads(run("fit", table, "--json").stdout)
+    held = json.loads(run("fit", table, *READ, "--json").stdout)
     assert (held["law"], held["law_parameters"], held["loss_unit"]) == (None, {}, None)
     assert len(held["steps"]["predictions"]) == 6
 
 
 def test_the_command_recommends_no_rate_from_steps_and_says_so_before_any_fit(table, monkeypatch):
     monkeypatch.delattr("surge_fit.posterior.fitting.fit")
-    refused = run("recommend", table, "-b", "64")
+    refused = run("recommend", table, *READ, "-b", "64")
     assert refused.exit_code == 1
     assert refused.stderr == (
         "Error: Optimal learning rates are read off runs with learning rates and losses, or published "
@@ -272,7 +270,7 @@ def test_the_command_recommends_no_rate_from_steps_and_says_so_before_any_fit(ta
 
 
 def test_the_command_checks_a_table_of_steps(table):
-    told = run("check", table)
+    told = run("check", table, *READ)
     assert told.exit_code == 0
     assert told.stdout.startswith("steps.csv: 3 runs, batch sizes in sequences, protocol to_target\n")
 

@@ -6,12 +6,11 @@ from pathlib import Path
 
 import pytest
 import surge_fit as sf
+from support.command_line import run
 from support.dumps import gaussian
 from support.posteriors import runs, steps_to_target
-from surge_fit.cli import app
 from surge_fit.gradients.noise import save_statistics
 from surge_fit.posterior.measured_priors import prior_from_gradients
-from typer.testing import CliRunner
 
 EXAMPLE = Path(__file__).parents[3] / "examples" / "digits_adam" / "sweep.csv"
 
@@ -68,13 +67,13 @@ def test_gradients_that_cannot_serve_are_refused_before_anything_is_sampled(stat
 def test_the_command_fits_with_the_prior_of_a_saved_file(statistics, tmp_path):
     path, output = tmp_path / "noise.json", tmp_path / "fit.nc"
     save_statistics([statistics], path)
-    told = CliRunner().invoke(app, ["fit", str(EXAMPLE), "--gradients", str(path), "-o", str(output)])
+    told = run("fit", EXAMPLE, "--gradients", path, "-o", output)
     assert told.exit_code == 0, told.output
     saved = sf.load_posterior(output)
     assert saved.priors["log_noise_scale"] == prior_from_gradients(statistics, "examples")
     # The prior draws are of that prior: without it their mean would be that of the sweep's batch sizes, 64.
     before = saved.tree["prior"]["log_noise_scale"].values
     assert before.mean() == pytest.approx(saved.priors["log_noise_scale"].mean, abs=0.3)
-    refused = CliRunner().invoke(app, ["recommend", str(output), "-b", "64", "--gradients", str(path)])
+    refused = run("recommend", output, "-b", "64", "--gradients", path)
     assert refused.exit_code == 2
     assert "--gradients is for fitting" in refused.output

@@ -5,10 +5,10 @@ import json
 import numpy as np
 import pytest
 import surge_fit as sf
+from support.command_line import run
 from support.pooled import BATCH_SIZES, GROUPS, MEAN, PARAMS, SPREAD, TREND, groups, make_pooled_posterior
 from support.posteriors import make_posterior
 from surge_fit import plots
-from surge_fit.cli import app
 from surge_fit.decisions.trends import estimate_population
 from surge_fit.posterior.population import PooledRuns, choose
 from surge_fit.report import (
@@ -19,7 +19,6 @@ from surge_fit.report import (
     to_json,
     to_text,
 )
-from typer.testing import CliRunner
 
 
 @pytest.fixture(scope="module")
@@ -254,10 +253,6 @@ def test_figures_of_groups_are_drawn(pooled, which, tmp_path):
     posterior = pooled if which is None else pooled.group(which)
     plots.save_fit(posterior, tmp_path / "figure.png")
     assert (tmp_path / "figure.png").stat().st_size > 1000
-
-
-def run(*arguments):
-    return CliRunner().invoke(app, [str(argument) for argument in arguments], prog_name="surge-fit")
 
 
 @pytest.fixture

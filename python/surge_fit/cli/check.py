@@ -1,0 +1,36 @@
+"""The command ``check``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from surge_fit.cli.output import FAILED, examples, terminal, write, write_json
+from surge_fit.cli.parameters import json_option
+from surge_fit.cli.sweep_options import SweepOptions, sweep_argument, sweep_options
+
+
+@click.command(
+    epilog=examples(
+        "surge-fit check sweep.csv --batch-unit examples",
+        "surge-fit check runs.csv --batch-unit sequences --group-by N,D --json",
+    )
+)
+@sweep_argument
+@sweep_options
+@json_option
+def check(path: Path, sweep_options: SweepOptions, as_json: bool) -> None:
+    """Summarize a sweep and what would weaken a fit of it.
+
+    Exits with status 1 if the sweep cannot be fitted.
+    """
+    sweep = sweep_options.read(path)
+    from surge_fit.report import sweep_to_json, sweep_to_text
+
+    if as_json:
+        write_json(sweep_to_json(sweep))
+    else:
+        write(sweep_to_text(sweep, **terminal()))
+    if any(finding.severity == "error" for finding in sweep.checks()):
+        click.get_current_context().exit(FAILED)
