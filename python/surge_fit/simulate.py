@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from surge_fit._support.arguments import require_all_positive
 from surge_fit.errors import InputError
 from surge_fit.law import Law, LawDraws, get_law
 from surge_fit.model import loss_surface
@@ -138,8 +139,5 @@ def _rates(learning_rate: Sequence[float] | Sequence[Sequence[float]], count: in
             f"sizes; got shape {found.shape}."
         )
         raise InputError(msg)
-    wrong = found[~(np.isfinite(found) & (found > 0))]
-    if wrong.size:
-        msg = f"'learning_rate' must be positive and finite; got {wrong[0]:g}. Drop or correct it."
-        raise InputError(msg)
+    require_all_positive("learning_rate", found)
     return np.broadcast_to(found, (count, found.shape[-1]))

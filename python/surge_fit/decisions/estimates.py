@@ -7,6 +7,7 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
+from surge_fit._support.intervals import Interval
 from surge_fit.law import LawDraws
 from surge_fit.model.steps import OVERHEAD
 from surge_fit.posterior.value import Posterior
@@ -14,6 +15,9 @@ from surge_fit.typing import FloatArray
 
 PROBABILITY = 0.9
 """Probability of the intervals; one end of them is then a 95 % bound."""
+
+TAIL = (1 - PROBABILITY) / 2
+"""Probability of each side outside of them."""
 
 MAX_CONTRACTION = 0.5
 """A number is identified when the runs at least halve the width of its prior interval."""
@@ -167,42 +171,40 @@ def curve_statements(posterior: Posterior) -> CurveStatements:
     log_tried = posterior.observations.log_batch_size
     peak = posterior.law_draws.peak()
     slope = posterior.law_draws["small_batch_slope"]
-    tail = (1 - PROBABILITY) / 2
-    low, median, high = (float(q) for q in np.quantile(slope, [tail, 0.5, 1 - tail]))
+    interval = Interval.of(slope, TAIL)
     return CurveStatements(
         probability_falls=float(np.mean(peak < log_tried[-1])),
         probability_peak_inside=float(np.mean((peak > log_tried[0]) & (peak < log_tried[-1]))),
-        small_batch_slope=median,
-        slope_interval=(low, high),
+        small_batch_slope=interval.median,
+        slope_interval=interval.ends,
         probability_below_half=float(np.mean(slope < 0.5)),
         probability_above_one=float(np.mean(slope > 1.0)),
-        slope_resolved=not (low <= 0.5 and high >= 1.0),
+        slope_resolved=not (interval.low <= 0.5 and interval.high >= 1.0),
         trustworthy=posterior.diagnostics.trustworthy,
     )
 
 
 def _estimate(name: str, log_draws: FloatArray, log_prior: FloatArray) -> ParameterEstimate:
-    tail = (1 - PROBABILITY) / 2
-    # Order statistics, not interpolation: a draw may be infinite.
-    low, median, high = np.quantile(log_draws, [tail, 0.5, 1 - tail], method="inverted_cdf")
+    interval = Interval.of(log_draws, TAIL, order_statistics=True)  # a draw may be infinite
+    low, high = interval.ends
+    scale = interval.exp()
     none = float(np.mean(np.isposinf(log_draws)))
     # Where the number may not exist, neither width need be finite.
-    narrow = none <= MAX_NONE and bool(high - low <= MAX_CONTRACTION * _width(log_prior, tail))
-    identified = narrow and not _one_sided(float(low), float(high), log_prior)
+    narrow = none <= MAX_NONE and interval.width <= MAX_CONTRACTION * _width(log_prior)
+    identified = narrow and not _one_sided(low, high, log_prior)
     return ParameterEstimate(
         name=name,
-        median=float(np.exp(median)),
-        interval=(float(np.exp(low)), float(np.exp(high))),
+        median=scale.median,
+        interval=scale.ends,
         probability=PROBABILITY,
         identified=identified,
-        bound=None if identified else _bound(float(low), float(high), log_prior),
+        bound=None if identified else _bound(low, high, log_prior),
         probability_none=none,
     )
 
 
-def _width(log_prior: FloatArray, tail: float) -> float:
-    known = log_prior[np.isfinite(log_prior)]
-    return float(np.subtract(*np.quantile(known, [1 - tail, tail])))
+def _width(log_prior: FloatArray) -> float:
+    return Interval.of(log_prior[np.isfinite(log_prior)], TAIL).width
 
 
 def _one_sided(low: float, high: float, log_prior: FloatArray) -> bool:

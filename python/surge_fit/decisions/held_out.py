@@ -7,13 +7,13 @@ only the unseen runs could tell, the floor of their valley, is integrated out.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from surge_fit import _core
+from surge_fit.decisions.landscape import depth, divergence_logit, landscape_of
 from surge_fit.model import loss_surface
 from surge_fit.model.default_priors import FLOOR_GAP
 from surge_fit.model.observations import Observations, Runs
@@ -66,8 +66,10 @@ def held_out_log_density(
     deviation = posterior.discrepancy(np.array([size]), _DEVIATIONS).reshape(-1, _DEVIATIONS)
     log_optimum = (curve + deviation)[::every].reshape(-1, 1)
 
+    taken = np.repeat(np.arange(0, len(curve), every), _DEVIATIONS)
+
     def draws(name: str) -> FloatArray:
-        return np.repeat(posterior.draws(name)[::every, None], _DEVIATIONS, axis=0)
+        return posterior.draws(name)[taken, None]
 
     def of_draws(log_density: FloatArray) -> FloatArray:
         each = np.logaddexp.reduce(log_density.reshape(-1, _DEVIATIONS), axis=1)
@@ -79,9 +81,9 @@ def held_out_log_density(
         t = (points.value - log_optimum) / sd
         return of_draws((_STUDENT_T.log_density(t) - np.log(sd)).sum(axis=1))
 
-    wall, width = draws("wall"), draws("wall_width")
+    landscape = landscape_of(posterior).take(taken)
     seen = _at(observations.wall, batch_size_index)
-    logit = loss_surface.divergence_logit(seen.log_learning_rate - log_optimum, wall, width)
+    logit = divergence_logit(landscape, seen.log_learning_rate - log_optimum)
     total = -np.logaddexp(0.0, np.where(seen.value == 1, -logit, logit)).sum(axis=1)
 
     finished, censored = (
@@ -89,13 +91,20 @@ def held_out_log_density(
     )
     if len(finished.value) + len(censored.value) == 0:
         return of_draws(total)
-    lever = math.log(size) - posterior.observations.log_reference_batch_size
+    curvature = landscape.curvature(np.array([math.log(size)]))
+
+    def residuals(runs: _Seen) -> tuple[FloatArray, FloatArray]:
+        """Floor that each run implies, and the scale of its residual; both of shape (draw, run)."""
+        below = depth(landscape, curvature, runs.log_learning_rate - log_optimum)
+        variance = loss_surface.loss_variance(draws("loss_noise"), draws("shape_error"), below, runs.se)
+        return runs.value - below, np.sqrt(variance)
+
     scales = observations.scales
     best, gap = float(scales.best_loss[batch_size_index]), float(scales.gap[batch_size_index])
     integral = _core.integrate_floor(
-        *_residuals(draws, finished, log_optimum, lever),
-        *_residuals(draws, censored, log_optimum, lever),
-        loss_surface.divergence_logit(censored.log_learning_rate - log_optimum, wall, width),
+        *residuals(finished),
+        *residuals(censored),
+        divergence_logit(landscape, censored.log_learning_rate - log_optimum),
         (FLOOR_GAP.degrees, best - gap * FLOOR_GAP.location, gap * FLOOR_GAP.scale),
     )
     return of_draws(total + integral)
@@ -135,14 +144,3 @@ class _Seen:
 def _at(runs: Runs, batch_size_index: int) -> _Seen:
     here: NDArray[np.bool_] = runs.cell_index == batch_size_index
     return _Seen(runs.log_learning_rate[here], runs.value[here], runs.se[here])
-
-
-def _residuals(
-    draws: Callable[[str], FloatArray], seen: _Seen, log_optimum: FloatArray, lever: float
-) -> tuple[FloatArray, FloatArray]:
-    """Where each run puts the floor, and the scale of its residual; both of shape (draw, run)."""
-    curvature = np.exp(draws("log_curvature") + draws("curvature_slope") * lever)
-    u = seen.log_learning_rate - log_optimum
-    depth = curvature * loss_surface.valley(np, u, draws("valley_rate"), draws("valley_asymmetry"))
-    sd = np.sqrt(draws("loss_noise") ** 2 + (draws("shape_error") * depth) ** 2 + seen.se**2)
-    return seen.value - depth, sd

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from surge_fit._support.arguments import require_batch_sizes
+from surge_fit._support.arguments import require_batch_sizes, require_positive
+from surge_fit._support.intervals import Interval
 from surge_fit.decisions.landscape import landscape_of
-from surge_fit.errors import InputError
 from surge_fit.law import LawDraws
 from surge_fit.posterior.value import Posterior
 from surge_fit.typing import BatchUnit, FloatArray
@@ -135,11 +135,7 @@ def recommend(
     """
     posterior.require_one_group()
     sizes = require_batch_sizes(np.atleast_1d(np.asarray(batch_size, dtype=np.float64)))
-    if current_learning_rate is not None and not (
-        math.isfinite(current_learning_rate) and current_learning_rate > 0
-    ):
-        msg = f"'current_learning_rate' must be a positive finite number; got {current_learning_rate!r}."
-        raise InputError(msg)
+    require_positive("current_learning_rate", current_learning_rate)
     deviation = posterior.discrepancy(sizes)
     log_optimum = posterior.law_draws.optimum(sizes) + deviation
     slopes = _local_slopes(posterior.law_draws, sizes)
@@ -159,7 +155,7 @@ def recommend(
             posterior,
             batch_size=float(size),
             log_optimum=log_optimum[:, j],
-            slope=np.quantile(slopes[:, j], [0.05, 0.5, 0.95]),
+            slope=Interval.of(slopes[:, j], tail=0.05),
             past_peak=float(past[:, j].mean()),
             candidates=candidates[j],
             regret=None if regret is None else regret[j],
@@ -202,7 +198,7 @@ def _recommendation(
     *,
     batch_size: float,
     log_optimum: FloatArray,
-    slope: FloatArray,
+    slope: Interval,
     past_peak: float,
     candidates: FloatArray,
     regret: FloatArray | None,
@@ -221,25 +217,25 @@ def _recommendation(
     tried = posterior.observations.batch_size
     outside = max(math.log(tried[0] / batch_size), math.log(batch_size / tried[-1]), 0.0)
     costs: Sequence[float | None] = [None] * len(others) if regret is None else regret[_CANDIDATES:].tolist()
-    q05, q25, q75, q95 = (float(q) for q in np.exp(np.quantile(log_optimum, [0.05, 0.25, 0.75, 0.95])))
-    low, middle, high = (float(s) for s in slope)
+    half, most = (Interval.of(log_optimum, tail).exp() for tail in (0.25, 0.05))
+    exponent = slope.low, slope.median, slope.high
     return Recommendation(
         batch_size=batch_size,
         batch_unit=posterior.sweep.batch_unit,
         learning_rate=rate,
-        interval_50=(q25, q75),
-        interval_90=(q05, q95),
+        interval_50=half.ends,
+        interval_90=most.ends,
         expected_regret=own,
         equivalent_range=equivalent,
         probability_past_peak=past_peak,
         probability_of_divergence=None if divergence is None else float(divergence[best]),
         extrapolation=outside > 0,
         e_folds_outside=outside,
-        slope=(low, middle, high),
+        slope=exponent,
         alternatives=tuple(
             Alternative(name, other, cost) for (name, other), cost in zip(others, costs, strict=True)
         ),
-        reason=_reason(posterior, batch_size, (low, middle, high), past_peak, q95 / q05),
+        reason=_reason(posterior, batch_size, exponent, past_peak, most.high / most.low),
         group=posterior.group_label,
         covariate_e_folds=() if posterior.group_meant is None else posterior.group_meant.covariate_e_folds,
     )

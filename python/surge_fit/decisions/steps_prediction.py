@@ -9,11 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from surge_fit._support.arguments import require_batch_sizes
+from surge_fit._support.intervals import Interval
 from surge_fit.model.loss_surface import STUDENT_T_DEGREES
 from surge_fit.posterior.value import Posterior
 from surge_fit.typing import BatchUnit, FloatArray
-
-_TAILS = (0.05, 0.5, 0.95)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,18 +76,18 @@ def predict_steps(
     rng = np.random.default_rng(posterior.random_seed)
     scatter = posterior.draws("steps_noise")[:, None] * rng.standard_t(STUDENT_T_DEGREES, curve.shape)
     seen = posterior.observations.batch_size[posterior.observations.steps.cell_index]
-    law = np.exp(np.quantile(curve, _TAILS, axis=0)).T
-    run = np.exp(np.quantile(curve + scatter, _TAILS, axis=0)).T
+    laws = [Interval.of(column, tail=0.05).exp() for column in curve.T]
+    runs = [Interval.of(column, tail=0.05).exp() for column in (curve + scatter).T]
     return tuple(
         StepsPrediction(
             batch_size=float(size),
             batch_unit=posterior.sweep.batch_unit,
-            steps=float(middle),
-            interval=(float(low), float(high)),
-            run_interval=(float(of_run[0]), float(of_run[2])),
-            examples=float(size * middle),
-            examples_interval=(float(size * low), float(size * high)),
+            steps=law.median,
+            interval=law.ends,
+            run_interval=run.ends,
+            examples=float(size * law.median),
+            examples_interval=(float(size * law.low), float(size * law.high)),
             extrapolation=not math.isclose(size, np.clip(size, seen.min(), seen.max())),
         )
-        for size, (low, middle, high), of_run in zip(sizes, law, run, strict=True)
+        for size, law, run in zip(sizes, laws, runs, strict=True)
     )

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
-from surge_fit.decisions.estimates import PROBABILITY, ParameterEstimate, estimate_parameters
+from surge_fit._support.intervals import Interval
+from surge_fit.decisions.estimates import TAIL, ParameterEstimate, estimate_parameters
 from surge_fit.errors import InputError
 from surge_fit.model.pooling import pooled_parameters
 from surge_fit.posterior.value import Posterior
-from surge_fit.typing import FloatArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,25 +109,20 @@ def estimate_population(posterior: Posterior) -> Population:
 
 
 def _estimate(posterior: Posterior, name: str) -> PopulationEstimate:
-    middle = _median_and_interval(posterior.draws(f"{name}_mean"))
-    spread = _median_and_interval(posterior.draws(f"{name}_spread"))
-    median, low, high = np.exp(middle) if name.startswith("log_") else middle
+    mean = Interval.of(posterior.draws(f"{name}_mean"), TAIL)
+    spread = Interval.of(posterior.draws(f"{name}_spread"), TAIL)
+    middle = mean.exp() if name.startswith("log_") else mean
     trends = []
     if f"{name}_trend" in posterior.inference_data["posterior"]:
         exponents = posterior.draws(f"{name}_trend")
         for covariate, draws in zip(posterior.covariates, exponents.T, strict=True):
-            exponent = _median_and_interval(draws)
-            trends.append(Trend(covariate, float(exponent[0]), (float(exponent[1]), float(exponent[2]))))
+            exponent = Interval.of(draws, TAIL)
+            trends.append(Trend(covariate, exponent.median, exponent.ends))
     return PopulationEstimate(
         name=name.removeprefix("log_"),
-        median=float(median),
-        interval=(float(low), float(high)),
-        spread=float(spread[0]),
-        spread_interval=(float(spread[1]), float(spread[2])),
+        median=middle.median,
+        interval=middle.ends,
+        spread=spread.median,
+        spread_interval=spread.ends,
         trends=tuple(trends),
     )
-
-
-def _median_and_interval(draws: FloatArray) -> FloatArray:
-    tail = (1 - PROBABILITY) / 2
-    return np.asarray(np.quantile(draws, [0.5, tail, 1 - tail]))

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from surge_fit import _core
+from surge_fit._support.arguments import require_batch_sizes
 from surge_fit.errors import InputError
 from surge_fit.law.landscape import Landscape
 from surge_fit.typing import FloatArray, IndexArray, Namespace
@@ -186,7 +187,7 @@ class LawDraws(Mapping[str, FloatArray]):
         InputError
             If a batch size is not a positive finite number, or `out` is not such an array.
         """
-        log_batch_size = _log_batch_size(batch_size)
+        log_batch_size = np.log(require_batch_sizes(batch_size))
         if self.law.kernel is not None:
             return _core.evaluate_law(self.law.kernel, self.parameters, log_batch_size, out)
         curves = self._formula(log_batch_size)
@@ -213,7 +214,7 @@ class LawDraws(Mapping[str, FloatArray]):
         InputError
             If a batch size is not a positive finite number.
         """
-        log_batch_size = _log_batch_size(batch_size)
+        log_batch_size = np.log(require_batch_sizes(batch_size))
         if self.law.kernel is not None:
             return _core.law_gradient(self.law.kernel, self.parameters, log_batch_size)
         columns = []
@@ -338,7 +339,7 @@ class LawDraws(Mapping[str, FloatArray]):
         self, batch_size: ArrayLike, offset: ArrayLike | None
     ) -> tuple[str, FloatArray, FloatArray, FloatArray | None]:
         """Arguments of a compiled reduction: a law without a kernel is an offset from a constant zero."""
-        log_batch_size = _log_batch_size(batch_size)
+        log_batch_size = np.log(require_batch_sizes(batch_size))
         shift = None if offset is None else np.asarray(offset, np.float64)
         if self.law.kernel is not None:
             return self.law.kernel, self.parameters, log_batch_size, shift
@@ -361,18 +362,3 @@ class LawDraws(Mapping[str, FloatArray]):
             )
             raise InputError(msg)
         return function
-
-
-def _log_batch_size(batch_size: ArrayLike) -> FloatArray:
-    sizes = np.atleast_1d(np.asarray(batch_size, np.float64))
-    if sizes.ndim > 1:
-        msg = f"'batch_size' must be one number or have one dimension; got shape {sizes.shape}. Flatten it."
-        raise InputError(msg)
-    bad = np.flatnonzero(~(np.isfinite(sizes) & (sizes > 0)))
-    if bad.size:
-        msg = (
-            f"'batch_size' must be positive and finite; got {sizes[bad[0]]:g} at index {bad[0]}. "
-            "Correct or drop it."
-        )
-        raise InputError(msg)
-    return np.log(sizes)

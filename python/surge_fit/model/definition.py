@@ -277,7 +277,7 @@ class _Definition:
         def predicted(seen: _Seen) -> tuple[Any, Any]:
             depth = loss_surface.valley(xp, seen.distance(log_optimum), rate, asymmetry)
             v = curvature[..., seen.cell_index] * depth
-            sd = xp.sqrt(noise**2 + (shape_error * v) ** 2 + seen.se**2)
+            sd = xp.sqrt(loss_surface.loss_variance(noise, shape_error, v, seen.se))
             return floor[..., seen.cell_index] + v, sd
 
         def logit(seen: _Seen) -> Any:

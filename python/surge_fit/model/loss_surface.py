@@ -64,6 +64,27 @@ def _series(xp: Namespace, u: Any, p: Any, q: Any) -> Any:
     return (total * near + 0.5) * near**2
 
 
+def loss_variance(noise: Any, shape_error: Any, depth: Any, standard_error: Any = 0.0) -> Any:
+    """Squared scale of a loss around the valley, from run to run.
+
+    Parameters
+    ----------
+    noise : array
+        Standard deviation of the loss at the optimum.
+    shape_error : array
+        Relative error of the valley's shape.
+    depth : array
+        Loss above the optimum, as the valley has it.
+    standard_error : array
+        Of the loss itself, where it is known.
+
+    Returns
+    -------
+    array
+    """
+    return noise**2 + (shape_error * depth) ** 2 + standard_error**2
+
+
 def divergence_logit(u: Any, wall: Any, wall_width: Any) -> Any:
     """Log odds that a run at distance `u` diverges: ``(u − wall)/wall_width``."""
     return (u - wall) / wall_width

@@ -8,13 +8,13 @@ of one group has.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from surge_fit._support.arguments import positive_number
 from surge_fit._support.wording import listing
 from surge_fit.errors import InputError, SweepError
 from surge_fit.law import Law, LawDraws
@@ -269,11 +269,8 @@ def _new(which: Mapping[str, object], pooled: PooledRuns) -> NewGroup:
 
 
 def _positive(name: str, value: object) -> float:
-    try:
-        number = float(str(value))
-    except ValueError:
-        number = math.nan
-    if not (math.isfinite(number) and number > 0):
+    number = positive_number(value)
+    if number is None:
         msg = f"The covariate {name!r} must be a positive finite number; got {value!r}."
         raise InputError(msg)
     return number

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from surge_fit._support.intervals import Interval
 from surge_fit._version import __version__
-from surge_fit.decisions.estimates import PROBABILITY, ParameterEstimate, estimate_parameters
+from surge_fit.decisions.estimates import TAIL, ParameterEstimate, estimate_parameters
 from surge_fit.decisions.recommendation import Recommendation
 from surge_fit.decisions.sensitivity import PriorSensitivity, has_densities, prior_sensitivity
 from surge_fit.decisions.steps_prediction import StepsPrediction, predict_steps
@@ -238,7 +239,6 @@ def _steps(posterior: Posterior) -> StepsReport:
 
 
 def _law_parameters(posterior: Posterior) -> list[LawParameter]:
-    tail = (1 - PROBABILITY) / 2
     units = {
         "learning_rate_scale": "learning rate",
         "batch_size_scale": posterior.sweep.batch_unit,
@@ -247,17 +247,17 @@ def _law_parameters(posterior: Posterior) -> list[LawParameter]:
     found = []
     for parameter in posterior.law.parameters:
         draws = posterior.law_draws[parameter.name]
-        low, median, high = np.quantile(draws, [tail, 0.5, 1 - tail], method="inverted_cdf")
+        interval = Interval.of(draws, TAIL, order_statistics=True)
         if parameter.role != "shape":
-            low, median, high = np.exp([low, median, high])
+            interval = interval.exp()
         found.append(
             LawParameter(
                 name=parameter.name.removeprefix("log_"),
                 symbol=parameter.symbol.removeprefix("log "),
                 description=_without_log(parameter.description),
                 unit=units[parameter.role],
-                median=float(median),
-                interval=(float(low), float(high)),
+                median=interval.median,
+                interval=interval.ends,
             )
         )
     return found

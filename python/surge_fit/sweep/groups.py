@@ -1,11 +1,11 @@
 """Which groups of a sweep are meant, and what is known of them in numbers."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from surge_fit._support.arguments import positive_number
 from surge_fit._support.wording import listing
 from surge_fit.errors import SweepError
 from surge_fit.typing import FloatArray
@@ -64,11 +64,8 @@ def _positive(name: str, held: Mapping[str, str], label: str, source: str) -> fl
             "Read the sweep with group_by=… of that column too."
         )
         raise SweepError(msg)
-    try:
-        value = float(held[name])
-    except ValueError:
-        value = math.nan
-    if not (math.isfinite(value) and value > 0):
+    value = positive_number(held[name])
+    if value is None:
         msg = (
             f"The covariate {name!r} must be a positive number in every group; the group {label!r} of "
             f"{source} has {held[name]!r}. Correct it, or leave the covariate out."

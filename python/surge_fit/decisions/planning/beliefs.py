@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from surge_fit.decisions.landscape import landscape_of
+from surge_fit.decisions.landscape import depth, divergence_logit, landscape_of
 from surge_fit.decisions.planning.information import Matrix
 from surge_fit.law import Landscape
 from surge_fit.model import loss_surface
@@ -51,15 +51,12 @@ class Draws:
     def depth(self, size: int, log_learning_rate: FloatArray) -> FloatArray:
         """Loss above the floor at the batch size of index `size`, shape (draw, rate)."""
         u = log_learning_rate[None, :] - self.log_optimum[:, size, None]
-        shape = self.landscape.rate[:, None], self.landscape.asymmetry[:, None]
-        valley = loss_surface.valley(np, u, *shape)
-        return np.asarray(self.curvature[:, size, None] * valley)
+        return depth(self.landscape, self.curvature[:, size, None], u)
 
     def divergence_logit(self, size: int, log_learning_rate: FloatArray) -> FloatArray:
         """Log odds that a run diverges, shape (draw, rate)."""
         u = log_learning_rate[None, :] - self.log_optimum[:, size, None]
-        wall, width = self.landscape.wall[:, None], self.landscape.wall_width[:, None]
-        return np.asarray(loss_surface.divergence_logit(u, wall, width))
+        return divergence_logit(self.landscape, u)
 
     def regret(self, size: int, log_learning_rate: FloatArray) -> Matrix:
         """Loss above the optimum's, divergence included, as in `surge_fit.recommend`; (draw, rate)."""
@@ -202,13 +199,13 @@ def prospect(
     """
     rate = np.log([learning_rate])
     real = truth.depth(size, rate)
-    scale = np.sqrt(truth.noise[:, None] ** 2 + (truth.shape_error[:, None] * real) ** 2)
+    scale = np.sqrt(loss_surface.loss_variance(truth.noise[:, None], truth.shape_error[:, None], real))
     loss = (
         truth.floor[:, size, None] + real + scale * rng.standard_t(loss_surface.STUDENT_T_DEGREES, real.shape)
     )
     logit = truth.divergence_logit(size, rate)
     depth, odds = believed.depth(size, rate).T, believed.divergence_logit(size, rate).T
-    noise_variance = believed.noise**2 + (believed.shape_error * depth) ** 2
+    noise_variance = loss_surface.loss_variance(believed.noise, believed.shape_error, depth)
     return Prospect(
         loss=loss.astype(np.float32),
         survived=rng.logistic(size=logit.shape) > logit,

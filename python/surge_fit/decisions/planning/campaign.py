@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
 import numpy as np
 
-from surge_fit._support.arguments import require_batch_sizes
+from surge_fit._support.arguments import require_batch_sizes, require_positive
 from surge_fit.decisions.planning.candidates import Block, blocks_of, default_runs, given_runs
 from surge_fit.decisions.planning.costs import Cost, cost_of
 from surge_fit.decisions.planning.outlook import Outlook, State, outlook_of
@@ -126,9 +125,7 @@ def _require(posterior: Posterior, count: int, worth: float | None) -> None:
     if isinstance(count, bool) or not isinstance(count, int) or count < 1:
         msg = f"'count' must be a whole number of runs, at least 1; got {count!r}."
         raise InputError(msg)
-    if worth is not None and not (math.isfinite(worth) and worth > 0):
-        msg = f"'worth' must be a positive finite number; got {worth!r}."
-        raise InputError(msg)
+    require_positive("worth", worth)
 
 
 @dataclass(frozen=True, slots=True)

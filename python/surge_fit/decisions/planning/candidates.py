@@ -9,6 +9,8 @@ from itertools import combinations, pairwise
 
 import numpy as np
 
+from surge_fit._support.arguments import positive_number
+from surge_fit._support.intervals import Interval
 from surge_fit.errors import InputError
 from surge_fit.posterior.value import Posterior
 from surge_fit.typing import FloatArray
@@ -63,8 +65,8 @@ def default_runs(posterior: Posterior, targets: FloatArray) -> list[tuple[float,
     optimum = posterior.log_optimal_learning_rate(sizes)
     found = []
     for j, size in enumerate(sizes):
-        low, high = np.quantile(optimum[:, j], [0.05, 0.95])
-        rates = np.exp(np.linspace(low - _MARGIN, high + _MARGIN, RATES))
+        likely = Interval.of(optimum[:, j], tail=0.05)
+        rates = np.exp(np.linspace(likely.low - _MARGIN, likely.high + _MARGIN, RATES))
         found += [(float(size), float(f"{rate:.1e}")) for rate in rates]
     return found
 
@@ -80,10 +82,10 @@ def given_runs(candidates: Iterable[tuple[float, float]]) -> list[tuple[float, f
     found = []
     for position, pair in enumerate(candidates):
         try:
-            size, rate = (float(value) for value in pair)
+            size, rate = map(positive_number, pair)
         except (TypeError, ValueError):
-            size = rate = math.nan
-        if not all(math.isfinite(value) and value > 0 for value in (size, rate)):
+            size = rate = None
+        if size is None or rate is None:
             msg = (
                 "'candidates' must be pairs of a positive batch size and a positive learning rate; "
                 f"got {pair!r} at index {position}."

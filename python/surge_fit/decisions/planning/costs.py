@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import TypeAlias
 
 import numpy as np
 
+from surge_fit._support.arguments import positive_number
 from surge_fit.errors import InputError
 from surge_fit.posterior.value import Posterior
 
@@ -42,17 +42,18 @@ def cost_of(posterior: Posterior, cost: str | Cost | None) -> Cost:
 
 
 def _priced(cost: Cost) -> Cost:
-    def price(batch_size: float, learning_rate: float) -> float:
-        found = float(cost(batch_size, learning_rate))
-        if not (math.isfinite(found) and found > 0):
+    def checked(batch_size: float, learning_rate: float) -> float:
+        given = float(cost(batch_size, learning_rate))
+        price = positive_number(given)
+        if price is None:
             msg = (
-                f"The cost of a run must be positive and finite; 'cost' gave {found:g} for batch size "
+                f"The cost of a run must be positive and finite; 'cost' gave {given:g} for batch size "
                 f"{batch_size:g} and learning rate {learning_rate:g}."
             )
             raise InputError(msg)
-        return found
+        return price
 
-    return price
+    return checked
 
 
 def _column(posterior: Posterior, name: str) -> Cost:

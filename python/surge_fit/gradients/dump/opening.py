@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from surge_fit._support.arguments import require_positive
 from surge_fit._support.wording import listing
 from surge_fit.errors import DumpError, InputError
 from surge_fit.gradients.dump import facts
@@ -185,9 +186,7 @@ def _assemble(
     _require("layout", layout, _LAYOUTS)
     _require("loss_reduction", loss_reduction, _REDUCTIONS)
     _require("absent", absent, _ABSENT)
-    if loss_scale is not None and not (np.isfinite(loss_scale) and loss_scale > 0):
-        msg = f"'loss_scale' must be a positive finite number; got {loss_scale!r}."
-        raise InputError(msg)
+    require_positive("loss_scale", loss_scale)
     notes: list[str | None] = []
 
     def settle(key: str, parse: Any, option: Any) -> Any:

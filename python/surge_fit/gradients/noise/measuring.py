@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
@@ -13,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from surge_fit import _core
+from surge_fit._support.arguments import require_positive
 from surge_fit._support.files import replacing
 from surge_fit._support.wording import plural
 from surge_fit.errors import DumpError, InputError
@@ -72,9 +72,7 @@ def gradient_statistics(
     result does not depend on the number of threads, nor on how rows and tensors are split over files.
     """
     opened = dump if isinstance(dump, Dump) else open_dump(dump)
-    if batch_size is not None and not (math.isfinite(batch_size) and batch_size > 0):
-        msg = f"'batch_size' must be a positive finite number; got {batch_size!r}."
-        raise InputError(msg)
+    require_positive("batch_size", batch_size)
     patterns = (group,) if isinstance(group, str) else tuple(group)
     target = None if per_parameter is None else _Path(per_parameter)
     if target is not None and target.suffix not in (".safetensors", ".npy"):
