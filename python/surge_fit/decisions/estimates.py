@@ -1,4 +1,4 @@
-"""What the runs say of the laws' own numbers, and whether they say anything at all."""
+"""Parameters of the laws in the user's units, and whether the runs identify them."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class ParameterEstimate:
 
 @dataclass(frozen=True, slots=True)
 class CurveStatements:
-    """What a fit of the default law to all runs says of the curve.
+    """Shape of the curve, from a fit of the default law to all runs.
 
     Attributes
     ----------

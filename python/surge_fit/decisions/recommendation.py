@@ -17,7 +17,7 @@ from surge_fit.typing import BatchUnit, FloatArray
 
 _CANDIDATES = 400
 _FLAT = 0.005
-"""Exponents below this are told as zero."""
+"""Exponents below this are reported as zero."""
 
 _REACH = 1.5
 """How far the candidates reach beyond the optimum's draws, in log learning rate."""
@@ -114,7 +114,7 @@ def recommend(
     batch_size : float or sequence of float
         In the sweep's batch unit.
     current_learning_rate : float, optional
-        What is used now: its expected regret is told beside the recommended rate's.
+        What is used now: its expected regret is reported beside the recommended rate's.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""What the groups of a pooled fit have in common, and how it moves with their covariates."""
+"""The population of a pooled fit: its parameters, and how they follow the covariates of the groups."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class PopulationEstimate:
 
 @dataclass(frozen=True, slots=True)
 class Population:
-    """What a pooled fit says of all groups.
+    """The population of a pooled fit, and every group of it.
 
     Attributes
     ----------

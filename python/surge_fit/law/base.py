@@ -1,4 +1,4 @@
-"""What a law is: a curve of the learning rate over the batch size, as a value.
+"""A law, a curve of the learning rate over the batch size, as a value.
 
 Every law has the anatomy ``log learning rate = scale + shape(log batch size; parameters)``. Its formula is
 written once, over an array namespace: `numpy`, or `pytensor.tensor` inside a model.
@@ -18,7 +18,7 @@ from surge_fit.priors import Prior
 from surge_fit.typing import FloatArray, Namespace
 
 Role: TypeAlias = Literal["learning_rate_scale", "batch_size_scale", "shape"]
-"""What a parameter does: moves the curve up, moves it sideways, or bends it."""
+"""Role of a parameter: moves the curve up, moves it sideways, or bends it."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What draws of the posterior predict of runs not yet made, and what a run's outcome says of the draws.
+"""Posterior predictive of runs not yet made, and the likelihood of the draws after an outcome.
 
 A loss at a batch size never tried lies above a floor that nobody has seen. The floor is predicted by a
 line in log batch size through the floors of the tried ones, with their scatter around it. It is not drawn
@@ -96,26 +96,26 @@ def draws_of(posterior: Posterior, batch_size: FloatArray) -> Draws:
 def _floors(posterior: Posterior, batch_size: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Mean and standard deviation of the floor of every draw, each (draw, batch_size)."""
     tried, x = posterior.observations.batch_size, np.log(batch_size)
-    held = posterior.draws("floor")
+    floors = posterior.draws("floor")
     centre = float(np.log(tried).mean())
-    lever = np.log(tried) - centre
-    spread = float((lever**2).sum())
-    level, slope = held.mean(axis=1), held @ lever / spread
+    offset = np.log(tried) - centre
+    spread = float((offset**2).sum())
+    level, slope = floors.mean(axis=1), floors @ offset / spread
     # Two floors lie on a line whatever they are: what they differ by then stands in for the scatter.
-    line = level[:, None] + (slope[:, None] * lever if len(tried) > 2 else 0.0)
-    scatter = np.sqrt(((held - line) ** 2).sum(axis=1) / max(len(tried) - 2, 1))
+    line = level[:, None] + (slope[:, None] * offset if len(tried) > 2 else 0.0)
+    scatter = np.sqrt(((floors - line) ** 2).sum(axis=1) / max(len(tried) - 2, 1))
     sd = np.maximum(scatter, float(posterior.observations.scales.gap.mean()))
     mean = level[:, None] + slope[:, None] * (x - centre)
     error = sd[:, None] * np.sqrt(1 + 1 / len(tried) + (x - centre) ** 2 / spread)
     for j in np.flatnonzero(np.isin(batch_size, tried)):
-        mean[:, j] = held[:, int(np.searchsorted(tried, batch_size[j]))]
+        mean[:, j] = floors[:, int(np.searchsorted(tried, batch_size[j]))]
         error[:, j] = 0.0
     return mean, error
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Floor:
-    """What each believed draw makes of the floor at one batch size.
+    """Distribution of the floor at one batch size, for each believed draw.
 
     Attributes
     ----------

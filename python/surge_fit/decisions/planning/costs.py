@@ -1,4 +1,4 @@
-"""What a run costs: one each, a column of the sweep, or what a function says."""
+"""Cost of a run: one each, a column of the sweep, or a function of batch size and learning rate."""
 
 from __future__ import annotations
 

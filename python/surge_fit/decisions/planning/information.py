@@ -1,4 +1,4 @@
-"""What outcomes not yet seen are worth: expected value of sample information by nested reweighting.
+"""Value of information: expected value of sample information by nested reweighting.
 
 One set of draws plays the truth and produces outcomes, another is what one believes. After an outcome every
 believed draw weighs as much as its likelihood, and the best action is that of least weighted regret. The
