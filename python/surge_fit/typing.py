@@ -22,6 +22,9 @@ Protocol: TypeAlias = Literal["one_step", "fixed_steps", "fixed_tokens", "to_tar
 RunStatus: TypeAlias = Literal["finished", "diverged", "crashed", "stopped"]
 """How a run ended."""
 
+NanMeaning: TypeAlias = Literal["diverged", "crashed"]
+"""What a loss of NaN without a status means; asked for where it matters."""
+
 Engine: TypeAlias = Literal["native", "pymc"]
 """What samples: compiled ahead of time, in Rust; or the definition in PyMC, compiled by nutpie."""
 

@@ -1,7 +1,7 @@
 """How messages speak: of numbers, of lists, and of the place where something was found."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,21 +38,33 @@ class Source:
         counted from 1.
     is_file : bool
         Whether the command line can have asked for it, so that a remedy names its option too.
+    rows : ndarray of int, shape (run,), or None
+        The row of each run, counted from 1, where a table without lines is not read row by row.
     """
 
     name: str
     lines: NDArray[np.int64] | None = None
     is_file: bool = False
+    rows: NDArray[np.int64] | None = None
 
     def place(self, index: int) -> str:
         """Return "line 17 of runs.csv" or "row 16 of the frame" for the run at position `index`."""
         if self.lines is None:
-            return f"row {index + 1} of {self.name}"
+            return f"row {index + 1 if self.rows is None else self.rows[index]} of {self.name}"
         return f"line {self.lines[index]} of {self.name}"
+
+    def taking(self, indices: NDArray[np.intp]) -> "Source":
+        """Return the source of a table made of some of its rows, perhaps repeated."""
+        if self.lines is not None:
+            return replace(self, lines=self.lines[indices])
+        rows = indices + 1 if self.rows is None else self.rows[indices]
+        return replace(self, rows=rows.astype(np.int64))
 
     def places(self, indices: NDArray[np.intp]) -> str:
         """Return the first places among `indices`, and how many more there are."""
-        word, rows = ("row", indices + 1) if self.lines is None else ("line", self.lines[indices])
+        numbers = self.lines if self.lines is not None else self.rows
+        word = "row" if self.lines is None else "line"
+        rows = list(dict.fromkeys(indices + 1 if numbers is None else numbers[indices]))
         if len(rows) == 1:
             return self.place(int(indices[0]))
         return f"{word}s {listing([str(row) for row in rows], 3)} of {self.name}"

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from surge_fit._support.wording import plural
 from surge_fit.errors import SweepError
+from surge_fit.sweep.decisions import Decision
 from surge_fit.sweep.groups import Covariates, covariates_of, labels_meant
 from surge_fit.sweep.run import Run, run_at
 from surge_fit.sweep.schema import RUN_COLUMNS
@@ -48,7 +49,9 @@ class SweepColumns:
     kind: Literal["runs", "optimum_points", "steps_to_target"] = "runs"
     group_labels: tuple[str, ...] | None = None
     group_values: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    loss_unit: str = "nats"
     ignored_columns: tuple[str, ...] = ()
+    reading: tuple[Decision, ...] = ()
     source: str = "the columns"
 
     def __post_init__(self) -> None:
@@ -74,7 +77,7 @@ class SweepColumns:
 
     def scalars(self) -> dict[str, Any]:
         """Return what holds for the sweep as a whole, but for the values of its groups."""
-        names = ("batch_unit", "protocol", "kind", "ignored_columns", "source")
+        names = ("batch_unit", "protocol", "kind", "loss_unit", "ignored_columns", "reading", "source")
         return {name: getattr(self, name) for name in names}
 
     def __len__(self) -> int:
@@ -104,7 +107,7 @@ class SweepColumns:
     def outcome(self) -> FloatArray:
         """What a run is judged by, less being better; shape (run,), NaN where a run cannot be judged.
 
-        The loss of a finished run [nats]; its steps to the target where the protocol is ``to_target`` or
+        The loss of a finished run; its steps to the target where the protocol is ``to_target`` or
         where no finished run has a loss.
         """
         finished, has_loss = self.is_finished, bool(self.has_final_loss.any())

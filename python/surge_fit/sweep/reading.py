@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 
 from surge_fit.sweep.sources.opening import open_source
-from surge_fit.sweep.sources.table import read_table
+from surge_fit.sweep.table.reading import read_table
 from surge_fit.sweep.value import Sweep
-from surge_fit.typing import BatchUnit, Path, Protocol
+from surge_fit.typing import BatchUnit, NanMeaning, Path, Protocol
 
 
 def read_sweep(
@@ -15,6 +15,8 @@ def read_sweep(
     batch_unit: BatchUnit | None = None,
     protocol: Protocol | None = None,
     group_by: str | Sequence[str] | None = None,
+    maximize: bool | None = None,
+    nan_loss: NanMeaning | None = None,
 ) -> Sweep:
     """Read a table of runs from a file.
 
@@ -36,6 +38,12 @@ def read_sweep(
     group_by : str or sequence of str, optional
         Columns whose joint value makes a group: a model size, a data size, a checkpoint. No synonym claims
         them: to have a column ``D`` as tokens too, say so in `columns`.
+    maximize : bool, optional
+        Whether more of the metric is better. An accuracy, a score or a reward is refused as a loss until this
+        is true; its negative or, of what lies between 0 and 1, its distance from 1 is the loss then.
+    nan_loss : {"diverged", "crashed"}, optional
+        What a loss of NaN without a status means. Until it is said, such runs are kept out, and
+        `Sweep.checks` says so.
 
     Returns
     -------
@@ -50,11 +58,12 @@ def read_sweep(
     """
     table = open_source(str(path))
     fields = read_table(
-        table.frame,
-        table.source,
+        table,
         columns=columns,
         batch_unit=batch_unit,
         protocol=protocol,
         group_by=group_by,
+        maximize=maximize,
+        nan_loss=nan_loss,
     )
     return Sweep(**fields)

@@ -22,7 +22,7 @@ class Run:
     learning_rate : float
         Peak learning rate.
     loss : float
-        Final loss [nats]; NaN where the run has none or it was NaN.
+        Final loss, in the sweep's ``loss_unit``; NaN where the run has none or it was NaN.
     status : {"finished", "diverged", "crashed", "stopped"}
     group : str or None
         Label of the run's group.

@@ -37,63 +37,76 @@ RUN_COLUMNS: tuple[Column, ...] = (
         "run_id",
         "text",
         "name of the run; every run has its own",
-        ("id", "run", "run_name", "name", "exp_name", "experiment_name", "trial_id"),
+        (
+            *("id", "run", "run_name", "name", "exp_name", "experiment_name", "trial_id", "trial"),
+            *("trial_name", "trial_number", "number", "run_number", "experiment", "exp", "job_id"),
+        ),
     ),
     Column(
         "batch_size",
         "positive",
         "global batch size, in examples, sequences or tokens",
         (
-            *("bs", "B", "batch", "gbs", "gbsz", "global_bs", "global_batch_size", "train_batch_size"),
-            *("total_batch_size", "effective_batch_size", "total_train_batch_size"),
+            *("bs", "B", "batch", "bsz", "gbs", "gbsz", "global_bs", "global_batch", "global_batch_size"),
+            *("train_batch_size", "train_bs", "total_batch_size", "effective_batch_size"),
+            *("total_train_batch_size", "minibatch_size", "mini_batch_size", "batchsize", "batches"),
             *("batch_tokens", "batch_size_tokens", "batch_size_in_tokens", "tokens_per_batch"),
+            *("tokens_per_step", "tokens_step", "tokens_per_update", "global_batch_tokens"),
+            *("sequences_per_step", "examples_per_step", "samples_per_step", "images_per_batch"),
             *("batch_sequences", "batch_size_sequences", "batch_size_in_sequences", "sequences_per_batch"),
             *("batch_examples", "batch_size_examples", "batch_size_in_examples", "examples_per_batch"),
+            *("batch_samples", "samples_per_batch"),
         ),
     ),
     Column(
         "learning_rate",
         "positive",
         "peak learning rate",
-        ("lr", "peak_lr", "max_lr", "peak_learning_rate", "max_learning_rate", "eta", "optim_algo_lr"),
+        ("lr", "lr0", "peak_lr", "max_lr", "peak_learning_rate", "max_learning_rate", "eta", "η"),
     ),
     Column(
         "loss",
         "any",
-        "final loss [nats]; blank where a run has none",
+        "final loss; blank where a run has none",
         (
             *("final_loss", "smooth_loss", "train_loss", "training_loss", "val_loss", "valid_loss"),
-            *("validation_loss", "validation_metrics_loss", "eval_loss", "test_loss"),
+            *("validation_loss", "eval_loss", "test_loss", "ℓ"),
         ),
     ),
-    Column("loss_se", "non_negative", "standard error of the loss [nats]", ("loss_stderr", "stderr_loss")),
+    Column(
+        "loss_se",
+        "non_negative",
+        "standard error of the loss, in its unit",
+        ("loss_stderr", "stderr_loss", "se_loss", "loss_sem"),
+    ),
     Column(
         "status",
         "text",
         "how the run ended: finished, diverged, crashed or stopped",
-        ("state", "run_status", "run_state"),
+        ("state", "run_status", "run_state", "trial_status", "trial_state", "job_state", "outcome"),
     ),
     Column(
         "steps",
         "non_negative",
         "optimizer steps of the run",
         (
-            *("step", "ti", "max_steps", "num_steps", "total_steps", "train_steps"),
-            *("training_steps", "iterations"),
+            *("ti", "max_steps", "num_steps", "total_steps", "train_steps", "training_steps", "n_steps"),
+            *("iterations", "iters", "max_iters", "num_iterations", "train_iters", "updates"),
+            *("optimizer_steps", "max_iterations", "num_updates", "max_updates", "train_num_steps"),
         ),
     ),
     Column(
         "tokens",
         "non_negative",
         "tokens processed in the run",
-        ("D", "train_tokens", "training_tokens", "total_tokens", "num_tokens", "tokens_seen"),
+        ("D", "train_tokens", "training_tokens", "total_tokens", "num_tokens", "tokens_seen", "n_tokens"),
     ),
-    Column("target_loss", "finite", "the loss the run had to reach [nats]", ("loss_target",)),
+    Column("target_loss", "finite", "the loss the run had to reach", ("loss_target",)),
     Column(
         "steps_to_target",
         "positive",
         "optimizer steps until the target loss; blank where it was not reached",
-        ("steps_to_loss", "steps_to_target_loss"),
+        ("steps_to_loss", "steps_to_target_loss", "steps_to_converge", "iterations_to_target"),
     ),
     Column("seed", "finite", "random seed", ("random_seed",)),
     Column("beta1", "fraction", "Adam's first decay rate, or the momentum", ("beta_1", "adam_beta1")),
@@ -133,6 +146,7 @@ OPTIMUM_COLUMN = Column(
 TABLE_COLUMNS: tuple[Column, ...] = (
     Column("batch_unit", "text", "what a batch counts, the same for all runs", ("batch_size_unit",)),
     Column("protocol", "text", "what was held fixed between the runs, the same for all runs"),
+    Column("loss_unit", "text", "what the loss counts, the same for all runs; nats where it is not said"),
 )
 """The columns that hold one value per table."""
 
@@ -141,14 +155,6 @@ ALL_COLUMNS: tuple[Column, ...] = (*RUN_COLUMNS, OPTIMUM_COLUMN, *TABLE_COLUMNS)
 BATCH_UNITS: tuple[str, ...] = get_args(BatchUnit)
 PROTOCOLS: tuple[str, ...] = get_args(Protocol)
 STATUSES: tuple[str, ...] = get_args(RunStatus)
-
-STATUS_WORDS: dict[str, RunStatus] = {
-    **dict.fromkeys(("finished", "completed", "complete", "ok", "done", "success"), "finished"),
-    **dict.fromkeys(("diverged", "nan", "inf", "exploded"), "diverged"),
-    **dict.fromkeys(("crashed", "failed", "fail", "error"), "crashed"),
-    **dict.fromkeys(("stopped", "killed", "pruned", "running", "preempted", "cancelled"), "stopped"),
-}
-"""The words for how a run ended, as trackers and schedulers write them."""
 
 BLANK_WORDS: tuple[str, ...] = ("", "null", "none", "na", "n/a", "<na>")
 """Cells that say there is no value. ``nan`` is not among them: a loss of NaN is a fact about the run."""
@@ -161,12 +167,3 @@ def normalise(header: str) -> str:
     """
     words = re.sub(r"[\s/._\-]+", "_", header.strip()).strip("_")
     return words if len(words) == 1 else words.lower()
-
-
-def unit_in_header(header: str) -> BatchUnit | None:
-    """Return the unit of the batch that a header states itself (``batch_tokens`` → tokens), or None."""
-    words = normalise(header).split("_")
-    for unit in get_args(BatchUnit):
-        if unit in words:
-            return unit  # type: ignore[no-any-return]
-    return None

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from surge_fit.sweep.columns import SweepColumns
+from surge_fit.sweep.decisions import Decision
 from surge_fit.sweep.schema import OPTIMUM_COLUMN, RUN_COLUMNS
 from surge_fit.typing import FloatArray
 
@@ -32,6 +34,8 @@ def frame_of(sweep: SweepColumns) -> pl.DataFrame:
     frame = pl.DataFrame(held).with_columns(pl.lit(sweep.batch_unit).alias("batch_unit"))
     if sweep.protocol is not None:
         frame = frame.with_columns(pl.lit(sweep.protocol).alias("protocol"))
+    if sweep.loss_unit != "nats":
+        frame = frame.with_columns(pl.lit(sweep.loss_unit).alias("loss_unit"))
     blank = pl.col("loss").is_nan() & (pl.col("status") != "diverged")
     return frame.with_columns(pl.when(blank).then(None).otherwise(pl.col("loss")).alias("loss"))
 
@@ -45,6 +49,7 @@ def dict_of(sweep: SweepColumns) -> dict[str, Any]:
         for name, values in sweep.present_columns().items()
     }
     scalars = {**sweep.scalars(), "ignored_columns": list(sweep.ignored_columns)}
+    scalars["reading"] = [asdict(decision) for decision in sweep.reading]
     groups = {label: dict(values) for label, values in sweep.group_values.items()}
     return {**scalars, **held, "group_values": groups}
 
@@ -74,6 +79,7 @@ def fields_of(stored: Mapping[str, Any]) -> dict[str, Any]:
             fields[column.name] = tuple(values) if column.is_text else _from_json(values)
     for name in ("group_labels", "ignored_columns"):
         fields[name] = None if fields.get(name) is None else tuple(fields[name])
+    fields["reading"] = tuple(Decision(**decision) for decision in fields.get("reading", ()))
     return fields
 
 

@@ -13,9 +13,10 @@ from surge_fit.sweep.checks.runs import check_sweep
 from surge_fit.sweep.columns import SweepColumns
 from surge_fit.sweep.schema import STATUSES
 from surge_fit.sweep.sources import arrays, frames
-from surge_fit.sweep.sources.table import read_table
+from surge_fit.sweep.sources.base import Table
 from surge_fit.sweep.storage import dict_of, fields_of, frame_of
-from surge_fit.typing import BatchUnit, Protocol
+from surge_fit.sweep.table.reading import read_table
+from surge_fit.typing import BatchUnit, NanMeaning, Protocol
 
 if TYPE_CHECKING:
     import polars as pl
@@ -37,17 +38,18 @@ class Sweep(SweepColumns):
     learning_rate : ndarray
         Peak learning rate, positive. In a sweep of optimum points, the best one of the batch size.
     loss : ndarray
-        Final loss [nats]; NaN where there is none, infinite losses are kept.
+        Final loss, in `loss_unit`, less being better; NaN where there is none, infinite losses are kept.
     status : tuple of str
         ``finished``, ``diverged``, ``crashed`` or ``stopped``. A finished run with a NaN or infinite loss has
-        diverged. Without a word in the table: a loss that is not finite means diverged, a finite loss (or
-        steps to the target) finished, a blank one stopped.
+        diverged. Without a word in the table: an infinite loss means diverged, a finite loss (or steps to the
+        target) finished, a blank one stopped; a loss of NaN is kept out as stopped until `nan_loss` says
+        more.
     loss_se : ndarray or None
-        Standard error of the loss [nats].
+        Standard error of the loss, in its unit.
     steps, tokens : ndarray or None
         Optimizer steps and tokens of the run.
     target_loss, steps_to_target : ndarray or None
-        The loss to reach [nats], and the optimizer steps until it was reached (NaN if it was not).
+        The loss to reach, and the optimizer steps until it was reached (NaN if it was not).
     seed, beta1, beta2, weight_decay : ndarray or None
     warmup : ndarray or None
         Length of the warmup [steps].
@@ -57,6 +59,8 @@ class Sweep(SweepColumns):
         Of optimum points: the standard error of log learning rate, and the spacing in log learning rate of
         the grid it was read from.
     batch_unit : {"examples", "sequences", "tokens"}
+    loss_unit : str
+        What the loss counts: ``nats``, ``log perplexity``, ``bits per byte``, ``accuracy``, …
     protocol : {"one_step", "fixed_steps", "fixed_tokens", "to_target"} or None
         What was held fixed between the runs, None if unknown.
     kind : {"runs", "optimum_points", "steps_to_target"}
@@ -67,6 +71,9 @@ class Sweep(SweepColumns):
         Group label → group column → value, in the order in which the groups appear.
     ignored_columns : tuple of str
         Headers of the table that the sweep does not hold.
+    reading : tuple of Decision
+        What was decided while the table was read, a line each: which header was taken for which column, what
+        was left out and why.
     source : str
         Where the table came from, for messages.
     """
@@ -89,7 +96,7 @@ class Sweep(SweepColumns):
         **columns : array_like
             Canonical columns (the attributes of `Sweep`, or ``optimal_learning_rate``) and those in
             `group_by`; ``**table`` unpacks a dict. A scalar holds for all runs, None is left out. In a list,
-            None is a blank cell and NaN a value that is NaN.
+            None is a blank cell; a loss of NaN without a status has diverged.
 
         Raises
         ------
@@ -106,16 +113,15 @@ class Sweep(SweepColumns):
         """
         groups = (group_by,) if isinstance(group_by, str) else tuple(group_by or ())
         frame = arrays.frame_of(columns, groups)
-        return cls(
-            **read_table(
-                frame,
-                Source("the columns"),
-                columns=None,
-                batch_unit=batch_unit,
-                protocol=protocol,
-                group_by=group_by,
-            )
+        fields = read_table(
+            Table(frame, Source("the columns")),
+            columns={name: name for name in columns if name in frame.cells and name not in groups},
+            batch_unit=batch_unit,
+            protocol=protocol,
+            group_by=group_by,
+            nan_loss="diverged",
         )
+        return cls(**fields)
 
     @classmethod
     def from_frame(
@@ -126,17 +132,19 @@ class Sweep(SweepColumns):
         batch_unit: BatchUnit | None = None,
         protocol: Protocol | None = None,
         group_by: str | Sequence[str] | None = None,
+        maximize: bool | None = None,
+        nan_loss: NanMeaning | None = None,
     ) -> "Sweep":
         """Make a sweep from a frame of pandas, polars, pyarrow or another library that narwhals knows.
 
-        A float column of pandas cannot tell a blank cell from NaN; it counts as NaN, so a run without a
-        status and with such a loss has diverged. Give a status column, or a nullable ``Float64`` column.
+        A float column of pandas cannot tell a blank cell from NaN; it counts as NaN, and what that means
+        without a status is asked for: see `nan_loss`.
 
         Parameters
         ----------
         frame : DataFrame
             One row per run; the columns may go by their synonyms.
-        columns, batch_unit, protocol, group_by
+        columns, batch_unit, protocol, group_by, maximize, nan_loss
             As for `read_sweep`.
 
         Raises
@@ -147,7 +155,13 @@ class Sweep(SweepColumns):
         source = Source("the frame")
         cells = frames.frame_of(frame, source)
         fields = read_table(
-            cells, source, columns=columns, batch_unit=batch_unit, protocol=protocol, group_by=group_by
+            Table(cells, source),
+            columns=columns,
+            batch_unit=batch_unit,
+            protocol=protocol,
+            group_by=group_by,
+            maximize=maximize,
+            nan_loss=nan_loss,
         )
         return cls(**fields)
 

@@ -60,7 +60,8 @@ def test_every_format_gives_the_same_sweep(tmp_path, name):
 
 @pytest.mark.parametrize(
     ("cell", "status", "loss"),
-    [("1.5", "finished", 1.5), ("nan", "diverged", None), ("-inf", "diverged", -np.inf),
+    [("1.5", "finished", 1.5), ("nan", "stopped", None), ("nan (diverged)", "diverged", None),
+     ("-inf", "diverged", -np.inf),
      ("Infinity", "diverged", np.inf), ("", "stopped", None), ("None", "stopped", None)],
 )  # fmt: skip
 def test_without_a_status_the_loss_tells_how_the_run_ended(tmp_path, cell, status, loss):
@@ -118,8 +119,8 @@ def test_optimum_points_are_read_without_runs(tmp_path):
 
 def test_lines_are_those_of_the_file_past_quoted_breaks_and_blank_lines(tmp_path):
     # Line 1 is the header, the quoted note spans lines 2–3 and 4–5, line 6 is blank, line 7 is wrong.
-    text = 'bs,lr,loss,note\n8,1,2,"a\nb"\n8,1,2,"a\r\nb"\n\n0,1,2,\n'
-    with pytest.raises(SweepError, match=r"got 0 in line 7 of r\.csv"):
+    text = 'bs,lr,loss,note\n8,1,2,"a\nb"\n8,1,2,"a\r\nb"\n\n-1,1,2,\n'
+    with pytest.raises(SweepError, match=r"got -1 in line 7 of r\.csv"):
         read_sweep(write(tmp_path / "r.csv", text), batch_unit="tokens")
 
 
@@ -134,10 +135,10 @@ def test_a_million_rows_take_seconds(tmp_path):
     count = 1_000_000
     rates = np.random.default_rng(0).lognormal(-7, 1, count)
     frame = pl.DataFrame({"bs": np.arange(count) % 512 + 1, "lr": rates, "loss": rates, "seed": 1})
-    frame[-1, "bs"] = 0
+    frame[-1, "bs"] = -1
     frame.write_csv(tmp_path / "r.csv")
     start = time.process_time()
-    with pytest.raises(SweepError, match=r"got 0 in line 1000001 of r\.csv"):
+    with pytest.raises(SweepError, match=r"got -1 in line 1000001 of r\.csv"):
         read_sweep(tmp_path / "r.csv", batch_unit="tokens")
     assert time.process_time() - start < 15
 

@@ -33,8 +33,9 @@ def sweep():
 
 def test_the_fields_of_a_sweep_are_the_canonical_columns():
     fields = {field.name for field in dataclasses.fields(Sweep)}
-    table = {"batch_unit", "protocol", "kind", "group_labels", "group_values", "ignored_columns", "source"}
-    assert fields == {column.name for column in RUN_COLUMNS} | table
+    table = {"batch_unit", "protocol", "kind", "loss_unit", "group_labels", "group_values"}
+    record = {"ignored_columns", "reading", "source"}
+    assert fields == {column.name for column in RUN_COLUMNS} | table | record
 
 
 def test_no_synonym_means_two_columns():
@@ -196,19 +197,22 @@ def test_a_series_keeps_its_blank_cells():
 
 def test_polars_tells_blank_from_nan():
     frame = pl.DataFrame({"bs": [8, 8, 8], "lr": [0.1, 0.2, 0.3], "loss": [1.0, NAN, None]})
-    assert Sweep.from_frame(frame, batch_unit="tokens").status == ("finished", "diverged", "stopped")
+    assert Sweep.from_frame(frame, batch_unit="tokens", nan_loss="diverged").status == (
+        *("finished", "diverged", "stopped"),
+    )
 
 
 def test_pandas_tells_blank_from_nan_where_its_column_can():
     frame = pd.DataFrame({"bs": [8, 8], "LR": [0.1, 0.2], "loss": [1.0, NAN], "note": ["x", None]})
-    sweep = Sweep.from_frame(frame, batch_unit="tokens")
+    sweep = Sweep.from_frame(frame, batch_unit="tokens", nan_loss="diverged")
     assert sweep.status == ("finished", "diverged")
     assert sweep.ignored_columns == ("note",)
     nullable = frame.assign(loss=pd.array([1.0, None], dtype="Float64"))
     assert Sweep.from_frame(nullable, batch_unit="tokens").status == ("finished", "stopped")
     words = frame.assign(optimizer=["adam", None], loss=["1.0", "nan"])
     assert Sweep.from_frame(words, batch_unit="tokens").optimizer == ("adam", "")
-    assert Sweep.from_frame(words, batch_unit="tokens").status == ("finished", "diverged")
+    assert Sweep.from_frame(words, batch_unit="tokens").status == ("finished", "stopped")
+    assert Sweep.from_frame(words, batch_unit="tokens", nan_loss="crashed").status == ("finished", "crashed")
 
 
 def test_importing_the_sweep_loads_no_frame_library():

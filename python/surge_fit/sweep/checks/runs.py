@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from surge_fit._support.wording import listing, number, plural
 from surge_fit.sweep.checks.finding import Finding
+from surge_fit.sweep.checks.reading import check_reading
 from surge_fit.sweep.checks.steps import check_steps
 from surge_fit.sweep.columns import SweepColumns
 from surge_fit.sweep.schema import STATUSES
@@ -49,6 +50,7 @@ def check_sweep(sweep: SweepColumns) -> tuple[Finding, ...]:
         ]
     if sweep.steps_to_target is not None:
         found += check_steps(sweep)
+    found += check_reading(sweep)
     found += [
         _few_batch_sizes(sweep, valleys),
         _peak_not_bracketed(sweep, valleys),

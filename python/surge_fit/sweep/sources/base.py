@@ -31,12 +31,13 @@ class Cells:
     written : callable
         Returns the cells: text or whatever else the table holds, None where it holds nothing.
     numbers : callable or None
-        Returns the cells of a column of numbers; None where the column is not one by its type.
+        Returns the cells of a column of numbers, None where a cell is anything else; None itself where the
+        column is not one by its type.
     """
 
     name: str
     written: Callable[[], Sequence[Any]]
-    numbers: Callable[[], Numbers] | None = None
+    numbers: Callable[[], Numbers | None] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
