@@ -96,7 +96,7 @@ def plan(*, stop: bool = False, cost_unit: str = "runs") -> NextRuns:
         per = (0.00495 if "of 2" in why else before - after) / price
         runs.append(NextRun(size, rate, price, after, before - after, per, width, width / 2.1, why))
         before = after
-    said = advice(stop, 0.0099, 2, 0.02 if stop else 0.00085, priced=stop)
+    said = advice(stop, 0.0099, 2, 0.02 if stop else 0.00085, loss_unit="nats", priced=stop)
     return NextRuns((1024.0, 4096.0), "examples", tuple(runs), 0.017, 2.1, cost_unit, stop, said, 131, 0)
 
 

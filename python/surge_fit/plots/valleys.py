@@ -112,7 +112,7 @@ def draw_valleys(axes: Sequence[Axes], posterior: Posterior) -> None:
         ax.set_xlabel("learning rate")
     for ax in axes:
         if ax.get_subplotspec() is None or ax.get_subplotspec().is_first_col():  # type: ignore[union-attr]
-            ax.set_ylabel("loss [nats]")
+            ax.set_ylabel(f"loss [{posterior.sweep.loss_unit}]")
 
 
 def _draw_valley(ax: Axes, posterior: Posterior, index: int, rates: FloatArray) -> None:

@@ -23,8 +23,6 @@ from surge_fit.report.statements import statement, warnings_of
 from surge_fit.sampling.diagnostics import Diagnostics
 from surge_fit.typing import BatchUnit
 
-LOSS_UNIT = "nats"
-
 
 @dataclass(frozen=True, slots=True)
 class LawParameter:
@@ -172,7 +170,7 @@ def compose(posterior: Posterior, recommendations: Sequence[Recommendation] = ()
         runs=posterior.observations.count,
         batch_sizes=tuple(posterior.observations.batch_size.tolist()),
         batch_unit=sweep.batch_unit,
-        loss_unit=LOSS_UNIT if posterior.has_surface else None,
+        loss_unit=posterior.sweep.loss_unit if posterior.has_surface else None,
         law=posterior.law if posterior.has_law else None,
         law_parameters=tuple(_law_parameters(posterior) if posterior.has_law else ()),
         parameters=parameters,
@@ -204,7 +202,7 @@ def compose_population(posterior: Posterior) -> PopulationReport:
         source=posterior.sweep.source,
         runs=posterior.observations.count,
         batch_unit=posterior.sweep.batch_unit,
-        loss_unit=LOSS_UNIT if posterior.has_surface else None,
+        loss_unit=posterior.sweep.loss_unit if posterior.has_surface else None,
         law=posterior.law if posterior.has_law else None,
         population=estimate_population(posterior),
         priors=posterior.priors,

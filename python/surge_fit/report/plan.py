@@ -12,7 +12,6 @@ from surge_fit._support.wording import listing
 from surge_fit.decisions.estimates import PROBABILITY
 from surge_fit.decisions.planning import NextRuns
 from surge_fit.report.blocks import MAX_WIDTH, Block, Line, Table, render
-from surge_fit.report.fit import LOSS_UNIT
 from surge_fit.report.numbers import batch_size, plain, scientific
 from surge_fit.report.records import strict_dict
 from surge_fit.report.statements import cost
@@ -70,9 +69,9 @@ def _table(plan: NextRuns) -> Table:
         f"batch size\n[{plan.batch_unit}]",
         "learning\nrate",
         f"cost so far\n[{plan.cost_unit}]",
-        f"expected\nregret [{LOSS_UNIT}]",
+        f"expected\nregret [{plan.loss_unit}]",
         f"{100 * PROBABILITY:.0f} % interval\nwithin a factor",
-        f"worth [{LOSS_UNIT}]\n{per}",
+        f"worth [{plan.loss_unit}]\n{per}",
     )
     kept = [i for i in range(len(headers)) if priced or i != 3]
     return Table(tuple(headers[i] for i in kept), tuple(tuple(row[i] for i in kept) for row in rows))
@@ -102,9 +101,9 @@ def plan_to_json(plan: NextRuns) -> dict[str, Any]:
     Returns
     -------
     dict
-        The fields of `NextRuns` and `NextRun`, ``loss_unit`` and the ``probability`` of the intervals.
+        The fields of `NextRuns` and `NextRun`, and the ``probability`` of the intervals.
     """
-    return strict_dict({**asdict(plan), "loss_unit": LOSS_UNIT, "probability": PROBABILITY})
+    return strict_dict({**asdict(plan), "probability": PROBABILITY})
 
 
 def plan_to_csv(plan: NextRuns) -> str:

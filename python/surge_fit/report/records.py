@@ -172,7 +172,9 @@ def sweep_to_json(sweep: Sweep) -> dict[str, Any]:
             "batch_sizes": sweep.batch_sizes,
             "status": {status: sweep.status.count(status) for status in STATUSES},
             "groups": sweep.groups,
+            "loss_unit": sweep.loss_unit,
             "ignored_columns": sweep.ignored_columns,
+            "reading": [asdict(decision) for decision in sweep.reading],
             "checks": [asdict(check) for check in checks],
             "fittable": all(check.severity != "error" for check in checks),
         }

@@ -205,6 +205,9 @@ def sweep_to_text(sweep: Sweep, *, width: int = MAX_WIDTH, color: bool = False) 
         blocks.append(Line("Nothing found that weakens a fit."))
     if sweep.ignored_columns:
         blocks.append(Line(", ".join(sweep.ignored_columns) + ".", "faint", "Columns not used: "))
+    blocks += [
+        Line(decision.message, "faint", "Read: ") for decision in sweep.reading if not decision.is_doubt
+    ]
     return render(blocks, width=width, color=color)
 
 

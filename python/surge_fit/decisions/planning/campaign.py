@@ -102,9 +102,17 @@ def next_runs(
         interval_width=outlook.interval_width,
         cost_unit=unit,
         stop=stop,
-        advice=advice(stop, first.value, len(first.block.learning_rates), least, priced=worth is not None),
+        advice=advice(
+            stop,
+            first.value,
+            len(first.block.learning_rates),
+            least,
+            loss_unit=posterior.sweep.loss_unit,
+            priced=worth is not None,
+        ),
         candidates=len(blocks),
         random_seed=random_seed,
+        loss_unit=posterior.sweep.loss_unit,
     )
 
 

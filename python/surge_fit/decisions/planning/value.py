@@ -68,6 +68,8 @@ class NextRuns:
     candidates : int
         How many runs and blocks of runs were weighed for the first place.
     random_seed : int
+    loss_unit : str
+        What the regret counts, as in `Sweep`.
     """
 
     targets: tuple[float, ...]
@@ -80,3 +82,4 @@ class NextRuns:
     advice: str
     candidates: int
     random_seed: int
+    loss_unit: str = "nats"

@@ -46,18 +46,20 @@ def reason(factor: float, familiar: Familiar, position: int, together: int) -> s
     return f"Run {position + 1} of {together} at the new batch size, {where}."
 
 
-def advice(stop: bool, value: float, together: int, least: float, *, priced: bool) -> str:
+def advice(stop: bool, value: float, together: int, least: float, *, loss_unit: str, priced: bool) -> str:
     """Say whether to make any run.
 
     Parameters
     ----------
     stop : bool
     value : float
-        How far the first choice shrinks the expected regret [nats].
+        How far the first choice shrinks the expected regret.
     together : int
         How many runs that has.
     least : float
-        What it would have to be worth [nats].
+        What it would have to be worth.
+    loss_unit : str
+        What the regret counts.
     priced : bool
         Whether that is its price.
 
@@ -66,12 +68,12 @@ def advice(stop: bool, value: float, together: int, least: float, *, priced: boo
     str
     """
     runs = "the first run" if together == 1 else f"the first {together} runs together"
-    told = f"{runs} would shrink the expected regret by {value:.2g} nats"
+    told = f"{runs} would shrink the expected regret by {value:.2g} {loss_unit}"
     if priced:
         if stop:
-            return f"Stop: {told}, less than the {least:.2g} nats that pay for the cost."
-        return f"Go on: {told}, more than the {least:.2g} nats that pay for the cost."
-    rule = f"{least:.2g} nats, 5 % of it or a tenth of the noise of one run"
+            return f"Stop: {told}, less than the {least:.2g} {loss_unit} that pay for the cost."
+        return f"Go on: {told}, more than the {least:.2g} {loss_unit} that pay for the cost."
+    rule = f"{least:.2g} {loss_unit}, 5 % of it or a tenth of the noise of one run"
     if stop:
         return f"Stop: {told}, less than {rule}."
     return f"Go on: {told}, more than {rule}."
