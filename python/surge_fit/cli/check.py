@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
 from surge_fit.cli.output import FAILED, examples, terminal, write, write_json
@@ -20,7 +18,7 @@ from surge_fit.cli.sweep_options import SweepOptions, sweep_argument, sweep_opti
 @sweep_argument
 @sweep_options
 @json_option
-def check(path: Path, sweep_options: SweepOptions, as_json: bool) -> None:
+def check(path: str, sweep_options: SweepOptions, as_json: bool) -> None:
     """Summarize a sweep and what would weaken a fit of it.
 
     Exits with status 1 if the sweep cannot be fitted.

@@ -41,7 +41,7 @@ def _two_or_more(
 @plot_option
 @json_option
 def compare(
-    path: Path,
+    path: str,
     sweep_options: SweepOptions,
     laws: tuple[str, ...] | None,
     seed: int,

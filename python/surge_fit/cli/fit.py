@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 )
 @json_option
 def fit(
-    path: Path,
+    path: str,
     sweep_options: SweepOptions,
     at: str | None,
     fit_options: FitOptions,

@@ -11,7 +11,7 @@ import click
 from surge_fit.cli.fit_options import FitOptions
 from surge_fit.cli.options import options_given
 from surge_fit.cli.output import FAILED
-from surge_fit.cli.parameters import FILE, output_file
+from surge_fit.cli.parameters import output_file
 from surge_fit.cli.sweep_options import SweepOptions, group_named
 from surge_fit.errors import UntrustworthyFitError
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _ONLY_FOR_TABLES = {"output", *(one.name for value in (SweepOptions, FitOptions) for one in fields(value))}
 
 sweep_or_posterior_argument = click.argument(
-    "path", type=FILE, metavar="SWEEP|POSTERIOR.nc", help="Table of runs, or a saved fit."
+    "path", metavar="SWEEP|POSTERIOR.nc", help="Table of runs, or a saved fit."
 )
 output_option = click.option(
     "--output",
@@ -40,10 +40,10 @@ at_option = click.option(
 
 
 def fit_or_load(
-    path: Path, sweep_options: SweepOptions, fit_options: FitOptions, *, output: Path | None, at: str | None
+    path: str, sweep_options: SweepOptions, fit_options: FitOptions, *, output: Path | None, at: str | None
 ) -> Posterior:
     """Fit a table of learning rates as the options say, or read a saved posterior, which takes only `at`."""
-    if path.suffix == ".nc":
+    if path.endswith(".nc"):
         _refuse_with_posterior()
         from surge_fit.posterior.value import load_posterior
 

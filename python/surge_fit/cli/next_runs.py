@@ -59,7 +59,7 @@ from surge_fit.cli.sweep_options import SweepOptions, sweep_options
 @click.option("--csv", "as_csv", is_flag=True, help="Print the runs as CSV.")
 @json_option
 def next_runs(
-    path: Path,
+    path: str,
     batch_size: tuple[float, ...],
     count: int,
     cost: str | None,

@@ -51,7 +51,7 @@ from surge_fit.cli.sweep_options import SweepOptions, sweep_options
 @plot_option
 @json_option
 def recommend(
-    path: Path,
+    path: str,
     batch_size: tuple[float, ...],
     current_learning_rate: float | None,
     sweep_options: SweepOptions,

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from surge_fit.cli.options import option, takes
-from surge_fit.cli.parameters import COLUMN, FILE, NAMES
+from surge_fit.cli.parameters import COLUMN, NAMES
 
 if TYPE_CHECKING:
     from surge_fit.sweep import Sweep
-    from surge_fit.typing import BatchUnit, Protocol
+    from surge_fit.typing import BatchUnit, NanMeaning, Protocol
 
 # The same as in surge_fit.typing, which costs the import of NumPy; a test holds them equal.
 BATCH_UNITS = ("examples", "sequences", "tokens")
 PROTOCOLS = ("one_step", "fixed_steps", "fixed_tokens", "to_target")
+NAN_MEANINGS = ("diverged", "crashed")
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,10 @@ class SweepOptions:
     group_by : tuple of str
     group : str, optional
         The label of a group, or ``N=…, D=…``.
+    maximize : bool, optional
+    nan_loss : {"diverged", "crashed"}, optional
+    verbose : bool
+        Whether to tell on stderr what was decided while the table was read.
     """
 
     batch_unit: BatchUnit | None = option(
@@ -63,8 +67,20 @@ class SweepOptions:
         metavar="'N=…, D=…'",
         help="Use the runs of this group only; `surge-fit check` lists the groups.",
     )
+    maximize: bool | None = option(
+        is_flag=True,
+        default=None,
+        help="More of the metric is better, as of an accuracy; its distance from the best is the loss.",
+    )
+    nan_loss: NanMeaning | None = option(
+        type=click.Choice(NAN_MEANINGS),
+        help="What a loss of NaN without a status means. Such runs are left out unless this is given.",
+    )
+    verbose: bool = option(
+        "--verbose", "-v", is_flag=True, default=False, help="Show how the table was read, on stderr."
+    )
 
-    def read(self, path: Path, covariates: Sequence[str] = ()) -> Sweep:
+    def read(self, path: str, covariates: Sequence[str] = ()) -> Sweep:
         """Read the table; covariates make groups where `group_by` does not."""
         from surge_fit.sweep import read_sweep
 
@@ -74,13 +90,20 @@ class SweepOptions:
             batch_unit=self.batch_unit,
             protocol=self.protocol,
             group_by=self.group_by or tuple(covariates) or None,
+            maximize=self.maximize,
+            nan_loss=self.nan_loss,
         )
+        if self.verbose:
+            for decision in sweep.reading:
+                click.echo(f"Read: {decision.message}", err=True)
         return sweep if self.group is None else sweep.select(group_named(self.group, sweep))
 
 
 sweep_options = takes(SweepOptions, "sweep_options")
 sweep_argument = click.argument(
-    "path", type=FILE, metavar="SWEEP", help="Table of runs: .csv, .tsv, .jsonl or .parquet."
+    "path",
+    metavar="SWEEP",
+    help="Table of runs: .csv, .json, .parquet, .xlsx and others; - for standard input.",
 )
 
 

@@ -14,7 +14,7 @@ from support.posteriors import make_posterior
 from surge_fit import typing
 from surge_fit.cli.dump_options import DumpOptions
 from surge_fit.cli.fit_options import FitOptions
-from surge_fit.cli.sweep_options import BATCH_UNITS, PROTOCOLS
+from surge_fit.cli.sweep_options import BATCH_UNITS, NAN_MEANINGS, PROTOCOLS
 
 HEAVY = ("pymc", "nutpie", "arviz", "matplotlib", "polars", "xarray", "numpy", "rich")
 
@@ -98,6 +98,7 @@ def test_help_and_version_import_nothing_heavy(arguments):
 def test_the_choices_of_the_options_are_those_of_the_package():
     assert get_args(typing.BatchUnit) == BATCH_UNITS
     assert get_args(typing.Protocol) == PROTOCOLS
+    assert get_args(typing.NanMeaning) == NAN_MEANINGS
 
 
 @pytest.mark.parametrize(("value", "function"), [(FitOptions, sf.fit), (DumpOptions, sf.open_dump)])
