@@ -63,10 +63,12 @@ mod curve;
 mod dump;
 mod error;
 mod law;
+mod numeric;
 mod planning;
 mod posterior;
 #[cfg(feature = "python")]
 mod python;
+mod simd;
 mod statistics;
 mod surface;
 
@@ -80,6 +82,7 @@ pub use dump::fuzzing;
 pub use dump::{Buffer, Container, Contents, Dtype, Entry, Format, Location, Options, index_files};
 pub use error::Error;
 pub use law::{LAWS, Landscape, Law, by_name, evaluate, expected_regret, gradient, per_draw, quantiles};
+pub use numeric::Rows;
 pub use planning::{Known, Prospect, values_of_blocks};
 pub use posterior::{
     Cells, Chain, FloorPlaces, Geometry, Model, Observed, Per, Prior, Priors, Runs, Scale, Settings, Task,
@@ -87,7 +90,7 @@ pub use posterior::{
 };
 pub use statistics::{
     Estimate, Interval, Inverse, Moments, Pair, ParameterFile, Part, PartialRows, PartlyScanned, Request,
-    Resolvable, Rows, Scanned, Shape, Sink, Standardised, Sums, estimate, resolvable, scan, scan_partial,
+    Resolvable, Scanned, Shape, Sink, Standardised, Sums, estimate, resolvable, scan, scan_partial,
     two_batch_sizes,
 };
 pub use surface::Valley;

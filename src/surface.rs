@@ -1,6 +1,6 @@
 //! The loss around its optimum: a convex valley in the log learning rate, and a wall beyond which runs diverge.
 
-use crate::law::{Arithmetic, exp, log, logistic};
+use crate::simd::{Arithmetic, exp, log, logistic};
 
 /// The loss valley `h(u) = log[(q e^(pu) + p e^(−qu))/(p + q)]/(pq)` at a distance u in log learning rate.
 ///
@@ -37,7 +37,7 @@ impl Valley {
     /// h(u), within 1e-9 of its value at any u.
     #[must_use]
     pub fn value(self, u: f64) -> f64 {
-        self.value_with::<crate::law::Plain>(u)
+        self.value_with::<crate::simd::Plain>(u)
     }
 
     /// h(u): `[c|u| + log((o + c e^(−(p+q)|u|))/(p+q))]/(pq)`, with (c, o) = (p, q) on the right and (q, p) on the
@@ -209,7 +209,7 @@ mod tests {
             rate in 0.2..3.0_f64, asymmetry in -2.0..2.0_f64, u in -8.0..8.0_f64, near in any::<bool>(),
         ) {
             let u = if near { u * 1e-3 / rate } else { u };
-            let found = Valley::new(rate, asymmetry).partials::<crate::law::Plain>(u);
+            let found = Valley::new(rate, asymmetry).partials::<crate::simd::Plain>(u);
             let valley = Valley::new(rate, asymmetry);
             let h = valley.value(u);
             prop_assert!((found.value - h).abs() <= 1e-13 + 1e-8 * h);

@@ -1,7 +1,7 @@
 //! Rows of any dtype → single precision.
 
 use crate::dump::Dtype;
-use crate::statistics::{Bf16, F8E4M3, F8E5M2, F16, F32, F64, Format, LANES, Real};
+use crate::numeric::{Bf16, F8E4M3, F8E5M2, F16, F32, F64, Format, LANES, Real};
 
 /// Convert stored numbers, whatever their alignment; numbers beyond single precision become infinite.
 pub fn convert(dtype: Dtype, row: &[u8], target: &mut [f32]) {

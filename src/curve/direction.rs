@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::statistics::{LANES, Lanes};
+use crate::numeric::{LANES, Lanes};
 
 /// An optimizer's rule, up to the learning rate.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -1,7 +1,7 @@
 //! Products of many rows with few: too few for the GEMM crate, which spends its time on laying them out.
 
 use super::products::Matrix;
-use crate::statistics::{HALF_LANES, Half, LANES};
+use crate::numeric::{HALF_LANES, Half, LANES};
 
 /// Rows of each side that are multiplied at a time: nine sums that stay in registers.
 const SIDE: usize = 3;

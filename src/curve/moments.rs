@@ -1,7 +1,7 @@
 //! Moments of the parameters of a tile over the rows, sixteen columns at a time, in double precision.
 
 use super::design::{Design, THIRDS};
-use crate::statistics::{LANES, Lanes};
+use crate::numeric::{LANES, Lanes};
 
 /// Moments, one entry per column of a tile.
 #[derive(Default)]

@@ -1,7 +1,7 @@
 //! Running sums over permuted rows, four permutations at a time, sixteen columns that stay in the first cache.
 
 use super::design::Design;
-use crate::statistics::{LANES, Lanes};
+use crate::numeric::{LANES, Lanes};
 
 /// Permutations that are summed side by side: enough chains of additions to hide their latency.
 const ABREAST: usize = 4;

@@ -9,8 +9,8 @@ use super::direction::{Optimizer, State};
 use super::sums::{CurveSums, TensorCurve, add_all};
 use super::tile::{Pass, Task, Tile};
 use crate::error::{Error, require_shape};
-use crate::law::dispatch;
-use crate::statistics::Rows;
+use crate::numeric::Rows;
+use crate::simd::dispatch;
 
 /// Columns of a tile.
 const TILE: usize = 512;

@@ -3,7 +3,7 @@
 use super::dots::dots;
 use super::products::Matrix;
 use super::sums::BatchCurve;
-use crate::statistics::{HALF_LANES, Half};
+use crate::numeric::{HALF_LANES, Half};
 
 /// Compare the signs of all resamples at one batch size with the expected ones; `overlaps` has one sum per resample.
 ///

@@ -7,8 +7,8 @@ use super::tile::{Pass, Task, Tile};
 use super::*;
 use crate::dump::Dtype;
 use crate::error::Error;
-use crate::law::{Kernel, Plain, dispatch};
-use crate::statistics::Rows;
+use crate::numeric::Rows;
+use crate::simd::{Kernel, Plain, dispatch};
 use crate::statistics::tests::{Data, Normal, gradients};
 
 const SIZES: [usize; 3] = [1, 3, 8];

@@ -12,8 +12,8 @@ use super::products::{Matrix, add_products};
 use super::signs::compare;
 use super::sums::{CurveSums, TensorCurve, add_all};
 use super::theory::{batch, parameters};
-use crate::law::{Arithmetic, Kernel};
-use crate::statistics::{LANES, Lanes, Real, Rows};
+use crate::numeric::{LANES, Lanes, Real, Rows};
+use crate::simd::{Arithmetic, Kernel};
 
 /// What a pass computes of every tile.
 #[derive(Clone, Copy)]

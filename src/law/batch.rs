@@ -4,9 +4,9 @@ use ndarray::{ArrayView1, ArrayView2};
 use rayon::prelude::*;
 
 use super::columns::ColumnTable;
-use super::stream;
 use super::{Law, Output};
 use crate::error::{Error, require, require_shape};
+use crate::simd::stream;
 
 /// Values that one task computes before another may take over.
 const TASK: usize = 32_768;

@@ -5,10 +5,9 @@
 //! It holds the other laws: p = q = ½ is the surge law, p = 1 with q = 0 is SGD's (with ε_c = ε_max/2), q = −p a power
 //! law, p = q = 0 a constant.
 
-use super::arithmetic::{Arithmetic, Kernel, Plain, dispatch};
 use super::columns::{Column, Columns, Curve, Output, fill};
-use super::math::{Softened, log_cosh};
 use super::{LOG_LEARNING_RATE_SCALE, LOG_NOISE_SCALE, Law};
+use crate::simd::{Arithmetic, Kernel, Plain, Softened, dispatch, log_cosh};
 
 #[derive(Debug)]
 pub struct BrokenPower;

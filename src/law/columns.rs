@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-use super::arithmetic::{Arithmetic, Kernel, dispatch};
-use super::stream;
+use crate::simd::stream;
+use crate::simd::{Arithmetic, Kernel, dispatch};
 
 /// Logarithms up to this size (B up to 1e43) may be exponentiated, multiplied and squared without overflow.
 const SCALABLE: f64 = 100.0;

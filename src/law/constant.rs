@@ -1,8 +1,8 @@
 //! The constant law: `log ε = log ε_max`. The batch size does not matter.
 
-use super::arithmetic::Arithmetic;
 use super::columns::{Column, Columns, Curve, Output, fill};
 use super::{LOG_MAX_LEARNING_RATE, Law};
+use crate::simd::Arithmetic;
 
 #[derive(Debug)]
 pub struct Constant;

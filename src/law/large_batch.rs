@@ -1,10 +1,9 @@
 //! The large-batch law (arXiv 1812.06162): `log ε = log ε_max − α log(1 + B_noise/B)`, with α = 1 for SGD and
 //! α = ½ as the slowest saturation proposed for Adam. A free α is not identified, so it is fixed.
 
-use super::arithmetic::{Arithmetic, Plain};
 use super::columns::{Column, Columns, Curve, Output, fill, is_scalable};
-use super::math::{log, logistic, softplus};
 use super::{LOG_MAX_LEARNING_RATE, LOG_NOISE_SCALE, Law};
+use crate::simd::{Arithmetic, Plain, log, logistic, softplus};
 
 #[derive(Debug)]
 pub struct LargeBatch {

@@ -4,25 +4,20 @@
 //! natural logarithm of a learning rate. Values are finite for any finite arguments: everything is computed in log
 //! space.
 
-mod arithmetic;
 mod batch;
 mod broken_power;
 mod columns;
 mod constant;
 mod large_batch;
-mod math;
 mod power;
 mod reduce;
 mod saturating_surge;
-mod stream;
 mod surge;
 
 use std::fmt::Debug;
 
-pub(crate) use arithmetic::{Arithmetic, Kernel, Plain, dispatch};
 pub use batch::{evaluate, gradient, per_draw};
 pub(crate) use columns::{Columns, Output};
-pub(crate) use math::{exp, log, logistic, softplus};
 pub use reduce::{Landscape, expected_regret, quantiles};
 
 use crate::error::Error;

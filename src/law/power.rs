@@ -1,9 +1,9 @@
 //! Power laws: `log ε = log c + a log B`, with a free slope `a`, or with the fixed slopes of the linear (`a = 1`)
 //! and the square-root rule (`a = ½`; arXiv 2006.09092, 2205.10287).
 
-use super::arithmetic::Arithmetic;
 use super::columns::{Column, Columns, Curve, Output, fill};
 use super::{LOG_LEARNING_RATE_SCALE, Law};
+use crate::simd::Arithmetic;
 
 #[derive(Clone, Copy)]
 struct Line {

@@ -3,10 +3,9 @@
 //!
 //! It rises like √B, peaks only if β_n < 1, and tends to a limit other than zero.
 
-use super::arithmetic::{Arithmetic, Plain};
 use super::columns::{Column, Columns, Curve, Output, fill, is_scalable};
-use super::math::{log, log_cosh, logistic, softplus};
 use super::{LOG_MAX_LEARNING_RATE, LOG_NOISE_SCALE, Law};
+use crate::simd::{Arithmetic, Plain, log, log_cosh, logistic, softplus};
 
 #[derive(Debug)]
 pub struct SaturatingSurge;

@@ -1,10 +1,9 @@
 //! The surge law (arXiv 2405.14578, theorem 3): `log ε = log ε_max − log cosh(p·log(B_noise/B))` with p = ½, and the
 //! same with a free exponent p.
 
-use super::arithmetic::{Arithmetic, Plain};
 use super::columns::{Column, Columns, Curve, Output, fill, is_scalable};
-use super::math::{log, log_cosh};
 use super::{LOG_MAX_LEARNING_RATE, LOG_NOISE_SCALE, Law};
+use crate::simd::{Arithmetic, Plain, log, log_cosh};
 
 /// The curve for any arguments: one exponential and one logarithm.
 #[derive(Clone, Copy)]

@@ -5,6 +5,7 @@ use proptest::prelude::*;
 
 use super::columns::ColumnTable;
 use super::*;
+use crate::simd::stream;
 
 /// Parameters within reach of a posterior: the log scale, the log noise scale, then the shapes.
 fn parameters(law: &dyn Law, reach: f64) -> impl Strategy<Value = Vec<f64>> + use<> {

@@ -3,8 +3,8 @@
 use ndarray::{Array2, ArrayView1, ArrayView2, aview_mut1};
 
 use super::{Known, Prospect};
-use crate::law::{Arithmetic, Kernel, dispatch, exp, log};
 use crate::posterior::DEGREES;
+use crate::simd::{Arithmetic, Kernel, dispatch, exp, log};
 
 /// Effective draws that an outcome leaves at the least: fewer would look like certainty.
 const MIN_EFFECTIVE: f64 = 10.0;

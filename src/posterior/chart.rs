@@ -3,7 +3,7 @@
 use super::geometry::Geometry;
 use super::layout::Variable;
 use super::prior::Scale;
-use crate::law::{Arithmetic, Kernel, dispatch, exp, log};
+use crate::simd::{Arithmetic, Kernel, dispatch, exp, log};
 
 /// A geometry at work: with room for the intermediate values of one place.
 #[derive(Debug, Clone)]

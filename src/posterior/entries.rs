@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::lanes::sum;
 use super::layout::Layout;
 use super::prior::{Prior, Scale};
-use crate::law::{Arithmetic, Kernel, dispatch, exp, log};
+use crate::simd::{Arithmetic, Kernel, dispatch, exp, log};
 
 /// The entries, one number each in every column, so that one loop without branches does them all.
 #[derive(Debug, Clone, Default)]

@@ -14,7 +14,7 @@ use rayon::prelude::*;
 use super::prior::student_t_constant;
 use super::student;
 use crate::error::{Error, require_shape};
-use crate::law::{Arithmetic, Kernel, Plain, dispatch, exp, log, softplus};
+use crate::simd::{Arithmetic, Kernel, Plain, dispatch, exp, log, softplus};
 
 /// Points of the integral, all places together.
 const POINTS: usize = 512;

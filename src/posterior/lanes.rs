@@ -1,7 +1,7 @@
 //! Losses on the surface, and outcomes at the wall, for many runs at once: loops that the compiler turns into vectors.
 
 use super::student::{DEGREES, LOG_CONSTANT};
-use crate::law::{Arithmetic, Kernel, exp, log};
+use crate::simd::{Arithmetic, Kernel, exp, log};
 use crate::surface::Valley;
 
 /// What does not differ between runs.

@@ -4,7 +4,7 @@ use super::density::State;
 use super::observed::{Cells, Observed, Runs};
 use super::process::Blocks;
 use super::student;
-use crate::law::{Plain, logistic, softplus};
+use crate::simd::{Plain, logistic, softplus};
 
 #[derive(Debug, Clone)]
 pub(super) struct Steps {

@@ -6,7 +6,7 @@ use super::density::State;
 use super::lanes::{Losses, OfLosses, OfOutcomes, Outcomes, Shared, sum};
 use super::observed::{Cells, Observed, Runs};
 use super::student;
-use crate::law::{Plain, dispatch, logistic, softplus};
+use crate::simd::{Plain, dispatch, logistic, softplus};
 use crate::surface::Valley;
 
 /// `loss ~ StudentT(5, floor + v, √(s² + (ρ v)² + se²))` with `v = κ h(u)`; slots of its variables.

@@ -9,8 +9,8 @@ use pyo3::types::PyDict;
 
 use crate::curve::{self, Directions, Minibatches, Optimizer, State, TensorCurve};
 use crate::error::Error;
+use crate::numeric::Rows;
 use crate::python::statistics::{TensorArgument, partial_rows, zeros_for};
-use crate::statistics::Rows;
 
 type Singles<'py> = PyReadonlyArray1<'py, f32>;
 

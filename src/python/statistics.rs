@@ -7,10 +7,11 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use crate::error::{Error, require_shape};
+use crate::numeric::Rows;
 use crate::python::dump::{GradientFile, parse};
 use crate::python::numbered;
 use crate::statistics::{
-    ParameterFile, PartialRows, PartlyScanned, Request, Rows, Shape, Sink, Sums, scan_partial,
+    ParameterFile, PartialRows, PartlyScanned, Request, Shape, Sink, Sums, scan_partial,
 };
 
 /// Rows of one tensor in one file: the file (None: rows of zeros), the entry, and how many rows it holds.

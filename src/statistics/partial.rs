@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::rows::Rows;
 use super::scan::{Request, Sink, scan};
 use super::sums::Sums;
 use crate::error::Error;
+use crate::numeric::Rows;
 
 /// One tensor, and which rows of the dump it has; all of them without `present`.
 #[derive(Debug, Clone)]

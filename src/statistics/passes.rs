@@ -3,8 +3,7 @@
 //! Four rows advance together, so that the sums of a column are loaded and stored once for four numbers. Sums run in
 //! the precision of the format over few rows and columns, and in double precision beyond.
 
-use super::format::Format;
-use super::lanes::{Half, Lanes, Real};
+use crate::numeric::{Format, Half, Lanes, Real};
 
 /// Rows that advance together.
 pub const STEP: usize = 4;

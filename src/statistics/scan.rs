@@ -9,10 +9,10 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::plan::Plan;
-use super::rows::Rows;
 use super::sums::Sums;
 use super::unit::{Partial, unit};
 use crate::error::Error;
+use crate::numeric::Rows;
 
 /// Bytes of results in flight, unless one unit per thread needs more.
 const SCRATCH: usize = 12 << 20;

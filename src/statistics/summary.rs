@@ -1,8 +1,7 @@
 //! What the columns of a tile add up to.
 
-use super::format::Format;
-use super::lanes::{LANES, Lanes};
 use super::tile::Tile;
+use crate::numeric::{Format, LANES, Lanes};
 
 /// Sums over the columns of a tile.
 #[derive(Debug, Default)]

@@ -4,9 +4,10 @@ mod accuracy;
 mod reference;
 mod robustness;
 
-use super::{Request, Rows, Scanned, Sink, scan};
+use super::{Request, Scanned, Sink, scan};
 use crate::dump::Dtype;
 use crate::error::Error;
+use crate::numeric::Rows;
 
 /// Standard normal numbers from a seed: sums of twelve uniform numbers would have too light tails for fourth moments,
 /// so pairs by Box and Muller.

@@ -2,10 +2,9 @@
 
 use std::ops::Range;
 
-use super::format::{Counts, Format, count};
-use super::lanes::{LANES, Lanes, Real};
 use super::passes::{Deviations, STEP, Standardised, first, second, third};
 use super::plan::Plan;
+use crate::numeric::{Counts, Format, LANES, Lanes, Real, count};
 
 /// Squares left the range of single precision: the tile must be passed again in double precision.
 pub struct TooNarrow;

@@ -2,15 +2,12 @@
 
 use std::ops::Range;
 
-use super::format::Format;
-use super::formats::{Bf16, F8E4M3, F8E5M2, F16, F32, F64};
-use super::lanes::{LANES, Real};
 use super::plan::Plan;
-use super::rows::Rows;
 use super::sums::Sums;
 use super::tile::{Tile, TooNarrow};
 use crate::dump::Dtype;
-use crate::law::{Arithmetic, Kernel, Plain, dispatch};
+use crate::numeric::{Bf16, F8E4M3, F8E5M2, F16, F32, F64, Format, LANES, Real, Rows};
+use crate::simd::{Arithmetic, Kernel, Plain, dispatch};
 
 /// Results per parameter, in the order of the parameters.
 #[derive(Debug, Default)]

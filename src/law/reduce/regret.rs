@@ -5,7 +5,8 @@ use rayon::prelude::*;
 
 use super::tile::Curves;
 use crate::error::{Error, require, require_shape};
-use crate::law::{Arithmetic, Kernel, Law, dispatch};
+use crate::law::Law;
+use crate::simd::{Arithmetic, Kernel, dispatch};
 use crate::surface::{Valley, divergence_probability};
 
 /// The loss around the optimum, draw by draw. Every array has one entry for each draw.
