@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::bytes::u64_at;
 use super::{safetensors, zip};
 
 /// A format of gradient dumps.
@@ -78,19 +79,4 @@ impl Format {
             _ => return None,
         })
     }
-}
-
-/// The little-endian number at this byte, if there are so many.
-pub(super) fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
-    Some(u16::from_le_bytes(*bytes.get(at..)?.first_chunk()?))
-}
-
-/// The little-endian number at this byte, if there are so many.
-pub(super) fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
-    Some(u32::from_le_bytes(*bytes.get(at..)?.first_chunk()?))
-}
-
-/// The little-endian number at this byte, if there are so many.
-pub(super) fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
-    Some(u64::from_le_bytes(*bytes.get(at..)?.first_chunk()?))
 }

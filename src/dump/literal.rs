@@ -1,6 +1,6 @@
 //! The header of a `.npy` file: a Python dictionary with three keys, read by rule and never evaluated.
 
-use super::npy::Problem;
+use super::problem::Problem;
 
 /// The header, with `descr` not yet understood.
 #[derive(Debug, PartialEq, Eq)]
@@ -33,14 +33,14 @@ pub(super) fn header(text: &[u8]) -> Result<Header, Problem> {
             "fortran_order" => fortran_order.replace(cursor.boolean()?).is_some(),
             "shape" => shape.replace(cursor.tuple()?).is_some(),
             _ => {
-                return Err((
+                return Err(Problem::at(
                     at,
-                    "the keys of the header must be 'descr', 'fortran_order' and 'shape'".to_owned(),
+                    "the keys of the header must be 'descr', 'fortran_order' and 'shape'",
                 ));
             }
         };
         if again {
-            return Err((at, "a key of the header must occur once".to_owned()));
+            return Err(Problem::at(at, "a key of the header must occur once"));
         }
         if cursor.peek() != Some(b'}') {
             cursor.expect(b',')?;
@@ -48,11 +48,11 @@ pub(super) fn header(text: &[u8]) -> Result<Header, Problem> {
     }
     cursor.expect(b'}')?;
     if cursor.peek().is_some() {
-        return Err((cursor.at, "nothing but blanks must follow the dictionary of the header".to_owned()));
+        return Err(Problem::at(cursor.at, "nothing but blanks must follow the dictionary of the header"));
     }
     match (descr, fortran_order, shape) {
         (Some(descr), Some(fortran_order), Some(shape)) => Ok(Header { descr, fortran_order, shape }),
-        _ => Err((0, "the header must have 'descr', 'fortran_order' and 'shape'".to_owned())),
+        _ => Err(Problem::at(0, "the header must have 'descr', 'fortran_order' and 'shape'")),
     }
 }
 
@@ -75,7 +75,7 @@ impl<'a> Cursor<'a> {
             self.at += 1;
             return Ok(());
         }
-        Err((self.at, format!("'{}' must stand here in the header", char::from(wanted))))
+        Err(Problem::at(self.at, format!("'{}' must stand here in the header", char::from(wanted))))
     }
 
     /// Characters from here on for which this holds.
@@ -90,15 +90,15 @@ impl<'a> Cursor<'a> {
         let quote = self.peek().filter(|c| matches!(c, b'\'' | b'"'));
         let at = self.at;
         let Some(quote) = quote else {
-            return Err((at, "a string must stand here in the header".to_owned()));
+            return Err(Problem::at(at, "a string must stand here in the header"));
         };
         self.at += 1;
         let body = self.while_true(|c| c != quote && c != b'\\');
         if self.text.get(self.at) != Some(&quote) {
-            return Err((at, "a string of the header must end, and have no backslash".to_owned()));
+            return Err(Problem::at(at, "a string of the header must end, and have no backslash"));
         }
         self.at += 1;
-        std::str::from_utf8(body).map_err(|_| (at, "a string of the header must be UTF-8 text".to_owned()))
+        std::str::from_utf8(body).map_err(|_| Problem::at(at, "a string of the header must be UTF-8 text"))
     }
 
     fn boolean(&mut self) -> Result<bool, Problem> {
@@ -107,7 +107,7 @@ impl<'a> Cursor<'a> {
         match self.while_true(|c| c.is_ascii_alphanumeric()) {
             b"True" => Ok(true),
             b"False" => Ok(false),
-            _ => Err((at, "'fortran_order' must be True or False".to_owned())),
+            _ => Err(Problem::at(at, "'fortran_order' must be True or False")),
         }
     }
 
@@ -120,7 +120,7 @@ impl<'a> Cursor<'a> {
             let at = self.at;
             let digits = self.while_true(|c| c.is_ascii_digit());
             let number = std::str::from_utf8(digits).ok().and_then(|digits| digits.parse().ok());
-            let number = number.ok_or_else(|| (at, "'shape' must be a tuple of whole numbers".to_owned()))?;
+            let number = number.ok_or_else(|| Problem::at(at, "'shape' must be a tuple of whole numbers"))?;
             numbers.push(number);
             if self.peek() != Some(b')') {
                 self.expect(b',')?;
@@ -128,7 +128,7 @@ impl<'a> Cursor<'a> {
             }
         }
         if numbers.len() == 1 && commas == 0 {
-            return Err((self.at, "'shape' must be a tuple; one number needs a comma".to_owned()));
+            return Err(Problem::at(self.at, "'shape' must be a tuple; one number needs a comma"));
         }
         self.expect(b')')?;
         Ok(numbers)
@@ -161,7 +161,7 @@ impl<'a> Cursor<'a> {
                 return Ok(Descr::Fields);
             }
         }
-        Err((start, "the list of fields must end".to_owned()))
+        Err(Problem::at(start, "the list of fields must end"))
     }
 }
 
@@ -212,21 +212,21 @@ mod tests {
             ("{'descr': [['<f4']", 10, "the list of fields must end"),
         ];
         for (text, at, problem) in cases {
-            assert_eq!(parsed(text), Err((at, problem.to_owned())), "{text}");
+            assert_eq!(parsed(text), Err(Problem::at(at, problem)), "{text}");
         }
     }
 
     #[test]
     fn deep_brackets_need_no_stack() {
         let text = format!("{{'descr': {}", "[".repeat(1 << 16));
-        assert_eq!(parsed(&text).unwrap_err().0, 10);
+        assert_eq!(parsed(&text).unwrap_err().offset(), 10);
     }
 
     proptest! {
         #[test]
         fn any_text_is_read_or_refused_within_itself(text in "[{}()\\[\\],:'desrphaftn_<48 0-9TrueFl]{0,80}") {
-            if let Err((at, _)) = parsed(&text) {
-                prop_assert!(at <= text.len());
+            if let Err(problem) = parsed(&text) {
+                prop_assert!(problem.offset() <= text.len());
             }
         }
     }

@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
-use super::format::{u16_at, u32_at};
+use super::bytes::{u16_at, u32_at};
 use super::literal::{self, Descr};
+use super::problem::Problem;
 use super::{Contents, Dtype, Entry, Location, layout};
 use crate::error::{Error, shown};
 
@@ -14,9 +15,6 @@ const LONGEST_HEADER: usize = 1 << 16;
 
 /// Bytes before the header, from version 2 on.
 const PREFIX: usize = 12;
-
-/// A problem and the byte of the array's file where it shows.
-pub(super) type Problem = (usize, String);
 
 /// What the header of an array says.
 pub(super) struct Array {
@@ -32,7 +30,7 @@ pub(super) struct Array {
 
 /// What a `.npy` file holds: one array, named by the file's stem.
 pub(super) fn read(bytes: &[u8], file: &str, void_dtype: Option<Dtype>) -> Result<Contents, Error> {
-    let refuse = |(offset, problem): Problem| Error::in_file(file, None, Some(offset), problem);
+    let refuse = |problem: Problem| problem.in_file(file);
     let array = array(bytes, void_dtype).map_err(refuse)?;
     let name =
         Path::new(file).file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
@@ -68,7 +66,7 @@ pub(super) fn check_size(array: &Array, dtype: Dtype, length: usize) -> Result<(
         dtype.name(),
         array.size
     );
-    Err((array.skip, problem))
+    Err(Problem::at(array.skip, problem))
 }
 
 /// Read the header of an array from its first bytes.
@@ -81,14 +79,14 @@ pub(super) fn array(bytes: &[u8], void_dtype: Option<Dtype>) -> Result<Array, Pr
             skip - first,
             bytes.len().saturating_sub(first)
         );
-        return Err((first, problem));
+        return Err(Problem::at(first, problem));
     };
-    let header = literal::header(header).map_err(|(at, problem)| {
-        (first + at, format!("{problem}. The file is damaged or no NumPy file: write it with numpy.save."))
+    let header = literal::header(header).map_err(|problem| {
+        problem.after(first).advise("The file is damaged or no NumPy file: write it with numpy.save.")
     })?;
     let dtype = match &header.descr {
         Descr::Fields => Err("a structured type, which holds no gradients".to_owned()),
-        Descr::Name(name) => dtype(name, void_dtype).map_err(|problem| (first, problem))?,
+        Descr::Name(name) => dtype(name, void_dtype).map_err(|problem| Problem::at(first, problem))?,
     };
     let size = match &dtype {
         Err(_) => 0,
@@ -98,7 +96,7 @@ pub(super) fn array(bytes: &[u8], void_dtype: Option<Dtype>) -> Result<Array, Pr
                 layout::MOST_AXES,
                 layout::shown(&header.shape)
             );
-            (first, problem)
+            Problem::at(first, problem)
         })?,
     };
     let strides = (dtype.is_ok() && header.fortran_order && header.shape.len() > 1)
@@ -110,7 +108,7 @@ pub(super) fn array(bytes: &[u8], void_dtype: Option<Dtype>) -> Result<Array, Pr
 pub(super) fn skip(bytes: &[u8]) -> Result<usize, Problem> {
     if !bytes.starts_with(SIGNATURE) {
         let problem = "it must begin with NumPy's signature; it does not. Write it with numpy.save.";
-        return Err((0, problem.to_owned()));
+        return Err(Problem::at(0, problem));
     }
     let (first, length) = match bytes.get(6) {
         Some(1) => (10, u16_at(bytes, 8).map(u32::from)),
@@ -119,7 +117,7 @@ pub(super) fn skip(bytes: &[u8]) -> Result<usize, Problem> {
             let problem = format!(
                 "its version must be 1, 2 or 3; it is {other}. Write it with numpy.save of a current NumPy."
             );
-            return Err((6, problem));
+            return Err(Problem::at(6, problem));
         }
         None => (PREFIX, None),
     };
@@ -127,7 +125,7 @@ pub(super) fn skip(bytes: &[u8]) -> Result<usize, Problem> {
         length.and_then(|length| usize::try_from(length).ok()).filter(|&length| length <= LONGEST_HEADER);
     match length {
         Some(length) => Ok(first + length),
-        None => Err((
+        None => Err(Problem::at(
             bytes.len().min(8),
             format!(
                 "the length of the header must be there and at most {LONGEST_HEADER}. The file is damaged: \

@@ -1,7 +1,8 @@
 //! NumPy's `.npz`: a zip file of `.npy` files, stored or deflated.
 
 use super::inflate::{MOST_GROWTH, beginning};
-use super::npy::{self, Array, Problem};
+use super::npy::{self, Array};
+use super::problem::Problem;
 use super::zip::{self, Member, Method};
 use super::{Contents, Dtype, Entry, Location};
 use crate::error::Error;
@@ -20,10 +21,14 @@ pub(super) fn read(bytes: &[u8], file: &str, void_dtype: Option<Dtype>) -> Resul
             continue;
         };
         let packed = &bytes[member.span.clone()];
-        let refuse = |(at, problem): Problem| {
-            // Inside a packed member no byte of the file is the one at fault: the member is.
-            let at = if member.method == Method::Stored { at } else { 0 };
-            Error::in_file(file, Some(name), Some(member.span.start + at), problem)
+        let refuse = |problem: Problem| {
+            let start = member.span.start;
+            let problem = match member.method {
+                Method::Stored => problem.after(start),
+                // Inside a packed member no byte of the file is the one at fault: the member is.
+                Method::Deflated => problem.blamed_on(start),
+            };
+            problem.of_tensor(name).in_file(file)
         };
         let array = match member.method {
             Method::Stored => npy::array(packed, void_dtype),
@@ -51,11 +56,12 @@ fn deflated(packed: &[u8], member: &Member<'_>, void_dtype: Option<Dtype>) -> Re
             packed.len(),
             member.unpacked
         );
-        return Err((0, problem));
+        return Err(Problem::at(0, problem));
     }
     let unpack = |length| {
         beginning(packed, length).map_err(|broken| {
-            (broken.at, format!("{}. The file is cut or damaged: copy or write it again.", broken.problem))
+            Problem::at(broken.at, broken.problem)
+                .advise("The file is cut or damaged: copy or write it again.")
         })
     };
     let first = unpack(TYPICAL_HEADER)?;
@@ -70,7 +76,7 @@ fn deflated(packed: &[u8], member: &Member<'_>, void_dtype: Option<Dtype>) -> Re
             "its header takes {} bytes; the directory claims {} for the whole. The zip file is damaged: write it again.",
             array.skip, member.unpacked
         );
-        return Err((0, problem));
+        return Err(Problem::at(0, problem));
     }
     Ok(array)
 }

@@ -3,7 +3,7 @@
 use crate::error::Error;
 
 /// What is wrong with a file, and where in it.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub(super) struct Problem {
     tensor: Option<String>,
     offset: usize,
@@ -20,6 +20,30 @@ impl Problem {
     pub fn of_tensor(mut self, name: &str) -> Self {
         self.tensor = Some(name.to_owned());
         self
+    }
+
+    /// The same, where the bytes that were read begin at this byte of the file.
+    pub fn after(mut self, start: usize) -> Self {
+        self.offset += start;
+        self
+    }
+
+    /// The same, blamed on this byte of the file.
+    pub fn blamed_on(mut self, offset: usize) -> Self {
+        self.offset = offset;
+        self
+    }
+
+    /// The same with a sentence that says what to do.
+    pub fn advise(mut self, remedy: &str) -> Self {
+        self.text = format!("{}. {remedy}", self.text);
+        self
+    }
+
+    /// The byte where it shows.
+    #[cfg(test)]
+    pub fn offset(&self) -> usize {
+        self.offset
     }
 
     /// As callers see it.

@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use super::format::{u16_at, u32_at, u64_at};
+use super::bytes::{u16_at, u32_at, u64_at};
 use super::problem::Problem;
 use crate::error::shown;
 

@@ -6,6 +6,7 @@
 
 mod batch;
 mod broken_power;
+mod builtin;
 mod columns;
 mod constant;
 mod large_batch;
@@ -17,10 +18,9 @@ mod surge;
 use std::fmt::Debug;
 
 pub use batch::{evaluate, gradient, per_draw};
+pub use builtin::{LAWS, by_name};
 pub(crate) use columns::{Columns, Output};
 pub use reduce::{Landscape, expected_regret, quantiles};
-
-use crate::error::Error;
 
 /// A law, with its parameters given as a slice in the order of [`Law::parameters`].
 pub trait Law: Debug + Sync {
@@ -71,31 +71,6 @@ pub trait Law: Debug + Sync {
 
 /// No law has more parameters than this.
 const MOST_PARAMETERS: usize = 4;
-
-/// All built-in laws.
-pub static LAWS: [&dyn Law; 10] = [
-    &constant::Constant,
-    &power::Power,
-    &power::LINEAR,
-    &power::SQUARE_ROOT,
-    &large_batch::SGD,
-    &large_batch::LARGE_BATCH_HALF,
-    &surge::Surge,
-    &surge::SurgeFreeExponent,
-    &saturating_surge::SaturatingSurge,
-    &broken_power::BrokenPower,
-];
-
-/// The built-in law of this name.
-///
-/// # Errors
-/// [`Error::UnknownLaw`] if there is none.
-pub fn by_name(name: &str) -> Result<&'static dyn Law, Error> {
-    LAWS.iter()
-        .copied()
-        .find(|law| law.name() == name)
-        .ok_or_else(|| Error::UnknownLaw { found: name.to_owned(), known: LAWS.map(Law::name).join(", ") })
-}
 
 /// The additive scale, alone or first of all parameters.
 const LOG_MAX_LEARNING_RATE: &str = "log_max_learning_rate";

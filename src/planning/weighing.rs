@@ -2,7 +2,7 @@
 
 use ndarray::{Array2, ArrayView1, ArrayView2, aview_mut1};
 
-use super::{Known, Prospect};
+use super::prospects::{Known, Prospect};
 use crate::posterior::DEGREES;
 use crate::simd::{Arithmetic, Kernel, dispatch, exp, log};
 

@@ -2,10 +2,10 @@
 
 use std::ops::Range;
 
-use super::density::State;
 use super::observed::Observed;
 use super::prior::HALF_LOG_TAU;
 use super::process::Blocks;
+use super::state::State;
 use crate::law::Law;
 
 /// `log lr*(cell) ~ GP(log lr_ref + shape(x) − shape(x_ref), τ²)`.

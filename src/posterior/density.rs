@@ -7,6 +7,7 @@ use super::observed::Observed;
 use super::points::Points;
 use super::pooling::{Pooled, Population};
 use super::prior::{Prior, Scale};
+use super::state::State;
 use super::steps::Steps;
 use super::valleys::{self, Valleys};
 use crate::error::Error;
@@ -42,33 +43,6 @@ pub struct Model {
     entries: Entries,
     constant: f64,
     state: State,
-}
-
-/// Values and derivatives of one evaluation.
-#[derive(Debug, Clone, Default)]
-pub(super) struct State {
-    /// On the constrained scale.
-    pub values: Vec<f64>,
-    /// The position, a moved variable less what it is moved by.
-    moved: Vec<f64>,
-    /// Derivatives with respect to `values`.
-    pub adjoint: Vec<f64>,
-    /// Pooled parameters, shape (parameter, group).
-    groups: Vec<f64>,
-    by_group: Vec<f64>,
-    count: usize,
-}
-
-impl State {
-    #[inline]
-    pub fn group(&self, pooled: usize, group: usize) -> f64 {
-        self.groups[pooled * self.count + group]
-    }
-
-    #[inline]
-    pub fn by_group(&mut self, pooled: usize, group: usize) -> &mut f64 {
-        &mut self.by_group[pooled * self.count + group]
-    }
 }
 
 /// The variables as they are declared.
@@ -206,14 +180,7 @@ impl Model {
         let moved = pooled.iter().find_map(|parameter| Some((parameter.mean, parameter.minus?)));
         let constant = layout.variables.iter().map(constant_of).sum::<f64>()
             + curve.as_ref().map_or(0.0, |curve| curve.constant(cells));
-        let state = State {
-            values: vec![0.0; layout.size],
-            moved: vec![0.0; layout.size],
-            adjoint: vec![0.0; layout.size],
-            groups: vec![0.0; pooled.len() * groups],
-            by_group: vec![0.0; pooled.len() * groups],
-            count: groups,
-        };
+        let state = State::new(layout.size, pooled.len(), groups);
         let entries = Entries::new(&layout);
         Ok(Self { observed, layout, pooled, moved, curve, points, valleys, steps, entries, constant, state })
     }

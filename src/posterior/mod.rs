@@ -20,6 +20,7 @@ mod prior;
 mod process;
 mod sampling;
 mod start;
+mod state;
 mod steps;
 mod student;
 mod valleys;

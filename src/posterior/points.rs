@@ -1,7 +1,7 @@
 //! Published optima: the law seen with noise.
 
-use super::density::State;
 use super::observed::Runs;
+use super::state::State;
 use super::student;
 
 #[derive(Debug, Clone)]

@@ -1,8 +1,8 @@
 //! Steps to a target: `log S ~ StudentT(5, log S_min + log(1 + B_crit/B) + δ_S, σ²)`.
 
-use super::density::State;
 use super::observed::{Cells, Observed, Runs};
 use super::process::Blocks;
+use super::state::State;
 use super::student;
 use crate::simd::{Plain, logistic, softplus};
 

@@ -2,9 +2,9 @@
 
 use std::ops::Range;
 
-use super::density::State;
 use super::lanes::{Losses, OfLosses, OfOutcomes, Outcomes, Shared, sum};
 use super::observed::{Cells, Observed, Runs};
+use super::state::State;
 use super::student;
 use crate::simd::{Plain, dispatch, logistic, softplus};
 use crate::surface::Valley;

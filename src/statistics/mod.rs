@@ -6,6 +6,7 @@ mod output;
 mod partial;
 mod passes;
 mod plan;
+mod request;
 mod scan;
 mod summary;
 mod sums;
@@ -21,5 +22,6 @@ pub use noise_scale::{
 };
 pub use output::ParameterFile;
 pub use partial::{PartialRows, PartlyScanned, scan_partial};
-pub use scan::{Request, Scanned, Sink, scan};
+pub use request::Request;
+pub use scan::{Scanned, Sink, scan};
 pub use sums::{Shape, Sums};

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::scan::{Request, Sink, scan};
+use super::request::Request;
+use super::scan::{Sink, scan};
 use super::sums::Sums;
 use crate::error::Error;
 use crate::numeric::Rows;

@@ -1,6 +1,6 @@
 //! In which order rows are met, and what each of them counts.
 
-use super::scan::Request;
+use super::request::Request;
 use crate::error::{Error, require};
 
 /// Rows between two flushes of column sums into double precision.

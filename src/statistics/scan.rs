@@ -9,6 +9,7 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::plan::Plan;
+use super::request::Request;
 use super::sums::Sums;
 use super::unit::{Partial, unit};
 use crate::error::Error;
@@ -18,17 +19,6 @@ use crate::numeric::Rows;
 const SCRATCH: usize = 12 << 20;
 /// Bytes of data between two reports of progress.
 const WAVE: usize = 1 << 29;
-
-/// What a scan is asked for.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Request<'a> {
-    /// Examples b behind each row, the sizes of micro-batches; one each by default.
-    pub weights: Option<&'a [f64]>,
-    /// The group of each row (document, rank), from 0.
-    pub groups: Option<&'a [u32]>,
-    /// Third and fourth moments and standardised sums too.
-    pub shape: bool,
-}
 
 /// What a scan found.
 #[derive(Debug, Clone, PartialEq)]

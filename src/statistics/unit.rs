@@ -160,7 +160,7 @@ impl PerParameter {
 
 #[cfg(test)]
 mod tests {
-    use super::super::scan::Request;
+    use super::super::request::Request;
     use super::super::tests::gradients;
     use super::*;
 
