@@ -88,6 +88,14 @@ pub enum Error {
         /// What must hold, what was found, and what to do.
         problem: String,
     },
+    /// Sums that do not belong together.
+    #[error(
+        "sums to merge must have equal {what}; they differ. Merge the sums of one pass over the same rows."
+    )]
+    Merge {
+        /// What must be equal.
+        what: &'static str,
+    },
     /// The caller asked to stop.
     #[error("stopped on request.")]
     Stopped,

@@ -73,8 +73,8 @@ mod statistics;
 mod surface;
 
 pub use curve::{
-    CurveSums, Directions, Minibatches, Optimizer, State, TensorCurve, bilinear_forms, directions,
-    scan_directions,
+    BatchSums, DirectionSums, Directions, Minibatches, Optimizer, SizeSums, State, bilinear_forms,
+    directions, scan_directions,
 };
 #[cfg(fuzzing)]
 #[doc(hidden)]
@@ -100,7 +100,11 @@ pub use surface::Valley;
 #[pyo3::pymodule]
 mod _core {
     #[pymodule_export]
+    use crate::python::batch_sums::BatchSums;
+    #[pymodule_export]
     use crate::python::curve::{bilinear_forms, scan_directions, write_directions};
+    #[pymodule_export]
+    use crate::python::direction_sums::DirectionSums;
     #[pymodule_export]
     use crate::python::dump::{GradientFile, index_files};
     #[pymodule_export]
@@ -118,6 +122,8 @@ mod _core {
     use crate::python::posterior::{PosteriorModel, integrate_floor, sample_posteriors};
     #[pymodule_export]
     use crate::python::statistics::scan_gradients;
+    #[pymodule_export]
+    use crate::python::tensor_sums::TensorSums;
 
     #[pymodule_export]
     #[expect(non_upper_case_globals, reason = "the name that Python uses")]

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path as FilePath
-from typing import Any, Self, TypeAlias, final
+from typing import Any, ClassVar, Self, TypeAlias, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,8 +12,11 @@ from surge_fit.typing import FloatArray, Path
 __version__: str
 
 __all__ = [
+    "BatchSums",
+    "DirectionSums",
     "GradientFile",
     "PosteriorModel",
+    "TensorSums",
     "__version__",
     "bilinear_forms",
     "estimate_noise",
@@ -206,6 +209,145 @@ def index_files(path: Path, void_dtype: str | None = None) -> list[FilePath]:
 _Rows: TypeAlias = Sequence[int] | NDArray[np.int64]
 _Quantity: TypeAlias = tuple[float, float, float, float]
 
+@final
+class TensorSums:
+    """Sums of one pass over the gradients of one tensor; rows are those kept, in the order of the dump.
+
+    Frozen, equal bit by bit, and picklable. Arrays are read-only views.
+
+    Parameters
+    ----------
+    **fields
+        Every attribute below.
+
+    Attributes
+    ----------
+    name, dtype : str
+    parameters : int
+    rows : ndarray of int, shape (row,)
+        Rows of the dump that the tensor has.
+    mean_norm_squared : float
+        |ḡ|², of the mean over examples.
+    norms, projections : ndarray, shape (row,)
+        s_k = |g_k|² and d_k = g_k·ḡ; the latter NaN where examples were merged.
+    group_norms : ndarray, shape (group,)
+        |Σ b_k g_k|² over the rows of each group; empty without groups.
+    signal : float
+        Σ over parameters of the debiased (μ/σ)².
+    signal_parameters : int
+        Parameters with a positive variance, which `signal` counts.
+    elements, zeros, subnormals, non_finite : int
+        Stored numbers, all rows included.
+    standardized_mean_norm_squared : float
+        |ḡ/s|², each parameter in units of its standard deviation; NaN where it was not asked for.
+    standardized_norms, standardized_projections : ndarray, shape (row,)
+        As above, in these units; empty where they were not asked for.
+    skewness_squared, excess_kurtosis : float
+        Sums over parameters; NaN where they were not asked for.
+
+    Raises
+    ------
+    InputError
+        If the arrays over rows differ in length, or a row is negative.
+    """
+
+    def __new__(
+        cls,
+        *,
+        name: str,
+        dtype: str,
+        parameters: int,
+        rows: NDArray[np.int64],
+        mean_norm_squared: float,
+        norms: FloatArray,
+        projections: FloatArray,
+        group_norms: FloatArray,
+        signal: float,
+        signal_parameters: int,
+        elements: int,
+        zeros: int,
+        subnormals: int,
+        non_finite: int,
+        standardized_mean_norm_squared: float,
+        standardized_norms: FloatArray,
+        standardized_projections: FloatArray,
+        skewness_squared: float,
+        excess_kurtosis: float,
+    ) -> Self: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def dtype(self) -> str: ...
+    @property
+    def parameters(self) -> int: ...
+    @property
+    def rows(self) -> NDArray[np.int64]: ...
+    @property
+    def mean_norm_squared(self) -> float: ...
+    @property
+    def norms(self) -> FloatArray: ...
+    @property
+    def projections(self) -> FloatArray: ...
+    @property
+    def group_norms(self) -> FloatArray: ...
+    @property
+    def signal(self) -> float: ...
+    @property
+    def signal_parameters(self) -> int: ...
+    @property
+    def elements(self) -> int: ...
+    @property
+    def zeros(self) -> int: ...
+    @property
+    def subnormals(self) -> int: ...
+    @property
+    def non_finite(self) -> int: ...
+    @property
+    def standardized_mean_norm_squared(self) -> float: ...
+    @property
+    def standardized_norms(self) -> FloatArray: ...
+    @property
+    def standardized_projections(self) -> FloatArray: ...
+    @property
+    def skewness_squared(self) -> float: ...
+    @property
+    def excess_kurtosis(self) -> float: ...
+    def __getnewargs_ex__(self) -> tuple[tuple[()], dict[str, Any]]: ...
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    __hash__: ClassVar[None]  # type: ignore[assignment]
+    def merge(self, other: TensorSums) -> TensorSums:
+        """Add the sums over other parameters of the same tensor and rows.
+
+        Parameters
+        ----------
+        other : TensorSums
+            From the same rows, groups and request.
+
+        Returns
+        -------
+        TensorSums
+            Rounded once per sum: a fixed order of merges gives the same bits.
+
+        Raises
+        ------
+        InputError
+            If both do not belong together.
+        """
+
+    def with_counts_of(self, other: TensorSums) -> TensorSums:
+        """Take the counts of stored numbers (elements, zeros, subnormals, non-finite) from other sums.
+
+        Parameters
+        ----------
+        other : TensorSums
+            Of the same tensor, over more rows.
+
+        Returns
+        -------
+        TensorSums
+        """
+
 def scan_gradients(
     tensors: Sequence[
         tuple[str, str, Sequence[int], Sequence[tuple[GradientFile | None, int, int]], _Rows | None]
@@ -218,7 +360,7 @@ def scan_gradients(
     scale: float,
     output: str | None,
     progress: Callable[[int], None],
-) -> tuple[list[dict[str, Any]], NDArray[np.int64]]:
+) -> tuple[list[TensorSums], NDArray[np.int64]]:
     """Sum what the noise statistics need, in one pass over the bytes.
 
     Parameters
@@ -241,8 +383,8 @@ def scan_gradients(
 
     Returns
     -------
-    sums : list of dict
-        The fields of `surge_fit.gradients.noise.value.TensorSums`, one dict per tensor.
+    sums : list of TensorSums
+        One per tensor.
     non_finite_rows : ndarray of int
         Rows with numbers that are not finite; where there are any, scan again without them.
 
@@ -253,15 +395,32 @@ def scan_gradients(
     """
 
 def estimate_noise(
-    sums: Sequence[tuple[_Rows, FloatArray, FloatArray, float, FloatArray]],
+    sums: Sequence[TensorSums],
     microbatch_size: FloatArray,
     groups: NDArray[np.int64] | None,
     probability: float,
 ) -> dict[str, Any]:
     """Estimate |G|², tr Σ and their ratio with jackknife intervals, from the sums of some tensors.
 
-    Each tensor gives its rows, norms, projections, |ḡ|² and group norms. Every estimate is a tuple of value,
-    standard error, lower and upper end.
+    Parameters
+    ----------
+    sums : sequence of TensorSums
+    microbatch_size : ndarray, shape (row,)
+        Examples in each row of the dump.
+    groups : ndarray of int, shape (row,), or None
+    probability : float
+        Of the intervals.
+
+    Returns
+    -------
+    dict
+        Every estimate is a tuple of value, standard error, lower and upper end; all but the value is NaN
+        where a tensor has no projections.
+
+    Raises
+    ------
+    InputError
+        If there are fewer than three rows or groups, or a sum is not finite.
     """
 
 def merge_moments(
@@ -273,11 +432,23 @@ def merge_moments(
     """
 
 def estimate_resolvable(
-    sums: Sequence[tuple[_Rows, FloatArray, FloatArray, float, int]],
-    microbatch_size: FloatArray,
-    probability: float,
+    sums: Sequence[TensorSums], microbatch_size: FloatArray, probability: float
 ) -> _Quantity:
-    """Estimate the inverse of the batch size at which signs resolve, from standardised sums."""
+    """Estimate the mean of (μ/σ)² over parameters, from standardised sums.
+
+    Parameters
+    ----------
+    sums : sequence of TensorSums
+        Those without standardised sums are left out.
+    microbatch_size : ndarray, shape (row,)
+    probability : float
+        Of the interval.
+
+    Returns
+    -------
+    tuple of float
+        Value, standard error, lower and upper end.
+    """
 
 def estimate_two_batch_noise(
     small: FloatArray,
@@ -356,9 +527,184 @@ def integrate_floor(
         Degrees of freedom, centre and scale of the floor's Student t.
     """
 
+@final
+class BatchSums:
+    """Sums over the parameters of one tensor at every batch size of the theory.
+
+    E is the expected sign, A its approximation, S the mean sign over resamples. Frozen, equal bit by bit, and
+    picklable.
+
+    Parameters
+    ----------
+    **fields
+        Every attribute below.
+
+    Attributes
+    ----------
+    parameters, constant : int
+        Parameters, and those whose gradient does not vary.
+    curvature, absolute_curvature : float
+        Σ Hᵢᵢ and Σ |Hᵢᵢ|.
+    unresolved_parameters, unresolved_curvature : float
+        Parameters whose mean lies within two standard errors of zero, and Σ |Hᵢᵢ| over them.
+    drift : float
+        Σ of the unbiased μ²/σ.
+    ratio_curvature : float
+        Σ Hᵢᵢ times the mean over pairs of thirds of (μ/σ)(μ/σ).
+    overlaps : ndarray, shape (resample, size)
+        V · V of the next resample, the last meeting the first.
+    independent, independent_split, independent_approximate : ndarray, shape (batch,)
+        Σ (1 − E²) Hᵢᵢ, with E² from pairs of thirds, and with A for E.
+    saturated_parameters, saturated_curvature : ndarray, shape (batch,)
+        Parameters with B ≥ πσ²/(2μ²), without bias, and Σ |Hᵢᵢ| over them.
+    overlap_variance, mean_expected, expected_squared : ndarray, shape (batch,)
+        Σ (1 − E⁴), Σ S E and Σ E².
+    disagreement, scatter : ndarray, shape (batch,)
+        Σ (S − E)², and the part of it that the scatter of single signs explains times the resamples.
+
+    Raises
+    ------
+    InputError
+        If the arrays over batch sizes differ in length.
+    """
+
+    def __new__(
+        cls,
+        *,
+        parameters: int,
+        constant: int,
+        curvature: float,
+        absolute_curvature: float,
+        unresolved_parameters: float,
+        unresolved_curvature: float,
+        drift: float,
+        ratio_curvature: float,
+        overlaps: FloatArray,
+        independent: FloatArray,
+        independent_split: FloatArray,
+        independent_approximate: FloatArray,
+        saturated_parameters: FloatArray,
+        saturated_curvature: FloatArray,
+        overlap_variance: FloatArray,
+        mean_expected: FloatArray,
+        expected_squared: FloatArray,
+        disagreement: FloatArray,
+        scatter: FloatArray,
+    ) -> Self: ...
+    @property
+    def parameters(self) -> int: ...
+    @property
+    def constant(self) -> int: ...
+    @property
+    def curvature(self) -> float: ...
+    @property
+    def absolute_curvature(self) -> float: ...
+    @property
+    def unresolved_parameters(self) -> float: ...
+    @property
+    def unresolved_curvature(self) -> float: ...
+    @property
+    def drift(self) -> float: ...
+    @property
+    def ratio_curvature(self) -> float: ...
+    @property
+    def overlaps(self) -> FloatArray: ...
+    @property
+    def independent(self) -> FloatArray: ...
+    @property
+    def independent_split(self) -> FloatArray: ...
+    @property
+    def independent_approximate(self) -> FloatArray: ...
+    @property
+    def saturated_parameters(self) -> FloatArray: ...
+    @property
+    def saturated_curvature(self) -> FloatArray: ...
+    @property
+    def overlap_variance(self) -> FloatArray: ...
+    @property
+    def mean_expected(self) -> FloatArray: ...
+    @property
+    def expected_squared(self) -> FloatArray: ...
+    @property
+    def disagreement(self) -> FloatArray: ...
+    @property
+    def scatter(self) -> FloatArray: ...
+    def __getnewargs_ex__(self) -> tuple[tuple[()], dict[str, Any]]: ...
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    __hash__: ClassVar[None]  # type: ignore[assignment]
+    def merge(self, other: BatchSums) -> BatchSums:
+        """Add the sums over other parameters.
+
+        Parameters
+        ----------
+        other : BatchSums
+            From the same minibatches and batch sizes.
+
+        Returns
+        -------
+        BatchSums
+            Rounded once per sum: a fixed order of merges gives the same bits.
+
+        Raises
+        ------
+        InputError
+            If both do not belong together.
+        """
+
+@final
+class DirectionSums:
+    """Products of the rows of a pass's matrix with gradients, summed over all parameters.
+
+    The matrix has the directions of minibatches, and after them the rows of the theory. Frozen, equal bit by
+    bit, and picklable; arrays are read-only views.
+
+    Parameters
+    ----------
+    own, groups, rows : ndarray
+
+    Attributes
+    ----------
+    own : ndarray, shape (resample, size)
+        Each direction times the sum of the gradients of its minibatch.
+    groups : ndarray, shape (matrix row, group)
+        Each row of the matrix times the sum of the gradients of a group.
+    rows : ndarray, shape (matrix row, position)
+        Each row of the matrix times every gradient; empty unless asked for.
+    """
+
+    def __new__(cls, *, own: FloatArray, groups: FloatArray, rows: FloatArray) -> Self: ...
+    @property
+    def own(self) -> FloatArray: ...
+    @property
+    def groups(self) -> FloatArray: ...
+    @property
+    def rows(self) -> FloatArray: ...
+    def __getnewargs_ex__(self) -> tuple[tuple[()], dict[str, Any]]: ...
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    __hash__: ClassVar[None]  # type: ignore[assignment]
+    def merge(self, other: DirectionSums) -> DirectionSums:
+        """Add the sums over other parameters.
+
+        Parameters
+        ----------
+        other : DirectionSums
+            From the same minibatches and batch sizes.
+
+        Returns
+        -------
+        DirectionSums
+
+        Raises
+        ------
+        InputError
+            If the shapes differ.
+        """
+
 def scan_directions(
     tensors: list[Any], request: dict[str, Any], progress: Callable[[int], None]
-) -> tuple[dict[str, FloatArray], list[dict[str, Any]]]:
+) -> tuple[DirectionSums, list[BatchSums]]:
     """Sum over all parameters what the directions of minibatches say.
 
     Parameters
@@ -376,10 +722,10 @@ def scan_directions(
 
     Returns
     -------
-    dict
-        ``own`` (resample, size), ``groups`` (matrix row, group), ``rows`` (matrix row, position).
-    list of dict
-        Sums of each tensor.
+    DirectionSums
+        Over all tensors.
+    list of BatchSums
+        One per tensor.
 
     Raises
     ------

@@ -28,4 +28,4 @@ pub use design::Minibatches;
 pub use direction::{Optimizer, State};
 pub use products::bilinear_forms;
 pub use scan::{Directions, directions, scan_directions};
-pub use sums::{CurveSums, TensorCurve};
+pub use sums::{BatchSums, DirectionSums, SizeSums};

@@ -6,7 +6,7 @@ use rayon::prelude::*;
 
 use super::design::{Design, Minibatches};
 use super::direction::{Optimizer, State};
-use super::sums::{CurveSums, TensorCurve, add_all};
+use super::sums::{BatchSums, DirectionSums};
 use super::tile::{Pass, Task, Tile};
 use crate::error::{Error, require_shape};
 use crate::numeric::Rows;
@@ -47,13 +47,13 @@ pub fn scan_directions(
     minibatches: &Minibatches<'_>,
     asked: &Directions<'_>,
     progress: &mut dyn FnMut(u64) -> bool,
-) -> Result<(CurveSums, Vec<TensorCurve>), Error> {
+) -> Result<(DirectionSums, Vec<BatchSums>), Error> {
     let design = checked(tensors, minibatches, asked)?;
-    let mut total = CurveSums::new(&design, asked.fisher);
-    let mut found: Vec<TensorCurve> = tensors.iter().map(|_| TensorCurve::new(&design)).collect();
+    let mut total = DirectionSums::new(&design, asked.fisher);
+    let mut found: Vec<BatchSums> = tensors.iter().map(|_| BatchSums::new(&design)).collect();
     let results = 8 * (total.own.len() + total.groups.len() + total.rows.len()) + 8 * design.directions();
     let work = |unit: &Unit| {
-        let (mut sums, mut tensor) = (CurveSums::new(&design, asked.fisher), TensorCurve::new(&design));
+        let (mut sums, mut tensor) = (DirectionSums::new(&design, asked.fisher), BatchSums::new(&design));
         let mut tile = Tile::new(task(&design, asked), TILE);
         for (columns, first) in unit.tiles() {
             tile.load(&tensors[unit.tensor], columns.clone());
@@ -64,9 +64,7 @@ pub fn scan_directions(
         (sums, tensor)
     };
     waves(tensors, &design, results, progress, work, &mut |unit, (sums, tensor)| {
-        add_all(&mut total.own, &sums.own);
-        add_all(&mut total.groups, &sums.groups);
-        add_all(&mut total.rows, &sums.rows);
+        total.add(&sums);
         found[unit.tensor].add(&tensor);
     })?;
     Ok((total, found))
@@ -89,7 +87,7 @@ pub fn directions(
     let (rows, parameters) = (design.matrix_rows(), tensors.iter().map(Rows::columns).sum::<usize>());
     require_shape("target", "(rows · parameters,)", &[rows * parameters], &[target.len()])?;
     let work = |unit: &Unit| {
-        let (mut sums, mut tensor) = (CurveSums::new(&design, false), TensorCurve::new(&design));
+        let (mut sums, mut tensor) = (DirectionSums::new(&design, false), BatchSums::new(&design));
         let mut tile = Tile::new(task(&design, &asked), TILE);
         let mut found = Vec::with_capacity(rows * unit.columns.len());
         for (columns, first) in unit.tiles() {

@@ -2,7 +2,7 @@
 
 use super::dots::dots;
 use super::products::Matrix;
-use super::sums::BatchCurve;
+use super::sums::SizeSums;
 use crate::numeric::{HALF_LANES, Half};
 
 /// Compare the signs of all resamples at one batch size with the expected ones; `overlaps` has one sum per resample.
@@ -15,7 +15,7 @@ pub fn compare<'o>(
     expected: &[f32],
     means: &mut [f32],
     mut overlaps: impl Iterator<Item = &'o mut f64>,
-    sums: &mut BatchCurve,
+    sums: &mut SizeSums,
 ) {
     let (columns, resamples) = (expected.len(), signs.rows as f64);
     means.fill(0.0);

@@ -1,10 +1,10 @@
-//! What a pass finds; adds up over disjoint parameters.
+//! The sums of a pass; they add up over disjoint parameters.
 
 use super::design::Design;
 
 /// Sums over all parameters of a pass. K resamples of b sizes are K·b directions; rows of the matrix as in the design.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct CurveSums {
+pub struct DirectionSums {
     /// V · Σ(gradients of its minibatch), per direction.
     pub own: Vec<f64>,
     /// Products of every row of the matrix with the sum of the gradients of every group, row-major.
@@ -13,9 +13,9 @@ pub struct CurveSums {
     pub rows: Vec<f64>,
 }
 
-/// Sums of one tensor, per parameter those of the theory and of the signs.
+/// Sums over the parameters of one tensor: those of the theory and of the signs at every batch size.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct TensorCurve {
+pub struct BatchSums {
     /// Parameters.
     pub parameters: u64,
     /// Parameters whose gradient does not vary.
@@ -31,15 +31,15 @@ pub struct TensorCurve {
     /// Σ Hᵢᵢ times the mean over pairs of thirds of (μ/σ)(μ/σ).
     pub ratio_curvature: f64,
     /// Per batch size of the theory.
-    pub batches: Vec<BatchCurve>,
+    pub batches: Vec<SizeSums>,
     /// Per direction: V · V of the next resample, the last meeting the first.
     pub overlaps: Vec<f64>,
 }
 
-/// Sums of one tensor at one batch size of the theory. E is the expected sign, A its approximation, S the mean sign over
+/// Sums over the parameters of one tensor at one batch size of the theory. E is the expected sign, A its approximation, S the mean sign over
 /// resamples.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct BatchCurve {
+pub struct SizeSums {
     /// Σ (1 − E²) Hᵢᵢ.
     pub independent: f64,
     /// The same with E² from pairs of thirds.
@@ -60,8 +60,8 @@ pub struct BatchCurve {
     pub scatter: f64,
 }
 
-impl CurveSums {
-    /// Nothing yet; products with gradients only where they are asked for.
+impl DirectionSums {
+    /// Zeros; products with gradients only where they are asked for.
     pub(super) fn new(design: &Design, rows: bool) -> Self {
         let matrix_rows = design.matrix_rows();
         Self {
@@ -70,13 +70,20 @@ impl CurveSums {
             rows: vec![0.0; if rows { matrix_rows * design.rows() } else { 0 }],
         }
     }
+
+    /// Add the sums of other parameters.
+    pub fn add(&mut self, other: &Self) {
+        add_all(&mut self.own, &other.own);
+        add_all(&mut self.groups, &other.groups);
+        add_all(&mut self.rows, &other.rows);
+    }
 }
 
-impl TensorCurve {
-    /// Nothing yet.
+impl BatchSums {
+    /// Zeros.
     pub(super) fn new(design: &Design) -> Self {
         Self {
-            batches: vec![BatchCurve::default(); design.theory.len()],
+            batches: vec![SizeSums::default(); design.theory.len()],
             overlaps: vec![0.0; design.directions()],
             ..Self::default()
         }
@@ -96,7 +103,7 @@ impl TensorCurve {
     }
 }
 
-impl BatchCurve {
+impl SizeSums {
     /// Add the sums of other parameters.
     pub fn add(&mut self, other: &Self) {
         self.independent += other.independent;

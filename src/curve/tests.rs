@@ -47,7 +47,7 @@ fn run(
     tensors: &[Rows<'_>],
     drawn: &Drawn,
     asked: &Directions<'_>,
-) -> Result<(CurveSums, Vec<TensorCurve>), Error> {
+) -> Result<(DirectionSums, Vec<BatchSums>), Error> {
     scan_directions(tensors, &drawn.asked(), asked, &mut |_| true)
 }
 
@@ -123,7 +123,7 @@ fn threads_change_no_bit() {
 
 /// All that one tile gives but products with every gradient, compiled for the best instruction set of this processor and
 /// for the least: bits of the matrix, and sums.
-fn on_both(optimizer: Optimizer, columns: usize) -> [(Vec<u32>, CurveSums, TensorCurve); 2] {
+fn on_both(optimizer: Optimizer, columns: usize) -> [(Vec<u32>, DirectionSums, BatchSums); 2] {
     let data = gradients(Dtype::Bf16, 40, columns, 5);
     let drawn = Drawn::new(40, 7);
     let design = Design::new(40, &drawn.asked()).unwrap();
@@ -132,7 +132,7 @@ fn on_both(optimizer: Optimizer, columns: usize) -> [(Vec<u32>, CurveSums, Tenso
     let state = State { first: &first, second: &second, weights: &first, decay: 0.3 };
     let task = Task { design: &design, optimizer, state, diagonal: &[], scale: 0.7, fisher: false };
     [true, false].map(|best| {
-        let (mut sums, mut tensor) = (CurveSums::new(&design, false), TensorCurve::new(&design));
+        let (mut sums, mut tensor) = (DirectionSums::new(&design, false), BatchSums::new(&design));
         let mut tile = Tile::new(task, 112);
         tile.load(&data.rows(), 0..columns);
         let pass = Pass { tile: &mut tile, columns, first: 0, sums: &mut sums, tensor: &mut tensor };

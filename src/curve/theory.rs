@@ -5,7 +5,7 @@ use std::f64::consts::PI;
 use super::design::{Design, THIRDS};
 use super::direction::sign;
 use super::moments::Moments;
-use super::sums::{BatchCurve, TensorCurve};
+use super::sums::{BatchSums, SizeSums};
 
 /// A row of the matrix of a tile, to write to.
 pub type Row<'a> = &'a mut [f32];
@@ -20,7 +20,7 @@ pub type Row<'a> = &'a mut [f32];
 pub fn parameters(
     design: &Design,
     held: &Moments,
-    sums: &mut TensorCurve,
+    sums: &mut BatchSums,
     [mean_signs, thirds @ ..]: [Row<'_>; 1 + THIRDS],
 ) {
     let rows = design.rows() as f64;
@@ -58,7 +58,7 @@ pub fn batch(
     design: &Design,
     held: &Moments,
     batch: f64,
-    sums: &mut BatchCurve,
+    sums: &mut SizeSums,
     [expected, influence, approximate, mut thirds @ ..]: [Row<'_>; 3 + THIRDS],
 ) {
     let rows = design.rows() as f64;

@@ -10,7 +10,7 @@ use super::moments::Moments;
 use super::prefix::{Met, prefix_sums};
 use super::products::{Matrix, add_products};
 use super::signs::compare;
-use super::sums::{CurveSums, TensorCurve, add_all};
+use super::sums::{BatchSums, DirectionSums, add_all};
 use super::theory::{batch, parameters};
 use crate::numeric::{LANES, Lanes, Real, Rows};
 use crate::simd::{Arithmetic, Kernel};
@@ -88,7 +88,7 @@ impl<'a> Tile<'a> {
     }
 
     /// Add the products with gradients over the tiles since the last time.
-    pub fn take_row_products(&mut self, sums: &mut CurveSums) {
+    pub fn take_row_products(&mut self, sums: &mut DirectionSums) {
         add_all(&mut sums.rows, &self.row_products);
         self.row_products.fill(0.0);
     }
@@ -122,7 +122,7 @@ impl<'a> Tile<'a> {
 
     /// The rows of the theory, and its sums.
     #[inline(always)]
-    fn theory(&mut self, first: usize, columns: usize, tensor: &mut TensorCurve) {
+    fn theory(&mut self, first: usize, columns: usize, tensor: &mut BatchSums) {
         let (design, stride, held) = (self.task.design, self.stride, &mut self.held);
         held.mean.truncate(columns);
         held.curvature.extend((0..columns).map(|column| match self.task.diagonal {
@@ -162,7 +162,7 @@ impl<'a> Tile<'a> {
 
     /// What the signs of the resamples have in common with the theory, and with each other.
     #[inline(always)]
-    fn signs(&self, columns: usize, tensor: &mut TensorCurve) {
+    fn signs(&self, columns: usize, tensor: &mut BatchSums) {
         let (design, sizes) = (self.task.design, self.task.design.sizes.len());
         let columns = columns.next_multiple_of(LANES);
         let mut means = vec![0.0; columns];
@@ -179,7 +179,7 @@ impl<'a> Tile<'a> {
     }
 
     #[inline(always)]
-    fn products(&mut self, columns: usize, sums: &mut CurveSums) {
+    fn products(&mut self, columns: usize, sums: &mut DirectionSums) {
         let (design, stride) = (self.task.design, self.stride);
         let left = Matrix { values: &self.matrix, rows: design.matrix_rows(), stride };
         let groups = Matrix { values: &self.group_sums, rows: design.groups.len(), stride };
@@ -223,9 +223,9 @@ pub struct Pass<'t, 'a> {
     /// The first of them among the parameters of all tensors.
     pub first: usize,
     /// Sums of all tensors.
-    pub sums: &'t mut CurveSums,
+    pub sums: &'t mut DirectionSums,
     /// Sums of this tensor.
-    pub tensor: &'t mut TensorCurve,
+    pub tensor: &'t mut BatchSums,
 }
 
 impl Kernel for Pass<'_, '_> {

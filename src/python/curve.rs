@@ -1,15 +1,15 @@
 //! Learning-rate curves for Python.
 
-use ndarray::Array2;
 use numpy::{
     IntoPyArray, PyArray1, PyReadonlyArray1, PyReadonlyArray2, PyReadwriteArray2, PyUntypedArrayMethods,
 };
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
 
-use crate::curve::{self, Directions, Minibatches, Optimizer, State, TensorCurve};
+use crate::curve::{self, Directions, Minibatches, Optimizer, State};
 use crate::error::Error;
 use crate::numeric::Rows;
+use crate::python::batch_sums::BatchSums;
+use crate::python::direction_sums::DirectionSums;
 use crate::python::statistics::{TensorArgument, partial_rows, zeros_for};
 
 type Singles<'py> = PyReadonlyArray1<'py, f32>;
@@ -106,7 +106,7 @@ fn rule(name: &str, constants: &[f64]) -> Result<Optimizer, Error> {
 
 /// The rows of every tensor; each must have all of them.
 fn all_rows<'a>(tensors: &'a [TensorArgument], zeros: &'a [u8]) -> PyResult<Vec<Rows<'a>>> {
-    let rows = tensors.iter().map(|tensor| partial_rows(tensor, zeros).map(|held| held.rows));
+    let rows = tensors.iter().map(|tensor| partial_rows(tensor, zeros).map(|partial| partial.rows));
     rows.collect()
 }
 
@@ -122,8 +122,8 @@ fn detached<T: Send>(
         let zeros = zeros_for(tensors)?;
         let rows = all_rows(tensors, &zeros)?;
         Ok(pass(&rows, &mut |bytes| {
-            let told = Python::attach(|py| py.check_signals().and_then(|()| progress.call1(py, (bytes,))));
-            raised = told.err();
+            let answer = Python::attach(|py| py.check_signals().and_then(|()| progress.call1(py, (bytes,))));
+            raised = answer.err();
             raised.is_none()
         })?)
     });
@@ -136,21 +136,13 @@ pub fn scan_directions<'py>(
     tensors: Vec<TensorArgument>,
     request: Request<'py>,
     progress: Py<PyAny>,
-) -> PyResult<(Bound<'py, PyDict>, Vec<Bound<'py, PyDict>>)> {
+) -> PyResult<(DirectionSums, Vec<BatchSums>)> {
     let lent = request.lend()?;
     let (sums, found) = detached(py, &tensors, &progress, |rows, heard| {
         curve::scan_directions(rows, &lent.minibatches(), &lent.directions, heard)
     })?;
-    let total = PyDict::new(py);
-    let matrix = |values: Vec<f64>, columns: usize| {
-        let rows = values.len() / columns.max(1);
-        Array2::from_shape_vec((rows, columns), values).expect("rows of equal length").into_pyarray(py)
-    };
-    total.set_item("own", matrix(sums.own, lent.sizes.len()))?;
-    total.set_item("groups", matrix(sums.groups, lent.groups))?;
-    total.set_item("rows", matrix(sums.rows, lent.order.len()))?;
-    let tensors = found.into_iter().map(|tensor| to_dict(py, tensor, lent.sizes.len()));
-    Ok((total, tensors.collect::<PyResult<_>>()?))
+    let total = DirectionSums::new(lent.sizes.len(), lent.groups, lent.order.len(), sums);
+    Ok((total, found.into_iter().map(|sums| BatchSums::new(lent.sizes.len(), sums)).collect()))
 }
 
 #[pyfunction]
@@ -178,45 +170,4 @@ pub fn bilinear_forms<'py>(
     let parameters = left.shape()[1];
     let (left, right, hessian) = (left.as_slice()?, right.as_slice()?, hessian.as_slice()?);
     Ok(py.detach(|| curve::bilinear_forms(left, right, hessian, parameters))?.into_pyarray(py))
-}
-
-fn to_dict(py: Python<'_>, found: TensorCurve, sizes: usize) -> PyResult<Bound<'_, PyDict>> {
-    let dict = PyDict::new(py);
-    dict.set_item("parameters", found.parameters)?;
-    dict.set_item("constant", found.constant)?;
-    dict.set_item("curvature", found.curvature)?;
-    dict.set_item("absolute_curvature", found.absolute_curvature)?;
-    dict.set_item("unresolved", found.unresolved)?;
-    dict.set_item("drift", found.drift)?;
-    dict.set_item("ratio_curvature", found.ratio_curvature)?;
-    let batches: Vec<f64> = found
-        .batches
-        .iter()
-        .flat_map(|batch| {
-            let [saturated, saturated_curvature] = batch.saturated;
-            let of_theory = [
-                batch.independent,
-                batch.independent_split,
-                batch.independent_approximate,
-                saturated,
-                saturated_curvature,
-            ];
-            let of_signs = [
-                batch.overlap_variance,
-                batch.mean_expected,
-                batch.expected_squared,
-                batch.disagreement,
-                batch.scatter,
-            ];
-            of_theory.into_iter().chain(of_signs)
-        })
-        .collect();
-    let rows = found.batches.len();
-    let batches = Array2::from_shape_vec((rows, 10), batches).expect("ten sums per batch size");
-    dict.set_item("batches", batches.into_pyarray(py))?;
-    let resamples = found.overlaps.len() / sizes.max(1);
-    let overlaps =
-        Array2::from_shape_vec((resamples, sizes), found.overlaps).expect("one overlap per direction");
-    dict.set_item("overlaps", overlaps.into_pyarray(py))?;
-    Ok(dict)
 }

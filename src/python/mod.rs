@@ -1,12 +1,16 @@
 //! The only place that knows Python: every function converts, detaches, calls, converts.
 
+pub mod arrays;
+pub mod batch_sums;
 pub mod curve;
+pub mod direction_sums;
 pub mod dump;
 pub mod law;
 pub mod noise;
 pub mod planning;
 pub mod posterior;
 pub mod statistics;
+pub mod tensor_sums;
 
 use numpy::PyReadonlyArray1;
 use pyo3::PyErr;
@@ -28,13 +32,13 @@ impl From<Error> for PyErr {
     }
 }
 
-/// The groups of rows, which Python numbers from 0.
-fn numbered(groups: PyReadonlyArray1<'_, i64>) -> Result<Vec<u32>, Error> {
-    let number = |(index, &group): (usize, &i64)| {
+/// Groups or rows, which Python numbers from 0.
+fn numbered(argument: &'static str, numbers: PyReadonlyArray1<'_, i64>) -> Result<Vec<u32>, Error> {
+    let number = |(index, &number): (usize, &i64)| {
         #[expect(clippy::cast_precision_loss, reason = "shown in a message")]
-        let found = group as f64;
+        let found = number as f64;
         let requirement = "a whole number from 0 on that fits into 32 bits";
-        u32::try_from(group).map_err(|_| Error::Value { argument: "groups", requirement, found, index })
+        u32::try_from(number).map_err(|_| Error::Value { argument, requirement, found, index })
     };
-    groups.as_array().iter().enumerate().map(number).collect()
+    numbers.as_array().iter().enumerate().map(number).collect()
 }

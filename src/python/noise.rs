@@ -6,6 +6,7 @@ use pyo3::types::PyDict;
 
 use crate::error::require_shape;
 use crate::python::numbered;
+use crate::python::tensor_sums::{Lent, TensorSums};
 use crate::statistics::{self, Estimate, Interval, Moments, Pair, Part, Standardised};
 
 type Floats<'py> = PyReadonlyArray1<'py, f64>;
@@ -15,56 +16,42 @@ type Quantity = (f64, f64, f64, f64);
 /// Relative error that the advice on examples aims at.
 const GOOD: f64 = 0.2;
 
-/// Sums of one tensor: its rows in the dump, norms, projections, |ḡ|², group norms.
-type SumsArgument<'py> = (Vec<usize>, Floats<'py>, Floats<'py>, f64, Floats<'py>);
-/// Standardised sums of one tensor: rows, norms, projections, |ḡ|², parameters.
-type StandardisedArgument<'py> = (Vec<usize>, Floats<'py>, Floats<'py>, f64, u64);
+/// Sums of tensors, each with what is known of its rows.
+type Tensors<'py> = Vec<Bound<'py, TensorSums>>;
 
 #[pyfunction]
 pub fn estimate_noise<'py>(
     py: Python<'py>,
-    sums: Vec<SumsArgument<'py>>,
+    sums: Tensors<'py>,
     microbatch_size: Floats<'py>,
     groups: Option<PyReadonlyArray1<'py, i64>>,
     probability: f64,
 ) -> PyResult<Bound<'py, PyDict>> {
-    let lists: Vec<Lists> = sums
-        .iter()
-        .map(|(rows, norms, projections, _, _)| Lists::new(rows, norms, projections, &microbatch_size))
-        .collect();
-    let groups = groups.map(numbered).transpose()?;
-    let labels: Vec<Option<Vec<u32>>> = sums
-        .iter()
-        .map(|(rows, ..)| groups.as_ref().map(|groups| rows.iter().map(|&row| groups[row]).collect()))
-        .collect();
-    let norms: Vec<Vec<f64>> = sums.iter().map(|held| held.4.as_array().to_vec()).collect();
-    let parts: Vec<Part<'_>> = sums
-        .iter()
-        .zip(lists.iter().zip(labels.iter().zip(&norms)))
-        .map(|(held, (lists, (labels, norms)))| Part {
-            groups: labels.as_deref().map(|labels| (labels, norms.as_slice())),
-            ..lists.part(&held.0, held.3)
-        })
-        .collect();
-    to_dict(py, &statistics::estimate(&parts, probability)?)
+    let groups = groups.map(|groups| numbered("groups", groups)).transpose()?;
+    let lent = lend(&sums, &microbatch_size, groups.as_deref())?;
+    let parts: Vec<Part<'_>> = lent.iter().map(Lent::part).collect();
+    let found = statistics::estimate(&parts, probability)?;
+    to_dict(py, &found, sums.iter().all(|sums| sums.get().has_projections()))
 }
 
 #[pyfunction]
 pub fn estimate_resolvable(
-    sums: Vec<StandardisedArgument<'_>>,
+    sums: Tensors<'_>,
     microbatch_size: Floats<'_>,
     probability: f64,
 ) -> PyResult<Quantity> {
-    let lists: Vec<Lists> = sums
-        .iter()
-        .map(|(rows, norms, projections, _, _)| Lists::new(rows, norms, projections, &microbatch_size))
-        .collect();
-    let parts: Vec<Standardised<'_>> = sums
-        .iter()
-        .zip(&lists)
-        .map(|(held, lists)| Standardised { part: lists.part(&held.0, held.3), parameters: held.4 })
-        .collect();
+    let lent = lend(&sums, &microbatch_size, None)?;
+    let parts: Vec<Standardised<'_>> = lent.iter().filter_map(Lent::standardised).collect();
     Ok(quantity(&statistics::resolvable(&parts, probability)?.mean_signal))
+}
+
+fn lend<'a>(
+    sums: &'a Tensors<'_>,
+    microbatch_size: &Floats<'_>,
+    groups: Option<&[u32]>,
+) -> PyResult<Vec<Lent<'a>>> {
+    let weights = microbatch_size.as_array().to_vec();
+    sums.iter().map(|sums| sums.get().lend(&weights, groups)).collect()
 }
 
 #[pyfunction]
@@ -86,7 +73,7 @@ pub fn estimate_two_batch_noise<'py>(
             big_norm_squared: columns[3][step],
         })
         .collect();
-    to_dict(py, &statistics::two_batch_sizes(&pairs, probability)?)
+    to_dict(py, &statistics::two_batch_sizes(&pairs, probability)?, true)
 }
 
 /// Count, means, and sums of second, third and fourth powers of deviations, one per parameter.
@@ -113,50 +100,22 @@ pub fn merge_moments<'py>(
     Ok([column(|of| of.mean), column(|of| of.second), column(|of| of.third), column(|of| of.fourth)])
 }
 
-/// Lists of one tensor as the kernels want them.
-struct Lists {
-    weights: Vec<f64>,
-    norms: Vec<f64>,
-    projections: Vec<f64>,
-}
-
-impl Lists {
-    fn new(
-        rows: &[usize],
-        norms: &Floats<'_>,
-        projections: &Floats<'_>,
-        microbatch_size: &Floats<'_>,
-    ) -> Self {
-        let sizes = microbatch_size.as_array();
-        Self {
-            weights: rows.iter().map(|&row| sizes[row]).collect(),
-            norms: norms.as_array().to_vec(),
-            projections: projections.as_array().to_vec(),
-        }
-    }
-
-    fn part<'a>(&'a self, rows: &'a [usize], mean_norm_squared: f64) -> Part<'a> {
-        Part {
-            rows,
-            weights: Some(&self.weights),
-            norms: &self.norms,
-            projections: &self.projections,
-            mean_norm_squared,
-            groups: None,
-        }
-    }
-}
-
 fn quantity(interval: &Interval) -> Quantity {
     (interval.value, interval.standard_error, interval.low, interval.high)
 }
 
-fn to_dict<'py>(py: Python<'py>, found: &Estimate) -> PyResult<Bound<'py, PyDict>> {
+/// Estimates by name; without intervals where the sums tell none.
+fn to_dict<'py>(py: Python<'py>, found: &Estimate, intervals: bool) -> PyResult<Bound<'py, PyDict>> {
+    let known = |number: f64| if intervals { number } else { f64::NAN };
+    let estimated = |interval: &Interval| {
+        let (value, error, low, high) = quantity(interval);
+        (value, known(error), known(low), known(high))
+    };
     let dict = PyDict::new(py);
-    dict.set_item("gradient_norm_squared", quantity(&found.gradient_norm_squared))?;
-    dict.set_item("gradient_covariance_trace", quantity(&found.gradient_covariance_trace))?;
-    dict.set_item("inverse_noise_scale", quantity(&found.inverse_noise_scale))?;
-    dict.set_item("relative_error", found.relative_error())?;
-    dict.set_item("examples_needed", found.examples_needed(GOOD).unwrap_or(f64::INFINITY))?;
+    dict.set_item("gradient_norm_squared", estimated(&found.gradient_norm_squared))?;
+    dict.set_item("gradient_covariance_trace", estimated(&found.gradient_covariance_trace))?;
+    dict.set_item("inverse_noise_scale", estimated(&found.inverse_noise_scale))?;
+    dict.set_item("relative_error", known(found.relative_error()))?;
+    dict.set_item("examples_needed", known(found.examples_needed(GOOD).unwrap_or(f64::INFINITY)))?;
     Ok(dict)
 }

@@ -1,4 +1,4 @@
-//! What a scan finds in one tensor; adds up over parts of its parameters.
+//! The sums of a scan over one tensor; they add up over parts of its parameters.
 
 /// Sums of one tensor. Over disjoint ranges of parameters everything adds up, see [`Sums::add`].
 ///
@@ -60,6 +60,17 @@ impl Sums {
             }),
             ..Self::default()
         }
+    }
+
+    /// The sums of gradients that are `scale` times the stored numbers; counts and standardised sums stay.
+    #[must_use]
+    pub fn scaled(mut self, scale: f64) -> Self {
+        let square = scale * scale;
+        self.mean_norm_squared *= square;
+        for sums in [&mut self.norms, &mut self.projections, &mut self.group_norms] {
+            sums.iter_mut().for_each(|value| *value *= square);
+        }
+        self
     }
 
     /// Add the sums of other parameters of the same rows; both must have come from the same request.

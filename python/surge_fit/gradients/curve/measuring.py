@@ -115,7 +115,8 @@ def learning_rate_curve(
     drawn = draw_minibatches(rows, tuple(int(size / per_row) for size in whole), count, random_seed)
     mean_square = sum(float(held.norms.mean()) for held in statistics.sums)
     passes = CurvePass(opened, rule, known, mean_square, progress)
-    resampled, sums, tensors = passes.minibatches(drawn, in_rows)
+    sums = passes.minibatches(drawn, in_rows)
+    resampled, total = sums.resampled, sums.total
     if optimizer == "sgd":
         exact = sgd_theory(passes.singles(rows), in_rows)
         theory, forms = exact.points, exact.forms
@@ -123,14 +124,14 @@ def learning_rate_curve(
             exact.noise_scale, exact.max_learning_rate, exact.max_loss_drop, exact.max_learning_rate
         )
     else:
-        theory, forms = sign_theory(sums, in_rows)
-        law = small_batch_law(sums)
+        theory, forms = sign_theory(sums.signs, in_rows)
+        law = small_batch_law(sums.signs)
     ratios = [_ratio(resampled, index, drawn.sizes[index], len(rows)) for index in range(len(whole))]
-    per_batch = sum(tensor["batches"] for tensor in tensors)
-    absolute = sum(tensor["absolute_curvature"] for tensor in tensors)
+    absolute = total.absolute_curvature or 1.0
+    saturated = total.saturated_parameters / opened.parameters, total.saturated_curvature / absolute
     points = []
     for index, size in enumerate(asked):
-        share = per_batch[index, 3] / opened.parameters, per_batch[index, 4] / (absolute or 1.0)
+        share = saturated[0][index], saturated[1][index]
         ratio = ratios[index] if index < len(whole) else None
         points.append(
             _point(
@@ -138,7 +139,6 @@ def learning_rate_curve(
             )
         )
     points.sort(key=lambda point: point.batch_size)
-    unresolved = np.sum([tensor["unresolved"] for tensor in tensors], axis=0)
     return LearningRateCurve(
         source=opened.source,
         optimizer=optimizer,
@@ -156,11 +156,12 @@ def learning_rate_curve(
         max_learning_rate=law.max_learning_rate,
         max_loss_drop=law.max_loss_drop,
         limit=law.limit,
-        unresolved_parameters=float(unresolved[0]) / opened.parameters,
-        unresolved_curvature=float(unresolved[1]) / (absolute or 1.0),
+        unresolved_parameters=total.unresolved_parameters / opened.parameters,
+        unresolved_curvature=total.unresolved_curvature / absolute,
         signs=check_signs(
             statistics,
-            tensors,
+            sums.tensors,
+            total,
             np.array(asked),
             resampled.apart if optimizer == "sign" and not rule.weight_decay else None,
         ),

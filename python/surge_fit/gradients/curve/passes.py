@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import reduce
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from surge_fit import _core
+from surge_fit._core import BatchSums, DirectionSums
 from surge_fit.gradients.curve.curvature import Curvature
 from surge_fit.gradients.curve.resampling import GROUPS, Minibatches
 from surge_fit.gradients.curve.sign_sums import SignForms, SignSums, TheoryRows, fisher_forms, hessian_forms
@@ -68,6 +70,25 @@ class Resampled:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class PassSums:
+    """All that one pass over minibatches sums.
+
+    Attributes
+    ----------
+    resampled : Resampled
+    signs : SignSums
+    tensors : tuple of BatchSums
+    total : BatchSums
+        Over all tensors.
+    """
+
+    resampled: Resampled
+    signs: SignSums
+    tensors: tuple[BatchSums, ...]
+    total: BatchSums
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class CurvePass:
     """One dump, one optimizer, one curvature: passes on request.
 
@@ -99,9 +120,7 @@ class CurvePass:
         """Whether VᵀHV of minibatches comes from the gradients themselves."""
         return self.curvature.kind in ("fisher", "diagonal")
 
-    def minibatches(
-        self, drawn: Minibatches, theory: Sequence[float]
-    ) -> tuple[Resampled, SignSums, list[dict[str, Any]]]:
+    def minibatches(self, drawn: Minibatches, theory: Sequence[float]) -> PassSums:
         """Sum over all parameters what minibatches and the theory give.
 
         Parameters
@@ -112,29 +131,27 @@ class CurvePass:
 
         Returns
         -------
-        resampled : Resampled
-        sums : SignSums
-        tensors : list of dict
-            Sums per tensor.
+        PassSums
         """
         totals, tensors = _core.scan_directions(
             self._tensors(),
             self._request(drawn, theory, fisher=self.uses_fisher),
             self._report("directions of minibatches"),
         )
+        whole = reduce(BatchSums.merge, tensors)
         resamples, sizes = len(drawn.permutations), len(drawn.sizes)
         count = resamples * sizes
         group_of, in_group = drawn.group_of, np.bincount(drawn.group_of, minlength=GROUPS).astype(np.float64)
         rows = len(drawn.order)
         shape = (resamples, sizes)
-        groups = totals["groups"]
+        groups = totals.groups
         size = np.array(drawn.sizes, dtype=np.float64)
-        numerators = (groups[:count].sum(axis=1).reshape(shape) - totals["own"]) / (rows - size)
+        numerators = (groups[:count].sum(axis=1).reshape(shape) - totals.own) / (rows - size)
         inside = _membership(drawn)
         touched = np.stack([inside[:, :, group_of == group].any(axis=2) for group in range(GROUPS)], axis=2)
         group_forms = None
         if self.uses_fisher:
-            squares = self.fisher_factor * totals["rows"][:count].reshape(*shape, rows) ** 2
+            squares = self.fisher_factor * totals.rows[:count].reshape(*shape, rows) ** 2
             forms = np.where(inside, 0.0, squares).sum(axis=2) / (rows - size)
             by_group = [squares[:, :, group_of == group].mean(axis=2) for group in range(GROUPS)]
             group_forms = np.stack(by_group, axis=2)
@@ -148,7 +165,8 @@ class CurvePass:
             touched,
             np.logical_not((inside & np.roll(inside, -1, axis=0)).any(axis=2)),
         )
-        return found, self._sign_sums(totals, tensors, drawn, theory, in_group, count), tensors
+        signs = self._sign_sums(totals, whole, drawn, theory, in_group, count)
+        return PassSums(found, signs, tuple(tensors), whole)
 
     def singles(self, order: NDArray[np.int64]) -> Singles:
         """Sum what the direction of every row alone gives.
@@ -168,11 +186,11 @@ class CurvePass:
             self._request(drawn, (1.0,), fisher=self.curvature.kind == "fisher"),
             self._report("directions of single rows"),
         )
-        of_all = totals["groups"][:rows].sum(axis=1)
-        numerators = (of_all - totals["own"][:, 0]) / (rows - 1)
+        of_all = totals.groups[:rows].sum(axis=1)
+        numerators = (of_all - totals.own[:, 0]) / (rows - 1)
         moves_of_numerator = 2.0 * numerators
         if self.curvature.kind == "fisher":
-            products = totals["rows"][:rows].copy()
+            products = totals.rows[:rows].copy()
             np.fill_diagonal(products, 0.0)
             squares, sums = products**2, products.sum(axis=0)
             of_one = squares.sum() / (rows * (rows - 1))
@@ -197,8 +215,8 @@ class CurvePass:
 
     def _sign_sums(
         self,
-        totals: dict[str, Any],
-        tensors: list[dict[str, Any]],
+        totals: DirectionSums,
+        whole: BatchSums,
         drawn: Minibatches,
         theory: Sequence[float],
         in_group: FloatArray,
@@ -206,29 +224,28 @@ class CurvePass:
     ) -> SignSums:
         """Cut the rows of the theory out of the matrix, and give them their forms."""
         batches = len(theory)
-        per_batch = sum(tensor["batches"] for tensor in tensors)
-        curvature = sum(tensor["curvature"] for tensor in tensors)
-        ratio_curvature = sum(tensor["ratio_curvature"] for tensor in tensors)
-        independent, split, approximate = per_batch[:, :3].T
+        curvature, ratio_curvature = whole.curvature, whole.ratio_curvature
+        independent, split = whole.independent, whole.independent_split
+        approximate = whole.independent_approximate
         if self.curvature.kind == "diagonal":
             sums = (curvature - independent, curvature - split, curvature - approximate)
             forms = SignForms(*sums, curvature, ratio_curvature)
         elif self.curvature.kind == "fisher":
-            forms = fisher_forms(TheoryRows.cut(totals["rows"][count:], batches), drawn.group_of)
+            forms = fisher_forms(TheoryRows.cut(totals.rows[count:], batches), drawn.group_of)
         else:
             none = Minibatches(drawn.order, np.empty((0, 0), dtype=np.uint32), ())
             matrix = self._matrix(none, theory, TheoryRows.count(batches))
             forms = hessian_forms(TheoryRows.cut(matrix, batches), self.curvature)
         return SignSums(
             in_group=in_group,
-            products=TheoryRows.cut(totals["groups"][count:], batches),
+            products=TheoryRows.cut(totals.groups[count:], batches),
             independent=independent,
             independent_split=split,
             independent_approximate=approximate,
             forms=forms,
             ratio_curvature=ratio_curvature,
             curvature=curvature,
-            drift=sum(tensor["drift"] for tensor in tensors),
+            drift=whole.drift,
         )
 
     def _forms(self, drawn: Minibatches) -> FloatArray:

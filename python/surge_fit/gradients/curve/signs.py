@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from surge_fit._core import BatchSums
 from surge_fit.gradients.curve.value import SignCheck
 from surge_fit.gradients.noise import GradientStatistics, TensorStatistics
 from surge_fit.typing import FloatArray
@@ -16,12 +16,11 @@ from surge_fit.typing import FloatArray
 _LEAST_PAIRS = 8
 """Of minibatches without a common row, that tell how equally two of them agree."""
 
-_OVERLAP_VARIANCE, _MEAN_EXPECTED, _EXPECTED_SQUARED, _DISAGREEMENT, _SCATTER = range(5, 10)
-
 
 def check_signs(
     statistics: GradientStatistics,
-    tensors: Sequence[Mapping[str, Any]],
+    tensors: Sequence[BatchSums],
+    total: BatchSums,
     batch_size: FloatArray,
     apart: NDArray[np.bool_] | None,
 ) -> tuple[SignCheck, ...]:
@@ -31,8 +30,10 @@ def check_signs(
     ----------
     statistics : GradientStatistics
         With shapes.
-    tensors : sequence of mapping
-        Sums per tensor of a pass.
+    tensors : sequence of BatchSums
+        In the order of `statistics`.
+    total : BatchSums
+        Over all tensors.
     batch_size : ndarray, shape (batch,)
         [examples], those resampled first.
     apart : ndarray of bool, shape (resample, size), or None
@@ -42,35 +43,31 @@ def check_signs(
     -------
     tuple of SignCheck
     """
-    total = {
-        "batches": sum(tensor["batches"] for tensor in tensors),
-        "overlaps": sum(tensor["overlaps"] for tensor in tensors),
-        "parameters": sum(tensor["parameters"] for tensor in tensors),
-    }
-    told = zip((*statistics.tensors, statistics.total), (*tensors, total), strict=True)
-    return tuple(_check(shape, sums, batch_size, apart) for shape, sums in told)
+    pairs = zip((*statistics.tensors, statistics.total), (*tensors, total), strict=True)
+    return tuple(_check(shape, sums, batch_size, apart) for shape, sums in pairs)
 
 
 def _check(
     shape: TensorStatistics,
-    sums: Mapping[str, Any],
+    sums: BatchSums,
     batch_size: FloatArray,
     apart: NDArray[np.bool_] | None,
 ) -> SignCheck:
     nothing = np.full(len(batch_size), math.nan)
     agreement, disagreement, effective = nothing, nothing, nothing
-    resamples, sizes = sums["overlaps"].shape
+    overlaps = sums.overlaps
+    resamples, sizes = overlaps.shape
     if apart is not None and resamples > 1:
-        batches, parameters = sums["batches"][:sizes], sums["parameters"]
+        parameters, overlap_variance = sums.parameters, sums.overlap_variance
         agreement, disagreement, effective = nothing.copy(), nothing.copy(), nothing.copy()
         with np.errstate(divide="ignore", invalid="ignore"):
-            agreement[:sizes] = batches[:, _MEAN_EXPECTED] / batches[:, _EXPECTED_SQUARED]
-            chance = batches[:, _SCATTER] / (resamples - 1)
-            excess = np.maximum(batches[:, _DISAGREEMENT] - chance, 0.0)
+            agreement[:sizes] = sums.mean_expected[:sizes] / sums.expected_squared[:sizes]
+            chance = sums.scatter[:sizes] / (resamples - 1)
+            excess = np.maximum(sums.disagreement[:sizes] - chance, 0.0)
             disagreement[:sizes] = np.sqrt(excess / parameters)
         for place in np.flatnonzero(apart.sum(axis=0) >= _LEAST_PAIRS):
-            unequal = sums["overlaps"][apart[:, place], place].var(ddof=1)
-            expected = parameters * batches[place, _OVERLAP_VARIANCE]
+            unequal = overlaps[apart[:, place], place].var(ddof=1)
+            expected = parameters * overlap_variance[place]
             effective[place] = min(expected / unequal, parameters) if unequal > 0 else parameters
     skewness = math.nan if shape.skewness is None else shape.skewness
     kurtosis = math.nan if shape.excess_kurtosis is None else shape.excess_kurtosis

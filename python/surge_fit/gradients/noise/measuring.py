@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import replace
 from pathlib import Path as _Path
 from typing import Any, TypeAlias
 
@@ -12,13 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from surge_fit import _core
+from surge_fit._core import TensorSums
 from surge_fit._support.arguments import require_positive
 from surge_fit._support.files import replacing
 from surge_fit._support.wording import plural
 from surge_fit.errors import DumpError, InputError
 from surge_fit.gradients.dump import Dump, DumpTensor, open_dump
 from surge_fit.gradients.noise.summary import summarize
-from surge_fit.gradients.noise.value import GradientStatistics, TensorSums
+from surge_fit.gradients.noise.value import GradientStatistics
 from surge_fit.typing import Path
 
 ByteProgress: TypeAlias = Callable[[str, int, int], None]
@@ -128,7 +128,8 @@ class _Scan:
                 )
                 raise DumpError(msg)
             stage = f"again without {plural(int((~kept).sum()), 'row')}"
-        sums = [_with_counts(held, of_all) for held, of_all in zip(sums, counts, strict=True)]
+        # Stored numbers are counted over all rows, those left out of the sums included.
+        sums = [tensor.with_counts_of(of_all) for tensor, of_all in zip(sums, counts, strict=True)]
         if self.dump.absent == "missing":
             sums = self._without_zero_rows(sums, kept)
         return sums, kept
@@ -136,10 +137,10 @@ class _Scan:
     def _without_zero_rows(self, sums: list[TensorSums], kept: NDArray[np.bool_]) -> list[TensorSums]:
         """Measure tensors again without the rows that are zero throughout, where that means missing."""
         found = []
-        for tensor, held in zip(self.dump.tensors, sums, strict=True):
-            absent = held.rows[held.norms == 0]
+        for tensor, measured in zip(self.dump.tensors, sums, strict=True):
+            absent = measured.rows[measured.norms == 0]
             if len(absent):
-                present = np.setdiff1d(held.rows, absent)
+                present = np.setdiff1d(measured.rows, absent)
                 if len(present) < _MIN_ROWS:
                     msg = (
                         f"Tensor '{tensor.name}' must have at least {_MIN_ROWS} rows that are not zero "
@@ -148,8 +149,8 @@ class _Scan:
                     )
                     raise DumpError(msg)
                 again, _ = self._pass([tensor], np.isin(np.arange(self.dump.rows), present) & kept, "again")
-                held = replace(_with_counts(again[0], held), rows=present)
-            found.append(held)
+                measured = again[0].with_counts_of(measured)
+            found.append(measured)
         return found
 
     def _pass(
@@ -162,7 +163,7 @@ class _Scan:
                 self.progress(stage, done, total)
 
         report(0)
-        found, broken = _core.scan_gradients(
+        return _core.scan_gradients(
             [
                 (
                     tensor.name,
@@ -181,31 +182,3 @@ class _Scan:
             output=None if self.target is None else str(self.target),
             progress=report,
         )
-        sums = [
-            TensorSums(
-                name=tensor.name,
-                dtype=tensor.dtype,
-                parameters=tensor.parameters,
-                rows=np.flatnonzero(kept if tensor.present is None else _among(kept, tensor.present)),
-                **held,
-            )
-            for tensor, held in zip(tensors, found, strict=True)
-        ]
-        return sums, broken
-
-
-def _with_counts(held: TensorSums, of_all: TensorSums) -> TensorSums:
-    """Count stored numbers over all rows, those left out of the sums included."""
-    return replace(
-        held,
-        elements=of_all.elements,
-        zeros=of_all.zeros,
-        subnormals=of_all.subnormals,
-        non_finite=of_all.non_finite,
-    )
-
-
-def _among(kept: NDArray[np.bool_], present: NDArray[np.int64]) -> NDArray[np.bool_]:
-    here = np.zeros(len(kept), dtype=np.bool_)
-    here[present] = kept[present]
-    return here

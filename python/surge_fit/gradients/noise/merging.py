@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 
 from surge_fit import _core
+from surge_fit._core import TensorSums
 from surge_fit._support.wording import listing
 from surge_fit.errors import InputError
 from surge_fit.gradients.noise.summary import summarize
-from surge_fit.gradients.noise.value import GradientStatistics, TensorSums
+from surge_fit.gradients.noise.value import GradientStatistics
 from surge_fit.typing import FloatArray, Path
 
 _BLOCK = 1 << 20

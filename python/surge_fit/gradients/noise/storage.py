@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
 from pathlib import Path as _Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from surge_fit._core import TensorSums
 from surge_fit._support.files import write_json
 from surge_fit._support.json_text import read_json
 from surge_fit.errors import InputError
 from surge_fit.gradients.noise.summary import summarize
-from surge_fit.gradients.noise.value import GradientStatistics, TensorSums
+from surge_fit.gradients.noise.value import GradientStatistics
 from surge_fit.typing import Path
 
 FORMAT = 1
@@ -24,6 +24,12 @@ _FACTS = (
     *("patterns", "skipped", "assumptions"),
 )
 _ARRAYS = ("microbatch_size", "row_groups", "kept")
+_SUMS = (
+    *("name", "dtype", "parameters", "rows", "mean_norm_squared", "norms", "projections", "group_norms"),
+    *("signal", "signal_parameters", "elements", "zeros", "subnormals", "non_finite"),
+    *("standardized_mean_norm_squared", "standardized_norms", "standardized_projections"),
+    *("skewness_squared", "excess_kurtosis"),
+)
 
 
 def to_record(statistics: GradientStatistics) -> dict[str, Any]:
@@ -40,10 +46,7 @@ def to_record(statistics: GradientStatistics) -> dict[str, Any]:
     record: dict[str, Any] = {"surge_fit_statistics": FORMAT}
     record |= {name: getattr(statistics, name) for name in _FACTS}
     record |= {name: _encoded(getattr(statistics, name)) for name in _ARRAYS}
-    record["sums"] = [
-        {field.name: _encoded(getattr(held, field.name)) for field in fields(TensorSums)}
-        for held in statistics.sums
-    ]
+    record["sums"] = [{name: _encoded(getattr(tensor, name)) for name in _SUMS} for tensor in statistics.sums]
     return record
 
 
@@ -74,8 +77,8 @@ def from_record(record: Mapping[str, Any]) -> GradientStatistics:
         facts = {name: _tuples(record[name]) for name in _FACTS}
         arrays = {name: _decoded(record[name]) for name in _ARRAYS}
         sums = [
-            TensorSums(**{field.name: _number(_decoded(held[field.name])) for field in fields(TensorSums)})
-            for held in record["sums"]
+            TensorSums(**{name: _number(_decoded(tensor[name])) for name in _SUMS})
+            for tensor in record["sums"]
         ]
     except (KeyError, TypeError, ValueError) as error:
         msg = f"The statistics are damaged: {error!r}. Measure the dump again."

@@ -11,13 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from surge_fit import _core
-from surge_fit.gradients.noise.value import (
-    PROBABILITY,
-    GradientStatistics,
-    Quantity,
-    TensorStatistics,
-    TensorSums,
-)
+from surge_fit._core import TensorSums
+from surge_fit.gradients.noise.value import PROBABILITY, GradientStatistics, Quantity, TensorStatistics
 from surge_fit.typing import FloatArray
 
 
@@ -97,26 +92,7 @@ class Estimator:
         -------
         TensorStatistics
         """
-        known = not any(np.isnan(held.projections).any() for held in sums)
-        noise = _core.estimate_noise(
-            [
-                (
-                    held.rows,
-                    held.norms,
-                    held.projections if known else held.norms,
-                    held.mean_norm_squared,
-                    held.group_norms,
-                )
-                for held in sums
-            ],
-            self.microbatch_size,
-            self.groups,
-            PROBABILITY,
-        )
-        if not known:  # merged over examples: estimates do not need projections, intervals do
-            for name in ("gradient_norm_squared", "gradient_covariance_trace", "inverse_noise_scale"):
-                noise[name] = (noise[name][0], math.nan, math.nan, math.nan)
-            noise["relative_error"] = noise["examples_needed"] = math.nan
+        noise = _core.estimate_noise(sums, self.microbatch_size, self.groups, PROBABILITY)
         elements = sum(held.elements for held in sums)
         counted = sum(held.signal_parameters for held in sums)
         signal = sum(held.signal for held in sums) / counted if counted else math.nan
@@ -143,20 +119,7 @@ class Estimator:
         """Bound π/(2·mean δ²); its interval where the standardised sums are there."""
         if not len(sums[0].standardized_norms) or not any(held.signal_parameters for held in sums):
             return inverted(Quantity(signal, math.nan, (math.nan, math.nan)), math.pi / 2)
-        found = _core.estimate_resolvable(
-            [
-                (
-                    held.rows,
-                    held.standardized_norms,
-                    held.standardized_projections,
-                    held.standardized_mean_norm_squared,
-                    held.signal_parameters,
-                )
-                for held in sums
-            ],
-            self.microbatch_size,
-            PROBABILITY,
-        )
+        found = _core.estimate_resolvable(sums, self.microbatch_size, PROBABILITY)
         return inverted(quantity(found), math.pi / 2)
 
 

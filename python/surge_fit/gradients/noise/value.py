@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from surge_fit._core import TensorSums
 from surge_fit.typing import FloatArray
 
 if TYPE_CHECKING:
@@ -18,59 +19,6 @@ if TYPE_CHECKING:
 
 PROBABILITY = 0.95
 """Of every interval."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class TensorSums:
-    """What one pass over the gradients of one tensor adds up.
-
-    Rows are those kept, in the order of the dump.
-
-    Attributes
-    ----------
-    name, dtype : str
-    parameters : int
-    rows : ndarray of int, shape (row,)
-        Which rows of the dump the tensor has.
-    mean_norm_squared : float
-        |ḡ|², of the mean over examples.
-    norms, projections : ndarray, shape (row,)
-        s_k = |g_k|² and d_k = g_k·ḡ; the latter NaN where examples were merged.
-    group_norms : ndarray, shape (group,)
-        |Σ b_k g_k|² over the rows of each group; empty without groups.
-    signal : float
-        Σ over parameters of the debiased (μ/σ)².
-    signal_parameters : int
-        Parameters with a positive variance, which `signal` counts.
-    elements, zeros, subnormals, non_finite : int
-        Stored numbers, all rows included.
-    standardized_mean_norm_squared : float
-        |ḡ/s|², each parameter in units of its standard deviation; NaN where it was not asked for.
-    standardized_norms, standardized_projections : ndarray, shape (row,)
-        As above, in these units; empty where they were not asked for.
-    skewness_squared, excess_kurtosis : float
-        Sums over parameters; NaN where they were not asked for.
-    """
-
-    name: str
-    dtype: str
-    parameters: int
-    rows: NDArray[np.int64]
-    mean_norm_squared: float
-    norms: FloatArray
-    projections: FloatArray
-    group_norms: FloatArray
-    signal: float
-    signal_parameters: int
-    elements: int
-    zeros: int
-    subnormals: int
-    non_finite: int
-    standardized_mean_norm_squared: float
-    standardized_norms: FloatArray
-    standardized_projections: FloatArray
-    skewness_squared: float
-    excess_kurtosis: float
 
 
 @dataclass(frozen=True, slots=True)
