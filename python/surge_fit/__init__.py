@@ -35,7 +35,8 @@ if TYPE_CHECKING:
     from surge_fit.model.default_priors import default_priors
     from surge_fit.model.observations import observe
     from surge_fit.posterior.fitting import build_model, fit, fit_many
-    from surge_fit.posterior.value import Posterior, load_posterior
+    from surge_fit.posterior.loading import load_posterior
+    from surge_fit.posterior.value import Posterior
     from surge_fit.priors import HalfNormal, LogNormal, Normal, Prior, Priors, StudentT
     from surge_fit.report.progress import progress_bar
     from surge_fit.sampling.diagnostics import Diagnostics
@@ -82,7 +83,7 @@ _HOME = {
     "get_law": "law",
     "gradient_statistics": "gradients.noise",
     "learning_rate_curve": "gradients.curve",
-    "load_posterior": "posterior.value",
+    "load_posterior": "posterior.loading",
     "next_runs": "decisions.planning",
     "observe": "model.observations",
     "open_dump": "gradients.dump",

@@ -11,7 +11,7 @@ from support.posteriors import GOOD
 from surge_fit import Sweep, get_law, observe
 from surge_fit._core import integrate_floor
 from surge_fit.decisions.held_out import held_out_log_density, log_mean
-from surge_fit.model.draw_groups import InferenceData
+from surge_fit.model.draw_groups import DrawGroups
 from surge_fit.model.loss_surface import divergence_probability, valley
 from surge_fit.model.spec import Model
 from surge_fit.posterior.value import Posterior
@@ -52,7 +52,7 @@ def certain(sweep, left_out, **changes):
     draws = {name: (("chain", "draw"), value) for name, value in values.items()}
     draws["log_optimal_learning_rate"] = (("chain", "draw", "batch_size"), curve)
     tree = xr.DataTree.from_dict({"posterior": xr.Dataset(draws)})
-    return Posterior(InferenceData.of_tree(tree), Model.of(others, LAW), 0, GOOD)
+    return Posterior(DrawGroups.of_tree(tree), Model.of(others, LAW), 0, GOOD)
 
 
 def by_quadrature(posterior, observations, index):
@@ -143,9 +143,9 @@ def test_the_optimum_is_drawn_from_the_discrepancy():
     )
     changes = {"slope": 0.0, "discrepancy_scale": 0.4, "optimum_noise": 0.1}
     posterior = certain(sweep, 2**40, **changes)
-    tree = posterior.inference_data.tree()
+    tree = posterior.to_datatree()
     many = xr.DataTree.from_dict({"posterior": tree["posterior"].to_dataset().isel(draw=[0] * 4000)})
-    posterior = replace(posterior, inference_data=InferenceData.of_tree(many))
+    posterior = replace(posterior, draw_groups=DrawGroups.of_tree(many))
     value, error = log_mean(held_out_log_density(posterior, observe(sweep), 2))
     wanted = integrate.quad(lambda x: stats.norm(0, 0.4).pdf(x) * stats.t(5, 0, 0.1).pdf(x), -4, 4)[0]
     assert value == pytest.approx(np.log(wanted), abs=5 * error)

@@ -104,7 +104,7 @@ def test_the_tree_has_the_names_dims_and_data_of_the_model(case):
     model = assemble(described)
     drawn = Evaluation.of_prior(described, 1200, seed=4).free
     free = {name: values.reshape(2, 600, *values.shape[2:]) for name, values in drawn.items()}
-    tree = infer(described, free, {"diverging": np.zeros((2, 600), bool)}, seed=5).tree()
+    tree = infer(described, free, {"diverging": np.zeros((2, 600), bool)}, seed=5).to_datasets()
     parameters = {variable.name for variable in (*model.free_RVs, *model.deterministics)}
     observed = {variable.name for variable in model.observed_RVs}
     for group in ("posterior", "prior"):
@@ -139,8 +139,9 @@ def test_many_runs_keep_the_log_likelihood_of_the_thinned_draws_only():
     )
     # 210 losses and 210 runs that did not diverge are more than 400.
     model = Model.of(sweep, "power")
-    tree = infer(model, Evaluation.of_prior(model, 1000, seed=1).free, {}, seed=1).tree()
+    tree = infer(model, Evaluation.of_prior(model, 1000, seed=1).free, {}, seed=1).to_datasets()
     assert tree["log_likelihood"]["draw"].values.tolist() == list(range(0, 1000, 2))
+    assert tree["log_likelihood"].attrs == {"thinned_by": 2}
     assert tree["log_prior"].sizes["draw"] == 1000
 
 

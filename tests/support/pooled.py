@@ -4,7 +4,7 @@ import numpy as np
 import xarray as xr
 from support.posteriors import GOOD
 from surge_fit.law import get_law
-from surge_fit.model.draw_groups import InferenceData
+from surge_fit.model.draw_groups import DrawGroups
 from surge_fit.model.spec import Model
 from surge_fit.model.steps import log_steps
 from surge_fit.posterior.value import Posterior
@@ -106,7 +106,7 @@ def make_pooled_posterior(*, covariates: tuple[str, ...] = ("params",)) -> Poste
         keep(name, np.full(shape, value))
     after = xr.Dataset(held, coords={"group": list(seen.groups)})
     return Posterior(
-        inference_data=InferenceData.of_tree(
+        draw_groups=DrawGroups.of_tree(
             xr.DataTree.from_dict({"posterior": after, "prior": after, "sample_stats": xr.Dataset()})
         ),
         model=model,

@@ -6,7 +6,7 @@ from surge_fit.decisions.comparison import LawComparison, LawScore
 from surge_fit.decisions.estimates import CurveStatements
 from surge_fit.law import get_law
 from surge_fit.model.default_priors import default_priors
-from surge_fit.model.draw_groups import InferenceData
+from surge_fit.model.draw_groups import DrawGroups
 from surge_fit.model.loss_surface import valley
 from surge_fit.model.observations import observe
 from surge_fit.model.spec import Model
@@ -91,7 +91,7 @@ def make_steps_posterior(*, smallest: float = 64, spread: float = 0.1) -> Poster
         for group, held in groups.items()
     }
     return Posterior(
-        inference_data=InferenceData.of_tree(xr.DataTree.from_dict(sets)),
+        draw_groups=DrawGroups.of_tree(xr.DataTree.from_dict(sets)),
         model=model,
         random_seed=0,
         diagnostics=GOOD,
@@ -149,7 +149,7 @@ def make_posterior(
     )
     observations = observe(sweep)
     return Posterior(
-        inference_data=InferenceData.of_tree(tree),
+        draw_groups=DrawGroups.of_tree(tree),
         # Not `Model.of`: there may be fewer optimum points than the law has parameters.
         model=Model(sweep, observations, chosen, default_priors(observations, chosen)),
         random_seed=0,

@@ -8,8 +8,12 @@ which come with them, name a compiled model's data differently.
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
+from importlib.metadata import version
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
+
+from surge_fit.errors import InputError
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -22,6 +26,36 @@ def import_arviz() -> ModuleType:
         import arviz
     module: ModuleType = arviz
     return module
+
+
+def reads_inference_data() -> bool:
+    """Whether the ArviZ that is installed is 0.x, whose value is ``InferenceData``."""
+    return int(version("arviz").partition(".")[0]) < 1
+
+
+def inference_data(groups: Mapping[str, xr.Dataset]) -> Any:
+    """Make ArviZ's own value of groups of draws.
+
+    Parameters
+    ----------
+    groups : mapping of str to xarray.Dataset
+
+    Returns
+    -------
+    arviz.InferenceData
+
+    Raises
+    ------
+    InputError
+        If the ArviZ that is installed has none.
+    """
+    if not reads_inference_data():
+        msg = (
+            f"InferenceData needs ArviZ 0.x; ArviZ {version('arviz')} reads an xarray.DataTree. "
+            "Use to_datatree()."
+        )
+        raise InputError(msg)
+    return import_arviz().InferenceData(**groups)
 
 
 def as_datatree(result: Any) -> xr.DataTree:

@@ -45,7 +45,7 @@ def fit_or_load(
     """Fit a table of learning rates as the options say, or read a saved posterior, which takes only `at`."""
     if path.endswith(".nc"):
         _refuse_with_posterior()
-        from surge_fit.posterior.value import load_posterior
+        from surge_fit.posterior.loading import load_posterior
 
         return one_group(load_posterior(path), at)
     sweep = sweep_options.read(path, fit_options.covariates)

@@ -123,7 +123,7 @@ def estimate_parameters(posterior: Posterior) -> tuple[ParameterEstimate, ...]:
 
 def _before(posterior: Posterior, name: str) -> FloatArray:
     """Prior draws of a variable, shape (draw,)."""
-    return np.asarray(posterior.inference_data["prior"][name], dtype=np.float64).reshape(-1)
+    return np.asarray(posterior.draw_groups["prior"][name], dtype=np.float64).reshape(-1)
 
 
 def _of_learning_rate(posterior: Posterior) -> list[ParameterEstimate]:

@@ -80,7 +80,7 @@ class PriorSensitivity:
 
 def has_densities(posterior: Posterior) -> bool:
     """Whether the posterior holds what `prior_sensitivity` needs; every fit does."""
-    return {"log_prior", "log_likelihood"} <= set(posterior.inference_data)
+    return {"log_prior", "log_likelihood"} <= set(posterior.draw_groups)
 
 
 def prior_sensitivity(
@@ -109,7 +109,7 @@ def prior_sensitivity(
     if not has_densities(posterior):
         msg = (
             "Sensitivities need the log prior and the log likelihood of every draw, which `surge_fit.fit` "
-            f"keeps; the posterior has the groups {', '.join(posterior.inference_data)}. Fit the sweep again."
+            f"keeps; the posterior has the groups {', '.join(posterior.draw_groups)}. Fit the sweep again."
         )
         raise InputError(msg)
     sizes = np.atleast_1d(np.asarray(batch_size, dtype=np.float64)).tolist()
@@ -143,7 +143,7 @@ class _Weighed:
     """The densities of a posterior's draws, by which they are reweighted."""
 
     def __init__(self, posterior: Posterior) -> None:
-        data = posterior.inference_data
+        data = posterior.draw_groups
         self.priors = {
             name: _of_draws(values)
             for name, (_, values) in data["log_prior"].variables.items()

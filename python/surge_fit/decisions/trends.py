@@ -113,7 +113,7 @@ def _estimate(posterior: Posterior, name: str) -> PopulationEstimate:
     spread = Interval.of(posterior.draws(f"{name}_spread"), TAIL)
     middle = mean.exp() if name.startswith("log_") else mean
     trends = []
-    if f"{name}_trend" in posterior.inference_data["posterior"]:
+    if f"{name}_trend" in posterior.draw_groups["posterior"]:
         exponents = posterior.draws(f"{name}_trend")
         for covariate, draws in zip(posterior.covariates, exponents.T, strict=True):
             exponent = Interval.of(draws, TAIL)

@@ -1,13 +1,13 @@
 """Draws and what goes with them, in the groups that ArviZ names, each made when it is first asked for.
 
 Held are NumPy arrays with named dims. xarray, which takes longer to import than a fit takes, is loaded where
-its trees are wanted: to save and load, and by whoever asks for `InferenceData.tree`.
+its datasets are wanted: to save and load, and for ArviZ.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -29,13 +29,16 @@ class Dataset:
     variables : mapping of str to (dims, ndarray)
     labels : mapping of str to array_like
         Of the entries of a dim; a dim without labels has none.
+    attributes : mapping of str to object
+        What a reader of the variables should know, such as that they are thinned.
     """
 
     variables: Variables
     labels: Mapping[str, Any]
+    attributes: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for name in ("variables", "labels"):
+        for name in ("variables", "labels", "attributes"):
             object.__setattr__(self, name, MappingProxyType(dict(getattr(self, name))))
 
     @classmethod
@@ -44,7 +47,8 @@ class Dataset:
         variables = {
             str(name): (tuple(map(str, held.dims)), held.values) for name, held in dataset.data_vars.items()
         }
-        return cls(variables, {str(dim): held.values for dim, held in dataset.coords.items()})
+        labels = {str(dim): held.values for dim, held in dataset.coords.items()}
+        return cls(variables, labels, {str(name): value for name, value in dataset.attrs.items()})
 
     def __contains__(self, name: object) -> bool:
         return name in self.variables
@@ -62,10 +66,10 @@ class Dataset:
         """Give the arrays to xarray; they are not copied."""
         import xarray as xr
 
-        return xr.Dataset(dict(self.variables), dict(self.labels))
+        return xr.Dataset(dict(self.variables), dict(self.labels), dict(self.attributes))
 
 
-class InferenceData(Mapping[str, Dataset]):
+class DrawGroups(Mapping[str, Dataset]):
     """Groups by name, each made when it is first asked for and then kept.
 
     Parameters
@@ -79,7 +83,7 @@ class InferenceData(Mapping[str, Dataset]):
         self._made: dict[str, Dataset] = {}
 
     @classmethod
-    def of_tree(cls, tree: xr.DataTree) -> InferenceData:
+    def of_tree(cls, tree: xr.DataTree) -> DrawGroups:
         """Take the groups of a tree; their arrays are not copied."""
 
         def maker(node: xr.DataTree) -> Callable[[], Dataset]:
@@ -101,8 +105,6 @@ class InferenceData(Mapping[str, Dataset]):
     def __len__(self) -> int:
         return len(self._makers)
 
-    def tree(self) -> xr.DataTree:
-        """Make all groups, and give them to xarray."""
-        import xarray as xr
-
-        return xr.DataTree.from_dict({name: held.to_dataset() for name, held in self.items()})
+    def to_datasets(self) -> dict[str, xr.Dataset]:
+        """Make all groups, and give their arrays to xarray."""
+        return {name: group.to_dataset() for name, group in self.items()}

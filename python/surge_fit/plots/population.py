@@ -82,7 +82,7 @@ def _draw(ax: Axes, posterior: Posterior) -> None:
 
 def _shown(posterior: Posterior) -> str:
     names = ("log_critical_batch_size", "log_noise_scale", "log_reference_learning_rate")
-    return next(name for name in names if name in posterior.inference_data["posterior"])
+    return next(name for name in names if name in posterior.draw_groups["posterior"])
 
 
 def _draw_groups(ax: Axes, where: list[float], found: list[ParameterEstimate | None]) -> None:

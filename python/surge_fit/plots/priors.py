@@ -103,7 +103,7 @@ def hardly_narrower(prior: Prior, draws: FloatArray) -> bool:
 def _of_prior(posterior: Posterior, name: str) -> FloatArray:
     """All draws of what has this prior: of several groups, the mean of the population."""
     mean = f"{name}_mean"
-    return posterior.draws(mean if mean in posterior.inference_data["posterior"] else name).ravel()
+    return posterior.draws(mean if mean in posterior.draw_groups["posterior"] else name).ravel()
 
 
 def _prior_draws(prior: Prior) -> FloatArray:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cached_property, partial
 
 import numpy as np
 
 from surge_fit.model.definition import coordinates
-from surge_fit.model.draw_groups import Dataset, InferenceData, Variables
+from surge_fit.model.draw_groups import Dataset, DrawGroups, Variables
 from surge_fit.model.in_numpy import Evaluation
 from surge_fit.model.spec import Model
 from surge_fit.typing import FloatArray
@@ -34,7 +35,7 @@ _GROUPS = (
 
 def infer(
     model: Model, free: Mapping[str, FloatArray], sample_stats: Mapping[str, np.ndarray], seed: int
-) -> InferenceData:
+) -> DrawGroups:
     """Everything that a fit keeps, in the groups that ArviZ reads, each computed when it is asked for.
 
     Parameters
@@ -49,13 +50,14 @@ def infer(
 
     Returns
     -------
-    InferenceData
+    DrawGroups
         Groups ``posterior``, ``sample_stats``, ``log_likelihood``, ``log_prior``, ``prior``,
         ``prior_predictive``, ``posterior_predictive``, ``observed_data`` and ``constant_data``. Draws of runs
-        are thinned to about `PREDICTIVE_DRAWS`, and so is the log likelihood of more than 400 runs.
+        are thinned to about `PREDICTIVE_DRAWS`, and so is the log likelihood of more than 400 runs, whose
+        attribute ``thinned_by`` then says so.
     """
     made = _Made(Evaluation(model, free), sample_stats, seed)
-    return InferenceData({name: partial(getattr, made, name) for name in _GROUPS})
+    return DrawGroups({name: partial(getattr, made, name) for name in _GROUPS})
 
 
 class _Made:
@@ -80,7 +82,8 @@ class _Made:
     @property
     def log_likelihood(self) -> Dataset:
         if self.evaluation.terms > _MOST_POINTWISE:
-            return self.dataset(self.few.log_likelihood, self.every)
+            few = self.dataset(self.few.log_likelihood, self.every)
+            return replace(few, attributes={"thinned_by": self.every})
         return self.dataset(self.evaluation.log_likelihood)
 
     @property

@@ -72,7 +72,7 @@ class Task:
     def posterior(self) -> Posterior:
         """Everything that is kept of the fit."""
         return Posterior(
-            inference_data=infer(self.model, *self.draws, self.seed),
+            draw_groups=infer(self.model, *self.draws, self.seed),
             model=self.model,
             random_seed=self.seed,
             diagnostics=self.diagnostics,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from surge_fit import typing
 from surge_fit.errors import InputError
+from surge_fit.sampling.sample_stats import ARVIZ_NAMES
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -54,4 +55,8 @@ def read(path: Path) -> tuple[xr.DataTree, dict[str, Any]]:
             f"found format {found.get('surge_fit_format', 'none')}. Fit the sweep again."
         )
         raise InputError(msg)
+    if "sample_stats" in tree.children:
+        statistics = tree["sample_stats"].to_dataset()
+        names = {before: now for before, now in ARVIZ_NAMES.items() if before in statistics}
+        tree["sample_stats"] = xr.DataTree(statistics.rename_vars(names))
     return tree, found

@@ -128,12 +128,12 @@ def _free(posterior: Posterior, model: Model) -> dict[str, FloatArray]:
     free = posterior.evaluation.free
     if "floor_gap" in free:
         scales = model.observations.scales
-        free["floor_gap"] = (scales.best_loss - posterior.inference_data["posterior"]["floor"]) / scales.gap
+        free["floor_gap"] = (scales.best_loss - posterior.draw_groups["posterior"]["floor"]) / scales.gap
     return free
 
 
 def _resampled(posterior: Posterior, after: Evaluation, weights: Weights) -> Posterior:
-    stats = {name: values for name, (_, values) in posterior.inference_data["sample_stats"].variables.items()}
+    stats = {name: values for name, (_, values) in posterior.draw_groups["sample_stats"].variables.items()}
     chosen = weights.resample(np.random.default_rng([posterior.random_seed, _RESAMPLING]))
 
     def take(values: np.ndarray) -> np.ndarray:
@@ -143,6 +143,6 @@ def _resampled(posterior: Posterior, after: Evaluation, weights: Weights) -> Pos
     draws, told = ({n: take(values) for n, values in held.items()} for held in (after.free, stats))
     return replace(
         posterior,
-        inference_data=infer(after.model, draws, told, posterior.random_seed),
+        draw_groups=infer(after.model, draws, told, posterior.random_seed),
         model=after.model,
     )

@@ -6,20 +6,20 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property, partial
-from pathlib import Path as _Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from surge_fit._support import compat
 from surge_fit._support.arguments import require_batch_sizes
 from surge_fit._support.wording import listing
 from surge_fit._version import __version__
 from surge_fit.errors import InputError
-from surge_fit.law import Law, LawDraws, get_law
+from surge_fit.law import Law, LawDraws
 from surge_fit.model import discrepancy
-from surge_fit.model.draw_groups import Dataset, InferenceData
+from surge_fit.model.draw_groups import Dataset, DrawGroups
 from surge_fit.model.in_numpy import Evaluation
-from surge_fit.model.observations import Observations, observe, require_learning_rates, sort_runs
+from surge_fit.model.observations import Observations, require_learning_rates
 from surge_fit.model.spec import Model
 from surge_fit.model.steps import log_steps
 from surge_fit.posterior import storage
@@ -45,7 +45,7 @@ class Posterior:
 
     Attributes
     ----------
-    inference_data : InferenceData
+    draw_groups : DrawGroups
         As `surge_fit.posterior.assembly.infer` makes it: draws, densities and data, in groups of arrays.
         Dims: ``chain``, ``draw``, ``batch_size``, ``run``.
     model : Model
@@ -57,7 +57,7 @@ class Posterior:
         Which group of a pooled fit it is about, if `group` made it.
     """
 
-    inference_data: InferenceData
+    draw_groups: DrawGroups
     model: Model
     random_seed: int
     diagnostics: Diagnostics
@@ -88,15 +88,38 @@ class Posterior:
         """Group columns that the parameters of pooled groups may follow."""
         return self.model.covariates
 
-    @cached_property
-    def tree(self) -> xr.DataTree:
-        """The same as an ``xarray.DataTree``, which ArviZ reads."""
-        return self.inference_data.tree()
+    def to_datatree(self) -> xr.DataTree:
+        """Give draws, densities and data to xarray, which ArviZ 1 reads; arrays are not copied.
+
+        Returns
+        -------
+        xarray.DataTree
+            The groups of `draw_groups`, under ArviZ's names. Where the log likelihood is thinned, its
+            attribute ``thinned_by`` says that one draw of so many is kept.
+        """
+        import xarray as xr
+
+        return xr.DataTree.from_dict(self.draw_groups.to_datasets())
+
+    def to_inference_data(self) -> Any:
+        """Give draws, densities and data to ArviZ 0.x, which does not read a ``DataTree``.
+
+        Returns
+        -------
+        arviz.InferenceData
+            The groups of `to_datatree`.
+
+        Raises
+        ------
+        InputError
+            If the ArviZ that is installed has no ``InferenceData``: from 1 on it reads `to_datatree`.
+        """
+        return compat.inference_data(self.draw_groups.to_datasets())
 
     @cached_property
     def evaluation(self) -> Evaluation:
         """The model at all draws: their densities, and all else that follows from them."""
-        held = self.inference_data["posterior"].variables.items()
+        held = self.draw_groups["posterior"].variables.items()
         return Evaluation(self.model, {name: values for name, (_, values) in held})
 
     @property
@@ -119,17 +142,17 @@ class Posterior:
     @property
     def has_law(self) -> bool:
         """Whether anything was seen of the optimal learning rate; steps to a target do not show it."""
-        return "log_optimal_learning_rate" in self.inference_data["posterior"]
+        return "log_optimal_learning_rate" in self.draw_groups["posterior"]
 
     @property
     def has_steps(self) -> bool:
         """Whether steps to a target were fitted, so that the critical batch size is known."""
-        return "log_min_steps" in self.inference_data["posterior"]
+        return "log_min_steps" in self.draw_groups["posterior"]
 
     @property
     def has_surface(self) -> bool:
         """Whether losses were fitted, so that regret is known in the loss's units."""
-        return "log_curvature" in self.inference_data["posterior"]
+        return "log_curvature" in self.draw_groups["posterior"]
 
     def draws(self, name: str) -> FloatArray:
         """All draws of one variable, chains one after another.
@@ -148,7 +171,7 @@ class Posterior:
         InputError
             If there is no such variable.
         """
-        held = self.inference_data["posterior"]
+        held = self.draw_groups["posterior"]
         if name not in held:
             msg = f"The posterior has no variable {name!r}; it has: {', '.join(held.variables)}."
             raise InputError(msg)
@@ -299,7 +322,7 @@ class Posterior:
                 f"{self.sweep.source} has one. Ask it directly, or fit a sweep read with group_by=…."
             )
             raise InputError(msg)
-        chosen, data = choose(which, PooledRuns(self.sweep, self.observations)), self.inference_data
+        chosen, data = choose(which, PooledRuns(self.sweep, self.observations)), self.draw_groups
 
         def of_chosen(name: str, stream: int) -> Dataset:
             rng = np.random.default_rng([self.random_seed, stream])
@@ -312,7 +335,7 @@ class Posterior:
         kept = {name: partial(data.__getitem__, name) for name in _OF_EVERY_DRAW if name in data}
         return replace(
             self,
-            inference_data=InferenceData(makers | kept),
+            draw_groups=DrawGroups(makers | kept),
             model=replace(self.model, sweep=chosen.sweep, observations=chosen.own),
             group_meant=chosen.meant,
         )
@@ -338,57 +361,4 @@ class Posterior:
             "covariates": json.dumps(self.covariates),
             "group_meant": json.dumps(None if self.group_meant is None else asdict(self.group_meant)),
         }
-        storage.write(path, self.tree, attributes)
-
-
-def load_posterior(path: Path, *, law: Law | None = None) -> Posterior:
-    """Read a posterior that `Posterior.save` wrote.
-
-    Parameters
-    ----------
-    path : path-like
-    law : Law, optional
-        Needed where the posterior was fitted with a law that is not built in.
-
-    Returns
-    -------
-    Posterior
-
-    Raises
-    ------
-    InputError
-        If the file is missing, is not a posterior of surge_fit, or needs the law it was fitted with.
-    """
-    where = _Path(path)
-    tree, found = storage.read(where)
-    if law is not None and law.name != found["law"]:
-        msg = f"{where} was fitted with the law {found['law']!r}, not with {law.name!r}."
-        raise InputError(msg)
-    sweep = Sweep.from_dict(json.loads(found["sweep"]))
-    # Files written before 0.1.0 call it otherwise.
-    meant = _group_meant(json.loads(found["group_meant" if "group_meant" in found else "speaks_of"]))
-    return Posterior(
-        inference_data=InferenceData.of_tree(tree),
-        model=Model(
-            sweep=sweep,
-            observations=_observations(sweep, json.loads(found["covariates"]), meant),
-            law=law or get_law(str(found["law"])),
-            priors=Priors.from_dict(json.loads(found["priors"])),
-        ),
-        random_seed=int(found["random_seed"]),
-        diagnostics=Diagnostics(**json.loads(found["diagnostics"])),
-        group_meant=meant,
-    )
-
-
-def _observations(sweep: Sweep, covariates: Sequence[str], meant: GroupMeant | None) -> Observations:
-    if meant is None:
-        return observe(sweep, covariates)
-    return sort_runs(sweep) if meant.tried else sort_runs(sweep).merged()
-
-
-def _group_meant(stored: dict[str, Any] | None) -> GroupMeant | None:
-    if stored is None:
-        return None
-    e_folds = tuple((str(name), float(outside)) for name, outside in stored["covariate_e_folds"])
-    return GroupMeant(str(stored["label"]), bool(stored["tried"]), e_folds)
+        storage.write(path, self.to_datatree(), attributes)

@@ -20,6 +20,7 @@ from surge_fit.model.definition import is_scale, is_spread
 from surge_fit.model.observations import Runs
 from surge_fit.model.spec import Model
 from surge_fit.sampling.block_transform import learn_blocks
+from surge_fit.sampling.sample_stats import named_for_arviz
 from surge_fit.sampling.transform import Geometry, learn
 from surge_fit.typing import FloatArray
 
@@ -197,4 +198,4 @@ def _named(
     for name, start, entries, scale in model.variables():
         values = draws[:, :, start] if entries is None else draws[:, :, start : start + entries]
         free[name] = _FROM_SCALE[scale](values)
-    return free, result
+    return free, named_for_arviz(result)

@@ -15,6 +15,7 @@ import numpy as np
 from surge_fit._support.compat import as_datatree, replaceable_data
 from surge_fit.model import in_pymc as definition
 from surge_fit.model.spec import Model
+from surge_fit.sampling.sample_stats import named_for_arviz
 from surge_fit.typing import FloatArray, Progress
 
 if TYPE_CHECKING:
@@ -67,8 +68,7 @@ class Sampler:
         )
         tree = _wait(sampler, progress)
         free = {name: np.asarray(tree["posterior"][name]) for name in self._names}
-        statistics = tree["sample_stats"].data_vars.items()
-        return free, {str(name): np.asarray(values) for name, values in statistics}
+        return free, named_for_arviz(dict(tree["sample_stats"].data_vars))
 
 
 def _compile(model: pm.Model, structure: tuple[object, ...], report: Progress) -> Any:

@@ -46,7 +46,7 @@ def fits(monkeypatch, posterior):
 @pytest.fixture
 def saved(tmp_path, monkeypatch, posterior):
     """A file that is recognised as a posterior."""
-    monkeypatch.setattr("surge_fit.posterior.value.load_posterior", lambda path: posterior)
+    monkeypatch.setattr("surge_fit.posterior.loading.load_posterior", lambda path: posterior)
     return tmp_path / "posterior.nc"
 
 

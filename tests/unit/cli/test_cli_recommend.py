@@ -81,7 +81,7 @@ def test_the_json_of_a_recommendation_is_strict_and_has_all_that_the_text_has(sa
 
 
 def test_a_law_without_noise_scale_has_null_there(tmp_path, monkeypatch):
-    monkeypatch.setattr("surge_fit.posterior.value.load_posterior", lambda path: make_posterior("linear"))
+    monkeypatch.setattr("surge_fit.posterior.loading.load_posterior", lambda path: make_posterior("linear"))
     held = json.loads(run("recommend", tmp_path / "p.nc", "-b", "64", "--json").stdout)
     assert held["parameters"]["noise_scale"] is None
     assert held["parameters"]["max_learning_rate"]["median"] is None
@@ -97,7 +97,7 @@ def test_the_plot_is_saved(saved, tmp_path, suffix):
 
 def test_a_saved_posterior_that_cannot_be_trusted_fails_too(tmp_path, monkeypatch):
     monkeypatch.setattr(
-        "surge_fit.posterior.value.load_posterior", lambda path: make_posterior(diagnostics=BAD)
+        "surge_fit.posterior.loading.load_posterior", lambda path: make_posterior(diagnostics=BAD)
     )
     assert run("recommend", tmp_path / "p.nc", "-b", "64").exit_code == 1
 

@@ -207,7 +207,7 @@ def test_what_the_curve_does_is_read_off_the_default_law():
 
 def test_a_slope_between_one_half_and_one_is_not_resolved():
     posterior = make_posterior()
-    slope = posterior.tree["posterior"]["small_batch_slope"]
+    slope = posterior.to_datatree()["posterior"]["small_batch_slope"]
     slope.values[...] = np.linspace(0.3, 1.3, slope.size).reshape(slope.shape)
     held = curve_statements(posterior)
     assert not held.slope_resolved

@@ -20,7 +20,7 @@ from surge_fit.decisions.planning.information import (
     weights,
 )
 from surge_fit.decisions.planning.outlook import outlook_of
-from surge_fit.model.draw_groups import InferenceData
+from surge_fit.model.draw_groups import DrawGroups
 
 DRAWS = 4000
 
@@ -80,10 +80,10 @@ def test_two_decisions_count_by_their_mean():
 def posterior():
     """The hand-made posterior with a curve that beyond 512 is unknown to a factor."""
     held = make_posterior()
-    tree = held.tree.copy(deep=True)
+    tree = held.to_datatree().copy(deep=True)
     draws = tree["posterior"]["discrepancy_scale"]
     tree["posterior"]["discrepancy_scale"] = draws * 0 + 0.5
-    return replace(held, inference_data=InferenceData.of_tree(tree))
+    return replace(held, draw_groups=DrawGroups.of_tree(tree))
 
 
 def with_sweep(posterior, sweep):
@@ -114,9 +114,9 @@ def test_the_floor_of_a_new_batch_size_follows_the_tried_ones():
     # the prior gap stands in, times √(1 + 1/n + (x − x̄)²/Σ(xᵢ − x̄)²) as for any new point of a regression:
     # in steps of log 8 the last term is 2²/(1 + 0 + 1). The tried batch size keeps its draws.
     held = make_posterior()
-    tree = held.tree.copy(deep=True)
+    tree = held.to_datatree().copy(deep=True)
     tree["posterior"]["floor"] = tree["posterior"]["floor"] * 0 + np.array([2.1, 2.0, 1.9])
-    draws = draws_of(replace(held, inference_data=InferenceData.of_tree(tree)), np.array([512.0, 4096.0]))
+    draws = draws_of(replace(held, draw_groups=DrawGroups.of_tree(tree)), np.array([512.0, 4096.0]))
     centre = held.observations.scales.best_loss.mean()
     assert draws.floor[0] == pytest.approx([1.9 - centre, 1.8 - centre])
     gap = held.observations.scales.gap.mean()
@@ -233,9 +233,9 @@ def test_a_column_prices_a_run_as_the_nearest_batch_size_that_has_it():
 def test_where_the_floor_is_unknown_runs_are_chosen_in_blocks():
     # Floors scatter by 0.3 nats, 150 times the noise: one loss at 4096 tells nothing, two tell the slope.
     held = posterior()
-    tree = held.tree.copy(deep=True)
+    tree = held.to_datatree().copy(deep=True)
     tree["posterior"]["floor"] = tree["posterior"]["floor"] + np.array([0.15, -0.3, 0.15])
-    unknown = replace(held, inference_data=InferenceData.of_tree(tree))
+    unknown = replace(held, draw_groups=DrawGroups.of_tree(tree))
     rates = [2e-3, 8e-3, 1.2e-2]
     alone = sf.next_runs(unknown, batch_size=4096, candidates=[(4096, rate) for rate in rates[:1]], count=1)
     pair = sf.next_runs(unknown, batch_size=4096, candidates=[(4096, rate) for rate in rates[:2]], count=2)

@@ -7,9 +7,9 @@ import pytest
 import xarray as xr
 from support.posteriors import make_posterior
 from surge_fit import InputError, recommend
-from surge_fit._support.compat import import_arviz
+from surge_fit._support.compat import import_arviz, reads_inference_data
 from surge_fit.decisions.sensitivity import PriorSensitivity, prior_sensitivity
-from surge_fit.model.draw_groups import InferenceData
+from surge_fit.model.draw_groups import DrawGroups
 from surge_fit.report import compose, to_json
 
 CHAINS, DRAWS = 4, 1500
@@ -40,7 +40,7 @@ def conjugate(prior_mean: float, prior_sd: float, data_mean: float, data_sd: flo
             {"chain": chain, "draw": draw[::every]},
         ),
     }
-    return replace(made, inference_data=InferenceData.of_tree(xr.DataTree.from_dict(sets)))
+    return replace(made, draw_groups=DrawGroups.of_tree(xr.DataTree.from_dict(sets)))
 
 
 @pytest.mark.parametrize(
@@ -74,11 +74,11 @@ def test_shifts_are_the_derivatives_of_the_posterior_mean():
 def test_sensitivities_are_those_of_arviz():
     posterior = conjugate(0.0, 1.0, 1.5, 0.7)
     found = prior_sensitivity(posterior)[0]
-    tree = {name: node.to_dataset() for name, node in posterior.tree.children.items()}
+    tree = {name: node.to_dataset() for name, node in posterior.to_datatree().children.items()}
     tree["posterior"] = tree["posterior"][["log_noise_scale"]]
     tree["log_prior"] = tree["log_prior"][["log_noise_scale"]]
     arviz = import_arviz()
-    if hasattr(arviz, "psens"):  # ArviZ 0.23
+    if reads_inference_data():
         trace = arviz.InferenceData(**tree)
         wanted = [arviz.psens(trace, component=part) for part in ("prior", "likelihood")]
     else:
@@ -105,14 +105,14 @@ def test_a_posterior_without_densities_is_refused_and_reported_without_sensitivi
 
 def dominated(posterior, verdict):
     """Densities that make the optimum what the prior says, or a conflict, at every batch size."""
-    x = posterior.tree["posterior"]["log_optimal_learning_rate"]
+    x = posterior.to_datatree()["posterior"]["log_optimal_learning_rate"]
     x = ((x - x.mean(("chain", "draw"))) / x.std(("chain", "draw")))[..., -1]
     away = 0.0 if verdict == "prior" else 3.0
     of_data = (0.0 if verdict == "prior" else -0.5) * (x - away) ** 2
-    groups = {name: node.to_dataset() for name, node in posterior.tree.children.items()}
+    groups = {name: node.to_dataset() for name, node in posterior.to_datatree().children.items()}
     groups["log_prior"] = xr.Dataset({"slope_prior": -0.5 * (x + away) ** 2})
     groups["log_likelihood"] = xr.Dataset({"loss": of_data}, {"draw": np.arange(x.sizes["draw"])})
-    return replace(posterior, inference_data=InferenceData.of_tree(xr.DataTree.from_dict(groups)))
+    return replace(posterior, draw_groups=DrawGroups.of_tree(xr.DataTree.from_dict(groups)))
 
 
 @pytest.mark.parametrize(

@@ -220,7 +220,7 @@ def test_predictions_are_the_law_at_any_batch_size_and_one_run_scatters_more():
     assert inside.steps < inside.interval[1] < inside.run_interval[1]
     # t with 5 degrees of freedom has its 95 % quantile at 2.015; with a known law it is the noise alone.
     known = make_steps_posterior(spread=1e-9)
-    known.inference_data["posterior"]["log_min_steps"][:] = np.log(MIN_STEPS)
+    known.draw_groups["posterior"]["log_min_steps"][:] = np.log(MIN_STEPS)
     (one,) = sf.predict_steps(known, batch_size=2000)
     assert np.log(one.run_interval[1] / one.steps) == pytest.approx(2.015 * 0.05, rel=0.25)
     with pytest.raises(dataclasses.FrozenInstanceError):

@@ -12,7 +12,7 @@ from surge_fit import plots
 from surge_fit.decisions.recommendation import recommend
 from surge_fit.errors import InputError
 from surge_fit.gradients.curve import learning_rate_curve
-from surge_fit.model.draw_groups import InferenceData
+from surge_fit.model.draw_groups import DrawGroups
 from surge_fit.plots.style import RED
 
 
@@ -202,7 +202,7 @@ def fitted(**priors):
     for name, (mean, sd) in priors.items():
         draws[name] = (("chain", "draw"), rng.normal(mean, sd, (2, 500)))
     return replace(
-        made, inference_data=InferenceData.of_tree(xr.DataTree.from_dict({"posterior": xr.Dataset(draws)}))
+        made, draw_groups=DrawGroups.of_tree(xr.DataTree.from_dict({"posterior": xr.Dataset(draws)}))
     )
 
 

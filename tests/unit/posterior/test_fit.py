@@ -41,7 +41,7 @@ def truth():
 
 def test_the_fit_is_trustworthy_and_keeps_what_arviz_wants(posterior):
     assert posterior.diagnostics.trustworthy, posterior.diagnostics.problems
-    assert set(posterior.tree.children) == {
+    assert set(posterior.to_datatree().children) == {
         "posterior",
         "sample_stats",
         "log_likelihood",
@@ -52,9 +52,13 @@ def test_the_fit_is_trustworthy_and_keeps_what_arviz_wants(posterior):
         "observed_data",
         "constant_data",
     }
-    assert posterior.tree["posterior"]["log_optimal_learning_rate"].dims == ("chain", "draw", "batch_size")
-    assert posterior.tree["posterior"].sizes["chain"] == 4
-    assert not [name for name in posterior.tree["posterior"].data_vars if name.endswith("__")]
+    assert posterior.to_datatree()["posterior"]["log_optimal_learning_rate"].dims == (
+        "chain",
+        "draw",
+        "batch_size",
+    )
+    assert posterior.to_datatree()["posterior"].sizes["chain"] == 4
+    assert not [name for name in posterior.to_datatree()["posterior"].data_vars if name.endswith("__")]
 
 
 def test_intervals_hold_what_the_full_grid_says(posterior, truth):
@@ -84,8 +88,8 @@ def test_far_from_the_runs_the_interval_widens(posterior):
 
 
 def test_the_posterior_explains_the_losses_it_has_seen(posterior):
-    seen = posterior.tree["observed_data"]["loss"].values
-    replicated = posterior.tree["posterior_predictive"]["loss"].values.reshape(-1, len(seen))
+    seen = posterior.to_datatree()["observed_data"]["loss"].values
+    replicated = posterior.to_datatree()["posterior_predictive"]["loss"].values.reshape(-1, len(seen))
     low, high = np.quantile(replicated, [0.005, 0.995], axis=0)
     assert np.mean((low <= seen) & (seen <= high)) >= 0.9
 
@@ -93,7 +97,7 @@ def test_the_posterior_explains_the_losses_it_has_seen(posterior):
 def test_predictions_come_from_the_posterior_and_not_from_the_prior(posterior):
     # The first run's loss: known to a part of its valley's depth once seen, to several depths before.
     posterior_sd, prior_sd = (
-        posterior.tree[group]["loss"].values[..., 0].std()
+        posterior.to_datatree()[group]["loss"].values[..., 0].std()
         for group in ("posterior_predictive", "prior_predictive")
     )
     assert posterior_sd < 0.2 * prior_sd

@@ -72,7 +72,7 @@ def test_the_command_fits_with_the_prior_of_a_saved_file(statistics, tmp_path):
     saved = sf.load_posterior(output)
     assert saved.priors["log_noise_scale"] == prior_from_gradients(statistics, "examples")
     # The prior draws are of that prior: without it their mean would be that of the sweep's batch sizes, 64.
-    before = saved.tree["prior"]["log_noise_scale"].values
+    before = saved.to_datatree()["prior"]["log_noise_scale"].values
     assert before.mean() == pytest.approx(saved.priors["log_noise_scale"].mean, abs=0.3)
     refused = run("recommend", output, "-b", "64", "--gradients", path)
     assert refused.exit_code == 2

@@ -43,7 +43,7 @@ def test_a_group_that_was_run_has_its_own_draws_at_its_own_batch_sizes(pooled, l
     # Three and two cells of the groups before it, then its four.
     for name in ("log_optimal_learning_rate", "log_steps_curve", "floor"):
         assert np.array_equal(largest.draws(name), pooled.draws(name)[:, 5:9])
-    assert largest.tree["posterior"]["floor"].dims == ("chain", "draw", "batch_size")
+    assert largest.to_datatree()["posterior"]["floor"].dims == ("chain", "draw", "batch_size")
     assert not largest.is_pooled
 
 
@@ -257,7 +257,7 @@ def test_figures_of_groups_are_drawn(pooled, which, tmp_path):
 
 @pytest.fixture
 def saved(pooled, monkeypatch, tmp_path):
-    monkeypatch.setattr("surge_fit.posterior.value.load_posterior", lambda path: pooled)
+    monkeypatch.setattr("surge_fit.posterior.loading.load_posterior", lambda path: pooled)
     return tmp_path / "all.nc"
 
 

@@ -55,7 +55,7 @@ def test_a_run_taken_out_by_weights_gives_what_a_fit_without_it_gives(run):
     assert found.posterior.priors == cold.priors
     assert np.all(standard_scores(found, cold) < 4)
     assert 0.1 < found.efficiency < 1
-    assert found.posterior.inference_data["log_likelihood"]["loss"].shape[-1] == 47
+    assert found.posterior.draw_groups["log_likelihood"]["loss"].shape[-1] == 47
 
 
 def test_a_run_taken_in_again_gives_back_what_it_was():

@@ -1,0 +1,74 @@
+"""A posterior from the file that `Posterior.save` wrote."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path as _Path
+from typing import Any
+
+from surge_fit.errors import InputError
+from surge_fit.law import Law, get_law
+from surge_fit.model.draw_groups import DrawGroups
+from surge_fit.model.observations import Observations, observe, sort_runs
+from surge_fit.model.spec import Model
+from surge_fit.posterior import storage
+from surge_fit.posterior.population import GroupMeant
+from surge_fit.posterior.value import Posterior
+from surge_fit.priors import Priors
+from surge_fit.sampling.diagnostics import Diagnostics
+from surge_fit.sweep import Sweep
+from surge_fit.typing import Path
+
+
+def load_posterior(path: Path, *, law: Law | None = None) -> Posterior:
+    """Read a posterior that `Posterior.save` wrote.
+
+    Parameters
+    ----------
+    path : path-like
+    law : Law, optional
+        Needed where the posterior was fitted with a law that is not built in.
+
+    Returns
+    -------
+    Posterior
+
+    Raises
+    ------
+    InputError
+        If the file is missing, is not a posterior of surge_fit, or needs the law it was fitted with.
+    """
+    where = _Path(path)
+    tree, found = storage.read(where)
+    if law is not None and law.name != found["law"]:
+        msg = f"{where} was fitted with the law {found['law']!r}, not with {law.name!r}."
+        raise InputError(msg)
+    sweep = Sweep.from_dict(json.loads(found["sweep"]))
+    # Files written before 0.1.0 call it otherwise.
+    meant = _group_meant(json.loads(found["group_meant" if "group_meant" in found else "speaks_of"]))
+    return Posterior(
+        draw_groups=DrawGroups.of_tree(tree),
+        model=Model(
+            sweep=sweep,
+            observations=_observations(sweep, json.loads(found["covariates"]), meant),
+            law=law or get_law(str(found["law"])),
+            priors=Priors.from_dict(json.loads(found["priors"])),
+        ),
+        random_seed=int(found["random_seed"]),
+        diagnostics=Diagnostics(**json.loads(found["diagnostics"])),
+        group_meant=meant,
+    )
+
+
+def _observations(sweep: Sweep, covariates: Sequence[str], meant: GroupMeant | None) -> Observations:
+    if meant is None:
+        return observe(sweep, covariates)
+    return sort_runs(sweep) if meant.tried else sort_runs(sweep).merged()
+
+
+def _group_meant(stored: dict[str, Any] | None) -> GroupMeant | None:
+    if stored is None:
+        return None
+    e_folds = tuple((str(name), float(outside)) for name, outside in stored["covariate_e_folds"])
+    return GroupMeant(str(stored["label"]), bool(stored["tried"]), e_folds)
