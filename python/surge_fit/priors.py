@@ -243,6 +243,10 @@ class StudentT(Prior):
         return f"StudentT({self.degrees:.3g}, {self.location:.4g}, {self.scale:.3g})"
 
 
+_SHOWN = 8
+"""Priors in the short form; ``print`` shows all."""
+
+
 class Priors(Mapping[str, Prior]):
     """The priors of one model, by the name of the variable; immutable.
 
@@ -312,4 +316,6 @@ class Priors(Mapping[str, Prior]):
         return "\n".join(f"{name:<{width}} ~ {prior}" for name, prior in self.items())
 
     def __repr__(self) -> str:
-        return f"Priors(\n{self}\n)"
+        lines = str(self).splitlines()
+        shown = lines if len(lines) <= _SHOWN else [*lines[: _SHOWN - 1], f"… {len(lines) - _SHOWN + 1} more"]
+        return "\n".join(["Priors(", *shown, ")"])

@@ -52,6 +52,9 @@ standard errors of smaller differences are not to be relied upon (arXiv:2008.102
 MAX_MONTE_CARLO_ERROR = 0.5
 """A score whose Monte Carlo standard error [nats] exceeds this is not to be relied upon."""
 
+_SHOWN = 8
+"""Laws in the short form of a comparison."""
+
 _STACKING_GAP, _STACKING_STEPS = 1e-6, 20_000
 
 Verdict: TypeAlias = Literal["best", "tie", "loses"]
@@ -131,6 +134,17 @@ class LawComparison:
     batch_unit: BatchUnit
     random_seed: int
     version: str
+
+    def __repr__(self) -> str:
+        left_out = plural(len(self.batch_sizes), "batch size")
+        head = f"LawComparison({plural(self.runs, 'run')}, {left_out} left out, one after another"
+        lines = [
+            f"  {score.law.name}: {score.verdict}, elpd {score.difference:+.1f} ± {score.standard_error:.1f}"
+            for score in self.scores[:_SHOWN]
+        ]
+        more = len(self.scores) - len(lines)
+        lines += [f"  … and {plural(more, 'law')} more"] if more else []
+        return "\n".join([head, *lines]) + ")"
 
     @property
     def best(self) -> LawScore:

@@ -70,6 +70,14 @@ class ParameterEstimate:
     bound: Bound | None
     probability_none: float
 
+    def __repr__(self) -> str:
+        low, high = self.interval
+        known = "identified" if self.identified else "not identified"
+        return (
+            f"ParameterEstimate({self.name} {self.median:.3g}, {100 * self.probability:.0f} % interval "
+            f"{low:.3g} … {high:.3g}, {known})"
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class CurveStatements:

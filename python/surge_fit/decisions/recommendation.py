@@ -10,6 +10,7 @@ import numpy as np
 
 from surge_fit._support.arguments import require_batch_sizes, require_positive
 from surge_fit._support.intervals import Interval
+from surge_fit._support.wording import number
 from surge_fit.decisions.landscape import landscape_of
 from surge_fit.law import LawDraws
 from surge_fit.posterior.value import Posterior
@@ -97,6 +98,15 @@ class Recommendation:
     reason: str
     group: str | None = None
     covariate_e_folds: tuple[tuple[str, float], ...] = ()
+
+    def __repr__(self) -> str:
+        low, high = self.interval_90
+        regret = "" if self.expected_regret is None else f", expected regret {self.expected_regret:.2g}"
+        return (
+            f"Recommendation(learning rate {self.learning_rate:.3g} at batch size {number(self.batch_size)} "
+            f"[{self.batch_unit}], 90 % interval {low:.3g} … {high:.3g}{regret}"
+            f"{', extrapolated' if self.extrapolation else ''})"
+        )
 
 
 def recommend(

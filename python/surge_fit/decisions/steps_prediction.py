@@ -10,6 +10,7 @@ import numpy as np
 
 from surge_fit._support.arguments import require_batch_sizes
 from surge_fit._support.intervals import Interval
+from surge_fit._support.wording import number
 from surge_fit.model.loss_surface import STUDENT_T_DEGREES
 from surge_fit.posterior.value import Posterior
 from surge_fit.typing import BatchUnit, FloatArray
@@ -46,6 +47,14 @@ class StepsPrediction:
     examples: float
     examples_interval: tuple[float, float]
     extrapolation: bool
+
+    def __repr__(self) -> str:
+        low, high = self.interval
+        return (
+            f"StepsPrediction({self.steps:.3g} steps at batch size {number(self.batch_size)} "
+            f"[{self.batch_unit}], 90 % interval {low:.3g} … {high:.3g}"
+            f"{', extrapolated' if self.extrapolation else ''})"
+        )
 
 
 def predict_steps(

@@ -235,3 +235,6 @@ class Law:
 
     def __str__(self) -> str:
         return f"{self.title}: {self.formula}"
+
+    def __repr__(self) -> str:
+        return f"Law({self.name}: {self.formula}; parameters {', '.join(self.parameter_names)})"

@@ -63,6 +63,12 @@ class Posterior:
     diagnostics: Diagnostics
     group_meant: GroupMeant | None = None
 
+    def __repr__(self) -> str:
+        law = self.law.name if self.has_law else "steps to a target"
+        group = "" if self.group_label is None else f", group {self.group_label!r}"
+        trusted = "trustworthy" if self.diagnostics.trustworthy else "not trustworthy"
+        return f"Posterior({law} fitted to {self.sweep!r}{group}: {self.diagnostics.draws} draws, {trusted})"
+
     @property
     def sweep(self) -> Sweep:
         """What was fitted."""

@@ -67,6 +67,13 @@ class Diagnostics:
     draws: int
     engine: Engine = "native"
 
+    def __repr__(self) -> str:
+        return (
+            f"Diagnostics({'trustworthy' if self.trustworthy else 'not trustworthy'}: R-hat ≤ "
+            f"{self.max_rhat:.3f}, ≥ {self.min_ess:.0f} effective samples, {self.divergences} of "
+            f"{self.draws} draws diverged, {self.engine} engine)"
+        )
+
     @property
     def min_ess(self) -> float:
         """The smaller of bulk and tail effective sample size."""

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from surge_fit._support.wording import listing, number, plural
 from surge_fit.typing import BatchUnit
+
+_SHOWN = 6
+"""Runs in the short form of a plan."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,3 +87,15 @@ class NextRuns:
     candidates: int
     random_seed: int
     loss_unit: str = "nats"
+
+    def __repr__(self) -> str:
+        targets = f"batch size{'s' if len(self.targets) > 1 else ''} {listing(map(number, self.targets), 4)}"
+        lines = [
+            f"  batch size {number(run.batch_size)}, learning rate {run.learning_rate:.3g}"
+            for run in self.runs[:_SHOWN]
+        ]
+        more = len(self.runs) - len(lines)
+        lines += [f"  … and {plural(more, 'run')} more"] if more else []
+        verdict = "not worth its cost" if self.stop else "worth its cost"
+        head = f"NextRuns({plural(len(self.runs), 'run')} for {targets}; the first is {verdict}"
+        return "\n".join([head, *lines]) + ")"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from surge_fit._support.wording import number, plural
 from surge_fit.gradients.curve.state import Optimizer
 from surge_fit.typing import FloatArray
 
@@ -209,3 +210,12 @@ class LearningRateCurve:
     verdict: Verdict
     dropped_examples: tuple[str, ...]
     notes: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        noise = "none" if self.noise_scale is None else f"{self.noise_scale:.3g}"
+        sizes = "…".join(number(point.batch_size) for point in (*self.points[:1], *self.points[-1:]))
+        agrees = {True: "agree", False: "differ", None: "cannot be compared"}[self.verdict.agrees]
+        return (
+            f"LearningRateCurve({self.source}: {self.optimizer}, {plural(len(self.points), 'batch size')} "
+            f"{sizes} [{self.unit}], noise scale {noise}; theory and resampling {agrees})"
+        )

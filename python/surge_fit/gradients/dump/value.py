@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from surge_fit._core import GradientFile
+from surge_fit._support.wording import plural
 from surge_fit.typing import FloatArray
 
 Layout: TypeAlias = Literal["examples", "rows"]
@@ -137,6 +138,12 @@ class Dump:
     loss: float | None
     skipped: tuple[tuple[str, str], ...]
     assumptions: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        return (
+            f"Dump({self.source}: {plural(self.rows, 'gradient')} of {plural(self.parameters, 'parameter')} "
+            f"in {plural(len(self.tensors), 'tensor')}, {self.bytes / 1e6:.3g} MB)"
+        )
 
     @property
     def rows(self) -> int:

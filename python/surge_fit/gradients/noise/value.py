@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from surge_fit._core import TensorSums
+from surge_fit._support.wording import number, plural
 from surge_fit.typing import FloatArray
 
 if TYPE_CHECKING:
@@ -147,6 +148,14 @@ class GradientStatistics:
     total: TensorStatistics
     skipped: tuple[tuple[str, str], ...]
     assumptions: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        noise = self.total.simple_noise_scale
+        return (
+            f"GradientStatistics({self.source}: simple noise scale {noise.value:.3g}, 90 % interval "
+            f"{noise.interval[0]:.3g} … {noise.interval[1]:.3g}; {number(self.examples)} examples, "
+            f"{plural(len(self.tensors), 'tensor')})"
+        )
 
     @property
     def examples(self) -> float:
