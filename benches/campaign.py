@@ -156,7 +156,7 @@ def follow(strategy: str, truth: Truth, runs: int, file: Path) -> None:
     while len(made) < runs:
         made.append(following(strategy, truth, made, posterior))
         posterior = fitted(truth.sweep(made))
-        (answer,) = sf.recommend(posterior, batch_size=TARGET)
+        answer = sf.recommend(posterior, batch_size=TARGET)
         row = {
             "campaign": truth.campaign,
             "strategy": strategy,

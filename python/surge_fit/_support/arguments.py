@@ -86,3 +86,8 @@ def require_batch_sizes(batch_size: Sequence[float] | ArrayLike) -> FloatArray:
         raise InputError(msg)
     require_all_positive("batch_size", sizes)
     return sizes
+
+
+def distinct(sizes: FloatArray) -> FloatArray:
+    """Each batch size once, in the order of its first appearance: what is asked twice is answered once."""
+    return np.array(list(dict.fromkeys(sizes.tolist())))

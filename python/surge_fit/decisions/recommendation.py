@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import overload
 
 import numpy as np
 
-from surge_fit._support.arguments import require_batch_sizes, require_positive
+from surge_fit._support.arguments import distinct, require_batch_sizes, require_positive
 from surge_fit._support.intervals import Interval
 from surge_fit._support.wording import number
 from surge_fit.decisions.landscape import landscape_of
@@ -109,13 +110,24 @@ class Recommendation:
         )
 
 
+@overload
+def recommend(
+    posterior: Posterior, *, batch_size: float, current_learning_rate: float | None = None
+) -> Recommendation: ...
+@overload
 def recommend(
     posterior: Posterior,
     *,
-    batch_size: float | Sequence[float],
+    batch_size: Sequence[float] | FloatArray,
     current_learning_rate: float | None = None,
-) -> tuple[Recommendation, ...]:
-    """Recommend a learning rate for each batch size.
+) -> tuple[Recommendation, ...]: ...
+def recommend(
+    posterior: Posterior,
+    *,
+    batch_size: float | Sequence[float] | FloatArray,
+    current_learning_rate: float | None = None,
+) -> Recommendation | tuple[Recommendation, ...]:
+    """Recommend a learning rate for a batch size, or for each of several.
 
     Parameters
     ----------
@@ -128,8 +140,8 @@ def recommend(
 
     Returns
     -------
-    tuple of Recommendation
-        One for each batch size, in the order given.
+    Recommendation or tuple of Recommendation
+        One for a number; for a sequence one for each batch size, in the order given.
 
     Raises
     ------
@@ -144,7 +156,8 @@ def recommend(
     the losses seen, C.
     """
     posterior.require_one_group()
-    sizes = require_batch_sizes(np.atleast_1d(np.asarray(batch_size, dtype=np.float64)))
+    asked = require_batch_sizes(batch_size)
+    sizes = distinct(asked)
     require_positive("current_learning_rate", current_learning_rate)
     deviation = posterior.discrepancy(sizes)
     log_optimum = posterior.law_draws.optimum(sizes) + deviation
@@ -160,8 +173,8 @@ def recommend(
         regret, divergence = posterior.law_draws.regret(
             sizes, candidates, landscape_of(posterior), offset=deviation
         )
-    return tuple(
-        _recommendation(
+    found = {
+        float(size): _recommendation(
             posterior,
             batch_size=float(size),
             log_optimum=log_optimum[:, j],
@@ -173,7 +186,9 @@ def recommend(
             others=others[j],
         )
         for j, size in enumerate(sizes)
-    )
+    }
+    recommendations = tuple(found[float(size)] for size in asked)
+    return recommendations[0] if np.ndim(batch_size) == 0 else recommendations
 
 
 def _local_slopes(law: LawDraws, sizes: FloatArray) -> FloatArray:

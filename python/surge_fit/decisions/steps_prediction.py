@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import overload
 
 import numpy as np
 
-from surge_fit._support.arguments import require_batch_sizes
+from surge_fit._support.arguments import distinct, require_batch_sizes
 from surge_fit._support.intervals import Interval
 from surge_fit._support.wording import number
 from surge_fit.model.loss_surface import STUDENT_T_DEGREES
@@ -57,9 +58,15 @@ class StepsPrediction:
         )
 
 
+@overload
+def predict_steps(posterior: Posterior, *, batch_size: float) -> StepsPrediction: ...
+@overload
+def predict_steps(
+    posterior: Posterior, *, batch_size: Sequence[float] | FloatArray
+) -> tuple[StepsPrediction, ...]: ...
 def predict_steps(
     posterior: Posterior, *, batch_size: float | Sequence[float] | FloatArray
-) -> tuple[StepsPrediction, ...]:
+) -> StepsPrediction | tuple[StepsPrediction, ...]:
     """Predict steps and examples to the target of the sweep.
 
     Parameters
@@ -71,8 +78,8 @@ def predict_steps(
 
     Returns
     -------
-    tuple of StepsPrediction
-        One for each batch size, in the order given.
+    StepsPrediction or tuple of StepsPrediction
+        One for a number; for a sequence one for each batch size, in the order given.
 
     Raises
     ------
@@ -80,15 +87,16 @@ def predict_steps(
         If the sweep has no steps to a target, a batch size is not a positive finite number, or the posterior
         is one of several groups.
     """
-    sizes = require_batch_sizes(np.atleast_1d(np.asarray(batch_size, dtype=np.float64)))
+    asked = require_batch_sizes(batch_size)
+    sizes = distinct(asked)
     curve = posterior.log_steps(sizes)
     rng = np.random.default_rng(posterior.random_seed)
     scatter = posterior.draws("steps_noise")[:, None] * rng.standard_t(STUDENT_T_DEGREES, curve.shape)
     seen = posterior.observations.batch_size[posterior.observations.steps.cell_index]
     laws = [Interval.of(column, tail=0.05).exp() for column in curve.T]
     runs = [Interval.of(column, tail=0.05).exp() for column in (curve + scatter).T]
-    return tuple(
-        StepsPrediction(
+    found = {
+        float(size): StepsPrediction(
             batch_size=float(size),
             batch_unit=posterior.sweep.batch_unit,
             steps=law.median,
@@ -99,4 +107,6 @@ def predict_steps(
             extrapolation=not math.isclose(size, np.clip(size, seen.min(), seen.max())),
         )
         for size, law, run in zip(sizes, laws, runs, strict=True)
-    )
+    }
+    predictions = tuple(found[float(size)] for size in asked)
+    return predictions[0] if np.ndim(batch_size) == 0 else predictions

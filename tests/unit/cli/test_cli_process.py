@@ -23,7 +23,8 @@ def test_a_saved_posterior_is_recommended_from_without_pymc(tmp_path):
     path = tmp_path / "posterior.nc"
     make_posterior().save(path)
     code = (
-        "import sys, surge_fit as sf; p = sf.load_posterior(sys.argv[1]); r = sf.recommend(p, batch_size=64);"
+        "import sys, surge_fit as sf; p = sf.load_posterior(sys.argv[1]);"
+        "r = sf.recommend(p, batch_size=[64]);"
         "from surge_fit.report import compose, to_text; to_text(compose(p, r));"
         "sys.exit(bool({'pymc', 'pytensor', 'nutpie'} & set(sys.modules)))"
     )

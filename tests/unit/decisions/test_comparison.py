@@ -194,7 +194,7 @@ def test_what_the_curve_does_is_read_off_the_default_law():
     held = curve_statements(posterior)
     # The curve falls at large batch sizes where q > 0, with q ~ N(0.1, 0.1): about 84 %; the peak of
     # log 200 + log(p/q)/(p + q) is behind 512 = e^6.2 for the larger of those.
-    (recommended,) = sf.recommend(posterior, batch_size=512)
+    recommended = sf.recommend(posterior, batch_size=512)
     assert held.probability_falls == pytest.approx(recommended.probability_past_peak)
     assert held.probability_peak_inside <= held.probability_falls
     # Slope ~ N(0.55, 0.05): below ½ with probability 16 %, never above 1.

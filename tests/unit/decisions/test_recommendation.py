@@ -8,7 +8,7 @@ from surge_fit.decisions.estimates import _estimate
 
 
 def test_symmetric_doubt_in_a_valley_steep_on_the_right_is_answered_from_the_left():
-    (r,) = sf.recommend(make_posterior(), batch_size=128)
+    r = sf.recommend(make_posterior(), batch_size=128)
     median = np.exp(np.median(make_posterior().log_optimal_learning_rate([128])))
     assert r.learning_rate <= median
 
@@ -16,7 +16,7 @@ def test_symmetric_doubt_in_a_valley_steep_on_the_right_is_answered_from_the_lef
 def test_the_rules_start_from_the_best_run():
     posterior = make_posterior()
     best = posterior.sweep.best_run()
-    (r,) = sf.recommend(posterior, batch_size=16 * best.batch_size)
+    r = sf.recommend(posterior, batch_size=16 * best.batch_size)
     rules = {a.name: a.learning_rate for a in r.alternatives}
     assert rules == pytest.approx({"square_root": 4 * best.learning_rate, "linear": 16 * best.learning_rate})
 
@@ -24,7 +24,7 @@ def test_the_rules_start_from_the_best_run():
 def test_a_larger_overshoot_never_looks_cheaper():
     posterior = make_posterior()
     regrets = [
-        sf.recommend(posterior, batch_size=64, current_learning_rate=rate)[0].alternatives[0].expected_regret
+        sf.recommend(posterior, batch_size=64, current_learning_rate=rate).alternatives[0].expected_regret
         for rate in np.geomspace(1e-2, 1e3, 12)
     ]
     assert np.all(np.diff(regrets) > 0)
@@ -34,7 +34,15 @@ def test_batch_sizes_keep_their_order_and_may_repeat():
     sizes = [512.0, 8.0, 512.0]
     first, second, third = sf.recommend(make_posterior(), batch_size=sizes)
     assert [r.batch_size for r in (first, second, third)] == sizes
-    assert third.learning_rate == pytest.approx(first.learning_rate, rel=0.05)
+    assert third == first
+
+
+def test_a_number_is_answered_by_a_value_and_a_sequence_by_a_tuple():
+    posterior = make_posterior()
+    one, several = sf.recommend(posterior, batch_size=64), sf.recommend(posterior, batch_size=[64])
+    assert isinstance(one, sf.Recommendation)
+    assert several == (one,)
+    assert sf.recommend(posterior, batch_size=np.float64(64)) == one
 
 
 @pytest.mark.parametrize(

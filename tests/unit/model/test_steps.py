@@ -210,7 +210,8 @@ def test_what_the_steps_identify_has_an_interval_and_what_they_do_not_a_bound():
 
 def test_predictions_are_the_law_at_any_batch_size_and_one_run_scatters_more():
     posterior = make_steps_posterior()
-    inside, beyond = sf.predict_steps(posterior, batch_size=[2000, 1e6])
+    inside, beyond, again = sf.predict_steps(posterior, batch_size=[2000, 1e6, 2000])
+    assert again == inside
     assert (inside.extrapolation, beyond.extrapolation) == (False, True)
     # At the critical batch size, twice the fewest steps: 2000, of 2000 sequences each.
     assert inside.steps == pytest.approx(2000, rel=0.02)
@@ -221,7 +222,7 @@ def test_predictions_are_the_law_at_any_batch_size_and_one_run_scatters_more():
     # t with 5 degrees of freedom has its 95 % quantile at 2.015; with a known law it is the noise alone.
     known = make_steps_posterior(spread=1e-9)
     known.draw_groups["posterior"]["log_min_steps"][:] = np.log(MIN_STEPS)
-    (one,) = sf.predict_steps(known, batch_size=2000)
+    one = sf.predict_steps(known, batch_size=2000)
     assert np.log(one.run_interval[1] / one.steps) == pytest.approx(2.015 * 0.05, rel=0.25)
     with pytest.raises(dataclasses.FrozenInstanceError):
         inside.steps = 1.0

@@ -84,7 +84,7 @@ def test_the_rules_pass_through_the_best_run(posterior):
 
 
 def test_the_title_of_the_law_says_the_recommendation(posterior):
-    found = recommend(posterior, batch_size=64)
+    found = recommend(posterior, batch_size=[64])
     title = plots.plot_law(posterior, found).get_title(loc="left")
     assert title.startswith("Use 3.0e-3 (")
     assert title.endswith("at batch size 64")
@@ -97,7 +97,7 @@ def test_the_law_is_drawn_where_it_is_told(posterior):
 
 @pytest.mark.parametrize("largest", [4096, 3e5, 1e8])
 def test_batch_sizes_are_labelled_over_few_decades_and_many(posterior, largest):
-    ax = plots.plot_law(posterior, recommend(posterior, batch_size=largest))
+    ax = plots.plot_law(posterior, recommend(posterior, batch_size=[largest]))
     ax.figure.canvas.draw()
     low, high = ax.get_xlim()
     shown = [tick for tick in ax.xaxis.get_majorticklocs() if low <= tick <= high]
@@ -147,7 +147,7 @@ def test_optimum_points_have_a_law_and_no_valleys():
 @pytest.mark.parametrize(("suffix", "start"), [("png", b"\x89PNG"), ("svg", b"<?xml"), ("pdf", b"%PDF")])
 def test_the_figure_is_saved_in_the_format_of_its_suffix(posterior, tmp_path, suffix, start):
     path = tmp_path / f"law.{suffix}"
-    plots.save_recommendation(posterior, recommend(posterior, batch_size=64), path)
+    plots.save_recommendation(posterior, recommend(posterior, batch_size=[64]), path)
     assert path.read_bytes().startswith(start)
     assert path.stat().st_size > 5000
     assert [held.name for held in tmp_path.iterdir()] == [path.name]

@@ -110,7 +110,7 @@ def test_the_same_seed_gives_the_same_draws_and_another_seed_does_not(posterior)
     assert np.array_equal(again.draws(name), posterior.draws(name))
     assert not np.array_equal(other.draws(name), posterior.draws(name))
     # Both answer alike: within a tenth of the interval's width.
-    one, two = (sf.recommend(p, batch_size=128)[0] for p in (posterior, other))
+    one, two = (sf.recommend(p, batch_size=128) for p in (posterior, other))
     width = np.log(one.interval_90[1] / one.interval_90[0])
     assert np.log(one.learning_rate) == pytest.approx(np.log(two.learning_rate), abs=0.1 * width)
 
@@ -194,7 +194,7 @@ def test_published_optima_alone_give_an_interval_and_no_regret():
     assert noise_scale.identified
     assert noise_scale.interval[0] < 256 < noise_scale.interval[1]
     assert max_rate.interval[0] < 2e-3 < max_rate.interval[1]
-    (r,) = sf.recommend(posterior, batch_size=256)
+    r = sf.recommend(posterior, batch_size=256)
     assert r.interval_90[0] < 2e-3 < r.interval_90[1]
     assert (r.expected_regret, r.equivalent_range, r.probability_of_divergence) == (None, None, None)
 

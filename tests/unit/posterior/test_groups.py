@@ -113,7 +113,7 @@ def test_the_same_question_has_the_same_answer_and_another_another(pooled, new):
 
 
 def test_covariates_outside_those_seen_are_told(pooled, new, largest):
-    (r,) = sf.recommend(new, batch_size=64, current_learning_rate=1e-3)
+    r = sf.recommend(new, batch_size=64, current_learning_rate=1e-3)
     assert r.covariate_e_folds == (("params", pytest.approx(1.2)),)
     assert r.group == f"params={4e9 * np.exp(1.2):g}"
     assert r.reason.startswith(
@@ -121,13 +121,13 @@ def test_covariates_outside_those_seen_are_told(pooled, new, largest):
     )
     # The rules start from a best run, and no run is of this group.
     assert [other.name for other in r.alternatives] == ["current"]
-    (below,) = sf.recommend(pooled.group({"params": 5e7}), batch_size=8)
+    below = sf.recommend(pooled.group({"params": 5e7}), batch_size=8)
     assert below.covariate_e_folds == (("params", pytest.approx(-np.log(2))),)
     assert "0.7 e-folds below the smallest params seen" in below.reason
-    (inside,) = sf.recommend(pooled.group({"params": 3e8}), batch_size=8)
+    inside = sf.recommend(pooled.group({"params": 3e8}), batch_size=8)
     assert inside.covariate_e_folds == (("params", 0.0),)
     assert inside.reason.startswith("A group never run; tried in other groups")
-    (own,) = sf.recommend(largest, batch_size=64)
+    own = sf.recommend(largest, batch_size=64)
     assert (own.group, own.covariate_e_folds) == (GROUPS[2], (("params", 0.0),))
     assert [other.name for other in own.alternatives] == ["square_root", "linear"]
     assert own.reason.startswith("Tried: ")
