@@ -200,7 +200,7 @@ def fresh(arguments: argparse.Namespace) -> Iterator[tuple[str, list[Row]]]:
     for start in range(0, arguments.fits, 20):
         say(f"fresh: {start} of {arguments.fits}")
         sweeps = [simulated(10_000 + seed) for seed in range(start, min(start + 20, arguments.fits))]
-        took, found = timed(lambda sweeps=sweeps: sf.fit_many(sweeps, engine="native"))
+        took, found = timed(lambda sweeps=sweeps: sf.fit_many(sweeps, engine="native", on_failure="warn"))
         seconds += took
         checks += [posterior.diagnostics for posterior in found]
     count = len(checks)
@@ -283,7 +283,9 @@ def growth(arguments: argparse.Namespace) -> Iterator[tuple[str, list[Row]]]:
     for runs in arguments.runs:
         held = pooled(runs)
         say(f"growth: {runs} runs, {len(held.groups)} groups")
-        seconds, (posterior,) = timed(lambda held=held: sf.fit_many([held], engine="native"))
+        seconds, (posterior,) = timed(
+            lambda held=held: sf.fit_many([held], engine="native", on_failure="warn")
+        )
         checked = posterior.diagnostics
         rows.append(
             {

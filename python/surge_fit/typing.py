@@ -36,3 +36,6 @@ Namespace: TypeAlias = Any
 
 Progress: TypeAlias = Callable[[str, float | None], None]
 """Called with the stage and the share of it that is done, or None where that is not known."""
+
+CountProgress: TypeAlias = Callable[[str, int, int], None]
+"""Called with the stage, how much of it is done, and how much there is: bytes, or rows of gradients."""

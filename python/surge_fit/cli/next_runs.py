@@ -81,9 +81,11 @@ def next_runs(
         msg = "--csv and --json exclude each other. Leave one out."
         raise click.UsageError(msg)
     posterior = fit_or_load(path, sweep_options, fit_options, output=output, at=at)
+    from surge_fit._support.allocator import keep_freed_memory
     from surge_fit.decisions import planning
     from surge_fit.report.plan import plan_to_csv, plan_to_json, plan_to_text
 
+    keep_freed_memory()
     plan = planning.next_runs(posterior, batch_size=batch_size, count=count, cost=cost, worth=worth)
     if as_csv:
         write(plan_to_csv(plan))

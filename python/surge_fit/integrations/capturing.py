@@ -14,7 +14,7 @@ from surge_fit._support.wording import listing, plural
 from surge_fit.errors import InputError
 from surge_fit.gradients.dump.shard import StoredDtype
 from surge_fit.gradients.dump.shards import GradientWriter, gradient_writer, require_new
-from surge_fit.typing import Path
+from surge_fit.typing import CountProgress, Path
 
 Arrays: TypeAlias = dict[str, NDArray[Any]]
 """Arrays by the name of their tensor."""
@@ -117,7 +117,7 @@ def capture(
     hessian_probes: int,
     random_seed: int,
     shard_bytes: int,
-    progress: Callable[[str, int, int], None] | None,
+    progress: CountProgress | None,
 ) -> Captured:
     """Write the gradients of all examples, and what goes with them.
 

@@ -24,7 +24,7 @@ from surge_fit.integrations.capturing import (
     common_length,
     named,
 )
-from surge_fit.typing import Path
+from surge_fit.typing import CountProgress, Path
 
 __all__ = ["Captured", "capture_gradients"]
 
@@ -47,7 +47,7 @@ def capture_gradients(
     hessian_probes: int = 0,
     random_seed: int = 0,
     shard_bytes: int = SHARD_BYTES,
-    progress: Callable[[str, int, int], None] | None = None,
+    progress: CountProgress | None = None,
 ) -> Captured:
     """Write the gradient of every example, or of every micro-batch, to safetensors.
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from surge_fit._support.allocator import keep_freed_memory
 from surge_fit.model.spec import Model
 from surge_fit.posterior.assembly import infer
 from surge_fit.posterior.effort import CHAINS, EFFORTS, VERY_LARGE, Effort, SamplerKind
@@ -81,7 +80,6 @@ class Task:
 
 def carry_out(tasks: Sequence[Task], progress: Progress | None) -> tuple[Posterior, ...]:
     """Sample every task until its chains pass or no attempt is left; natively all of them at once."""
-    keep_freed_memory()
     report = progress or _silent
     for chosen, efforts in EFFORTS.items():
         mine = [task for task in tasks if task.sampler == chosen]

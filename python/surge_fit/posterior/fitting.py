@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from surge_fit.errors import InputError, UntrustworthyFitError
+from surge_fit.errors import InputError, UntrustworthyFitError, UntrustworthyFitWarning
 from surge_fit.law import Law, get_law
 from surge_fit.model.spec import Model
 from surge_fit.posterior.attempts import Task, carry_out
@@ -71,6 +72,7 @@ def fit(
     engine: Literal["auto", "native", "pymc"] = "auto",
     random_seed: int = 0,
     progress: Progress | None = None,
+    on_failure: Literal["raise", "warn"] = "raise",
 ) -> Posterior:
     """Fit a law to a sweep.
 
@@ -112,6 +114,9 @@ def fit(
         The same seed gives the same posterior on the same machine and versions.
     progress : callable, optional
         Called with the stage and the share of it that is done; see `surge_fit.progress_bar`.
+    on_failure : {"raise", "warn"}
+        What to do where the chains do not pass after the last attempt either: raise, or return the posterior
+        with one warning, `surge_fit.errors.UntrustworthyFitWarning`.
 
     Returns
     -------
@@ -122,26 +127,21 @@ def fit(
     SweepError
         If the sweep cannot be fitted: one batch size, no usable run, too few runs, an unusable covariate.
     InputError
-        If the law, the engine or a prior's name is unknown, the native engine is asked for a law that is not
-        built in, the seed is not a non-negative integer, or gradients or a curve cannot serve: the law has no
-        noise scale, its prior is given as well, or they count another unit than the sweep.
+        If the law, the engine, a prior's name or `on_failure` is unknown, the native engine is asked for a
+        law that is not built in, the seed is not a non-negative integer, or gradients or a curve cannot
+        serve: the law has no noise scale, its prior is given as well, or they count another unit than the
+        sweep.
     UntrustworthyFitError
-        If the chains do not pass after the last attempt either; carries the posterior.
+        If the chains do not pass, unless `on_failure` is ``"warn"``; carries the posterior.
     """
+    _require_known(on_failure)
     priors = with_measured_noise_scale(
         priors, get_law(law), sweep.batch_unit, gradients=gradients, curve=curve
     )
-    (posterior,) = fit_many(
-        [sweep],
-        law=law,
-        priors=priors,
-        covariates=covariates,
-        engine=engine,
-        random_seed=random_seed,
-        progress=progress,
-    )
-    require_trustworthy(posterior)
-    return posterior
+    model = Model.of(sweep, law, priors=priors, covariates=covariates)
+    fitted = fit_models([model], engine=engine, random_seed=random_seed, progress=progress)
+    require_trustworthy(fitted, on_failure)
+    return fitted[0]
 
 
 def fit_many(
@@ -153,6 +153,7 @@ def fit_many(
     engine: Literal["auto", "native", "pymc"] = "auto",
     random_seed: int = 0,
     progress: Progress | None = None,
+    on_failure: Literal["raise", "warn"] = "raise",
 ) -> tuple[Posterior, ...]:
     """Fit many sweeps at once; natively all chains of all sweeps run in parallel.
 
@@ -162,20 +163,22 @@ def fit_many(
         Such as the same sweep without one batch size after another.
     law : str, Law, or a sequence of them
         For all sweeps, or one for each.
-    priors, covariates, engine, random_seed, progress
+    priors, covariates, engine, random_seed, progress, on_failure
         As for `fit`, for all sweeps; each posterior is the one that `fit` would give.
 
     Returns
     -------
     tuple of Posterior
-        In the order of the sweeps. One whose chains do not pass after the last attempt either is among them:
-        look at ``posterior.diagnostics.trustworthy``.
+        In the order of the sweeps. ``posterior.diagnostics.trustworthy`` tells which passed.
 
     Raises
     ------
     SweepError, InputError
         As for `fit`, and if there is not one law for each sweep.
+    UntrustworthyFitError
+        If the chains of a fit do not pass, unless `on_failure` is ``"warn"``; carries all posteriors.
     """
+    _require_known(on_failure)
     laws = [get_law(law)] * len(sweeps) if isinstance(law, str | Law) else [get_law(name) for name in law]
     if len(laws) != len(sweeps):
         msg = (
@@ -187,7 +190,9 @@ def fit_many(
         Model.of(sweep, law, priors=priors, covariates=covariates)
         for sweep, law in zip(sweeps, laws, strict=True)
     ]
-    return fit_models(models, engine=engine, random_seed=random_seed, progress=progress)
+    fitted = fit_models(models, engine=engine, random_seed=random_seed, progress=progress)
+    require_trustworthy(fitted, on_failure)
+    return fitted
 
 
 def fit_models(
@@ -226,15 +231,33 @@ def fit_models(
     return carry_out(tasks, progress)
 
 
-def require_trustworthy(posterior: Posterior) -> None:
-    """Refuse a posterior whose chains do not pass.
+def require_trustworthy(
+    posteriors: tuple[Posterior, ...], on_failure: Literal["raise", "warn"] = "raise"
+) -> None:
+    """Raise, or warn the caller's caller, where the chains of some posterior do not pass.
 
     Raises
     ------
     UntrustworthyFitError
     """
-    if not posterior.diagnostics.trustworthy:
-        raise UntrustworthyFitError(posterior, posterior.diagnostics.problems)
+    failed = [(i, held) for i, held in enumerate(posteriors) if not held.diagnostics.trustworthy]
+    if not failed:
+        return
+    problems = tuple(
+        problem if len(posteriors) == 1 else f"Sweep {i} under the law {held.law.name!r}: {problem}"
+        for i, held in failed
+        for problem in held.diagnostics.problems
+    )
+    error = UntrustworthyFitError(failed[0][1], problems, posteriors)
+    if on_failure == "raise":
+        raise error
+    warnings.warn(str(error), UntrustworthyFitWarning, stacklevel=3)
+
+
+def _require_known(on_failure: str) -> None:
+    if on_failure not in ("raise", "warn"):
+        msg = f"'on_failure' must be 'raise' or 'warn'; got {on_failure!r}."
+        raise InputError(msg)
 
 
 def _engine(asked: str, law: Law) -> Engine:

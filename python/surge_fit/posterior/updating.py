@@ -91,14 +91,14 @@ def update(posterior: Posterior, sweep: Sweep, *, progress: Progress | None = No
         if k < MAX_PARETO_K and weights.efficiency * len(weights.weight) >= FOR_INTERVALS.min_ess:
             near = _resampled(posterior, after, weights)
             return Update(near, k, weights.efficiency, reweighted=True)
-    (again,) = fitting.fit_models(
+    again = fitting.fit_models(
         [model],
         engine=posterior.diagnostics.engine,
         random_seed=posterior.random_seed,
         progress=progress,
     )
     fitting.require_trustworthy(again)
-    return Update(again, k, 1.0, reweighted=False)
+    return Update(again[0], k, 1.0, reweighted=False)
 
 
 def _moved_to(sweep: Sweep, model: Model) -> Model:

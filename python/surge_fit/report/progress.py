@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TypeAlias
 
-Progress: TypeAlias = Callable[[str, float | None], None]
+from surge_fit.typing import CountProgress, Progress
 
 _HINTS = {"compiling the model": "about 20 s the first time"}
 
@@ -78,7 +77,7 @@ def _bar() -> Iterator[Progress]:
 
 
 @contextmanager
-def byte_progress() -> Iterator[Callable[[str, int, int], None]]:
+def byte_progress() -> Iterator[CountProgress]:
     """Show on stderr how many bytes are read: a bar on a terminal, else one plain line per stage.
 
     Yields

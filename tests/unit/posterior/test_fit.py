@@ -1,11 +1,14 @@
 """One real fit of the digits sweep, used the way its reader would."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import surge_fit as sf
+from support.posteriors import BAD, make_posterior
+from surge_fit.errors import UntrustworthyFitWarning
 from surge_fit.model.spec import Model
 from surge_fit.posterior import fitting
 from surge_fit.posterior.effort import CHAINS, EFFORTS
@@ -158,6 +161,28 @@ def test_chains_that_disagree_are_reported_with_their_posterior(posterior, monke
     assert told[:3] == ["sampling", "sampling again, longer", "sampling again, in smaller steps"]
     assert isinstance(caught.value.posterior, sf.Posterior)
     assert sf.recommend(caught.value.posterior, batch_size=64)
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_one_fit_and_many_raise_or_warn_alike(count, monkeypatch):
+    fitted = tuple(make_posterior(diagnostics=BAD) for _ in range(count))
+    monkeypatch.setattr(fitting, "fit_models", lambda models, **options: fitted)
+
+    def fit(**options):
+        sweeps = [held.sweep for held in fitted]
+        return sf.fit(sweeps[0], **options) if count == 1 else sf.fit_many(sweeps, **options)
+
+    with pytest.raises(sf.UntrustworthyFitError, match=re.escape(BAD.problems[0])) as caught:
+        fit()
+    assert caught.value.posteriors == fitted
+    assert len(caught.value.problems) == count * len(BAD.problems)
+    with pytest.warns(UntrustworthyFitWarning, match="cannot be trusted") as told:
+        found = fit(on_failure="warn")
+    assert found is (fitted[0] if count == 1 else fitted)
+    # One warning, which points at the call.
+    assert [one.filename for one in told] == [__file__]
+    with pytest.raises(sf.InputError, match="'on_failure' must be 'raise' or 'warn'; got 'ignore'"):
+        fit(on_failure="ignore")
 
 
 def test_an_interrupt_stops_the_sampler_and_the_next_fit_works(posterior):

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from surge_fit import _core
-from surge_fit._support.allocator import keep_freed_memory
 from surge_fit.decisions.estimates import PROBABILITY
 from surge_fit.decisions.planning import information
 from surge_fit.decisions.planning.beliefs import Draws, Floor, Prospect, draws_of, prospect
@@ -146,7 +145,6 @@ def outlook_of(
     -------
     Outlook
     """
-    keep_freed_memory()
     rng = np.random.default_rng(random_seed)
     sizes = np.unique(np.concatenate([targets, [size for size, _ in runs]]))
     everything = draws_of(posterior, sizes)

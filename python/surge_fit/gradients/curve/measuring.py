@@ -20,8 +20,8 @@ from surge_fit.gradients.curve.theory import SmallBatchLaw, sgd_theory, sign_the
 from surge_fit.gradients.curve.value import CurvePoint, LearningRateCurve, ResampledPoint, TheoryPoint
 from surge_fit.gradients.curve.verdict import judge
 from surge_fit.gradients.dump import Dump, open_dump
-from surge_fit.gradients.noise import ByteProgress, gradient_statistics
-from surge_fit.typing import Path
+from surge_fit.gradients.noise import gradient_statistics
+from surge_fit.typing import CountProgress, Path
 
 _LEAST_RESAMPLES, _MOST_RESAMPLES = 64, 512
 _SATURATED = 0.1
@@ -38,7 +38,7 @@ def learning_rate_curve(
     batch_size: float | Sequence[float] | None = None,
     resamples: int | None = None,
     random_seed: int = 0,
-    progress: ByteProgress | None = None,
+    progress: CountProgress | None = None,
 ) -> LearningRateCurve:
     """Give the best learning rate of the next step over the batch size: by theory, and by resampling.
 

@@ -17,8 +17,7 @@ from surge_fit.gradients.curve.resampling import GROUPS, Minibatches
 from surge_fit.gradients.curve.sign_sums import SignForms, SignSums, TheoryRows, fisher_forms, hessian_forms
 from surge_fit.gradients.curve.state import SingleArray, UpdateRule
 from surge_fit.gradients.dump import Dump
-from surge_fit.gradients.noise import ByteProgress
-from surge_fit.typing import FloatArray
+from surge_fit.typing import CountProgress, FloatArray
 
 _CHUNK_BYTES = 256 << 20
 """Of directions that are held at a time, unless those of one resample are more."""
@@ -106,7 +105,7 @@ class CurvePass:
     rule: UpdateRule
     curvature: Curvature
     mean_square: float
-    progress: ByteProgress | None
+    progress: CountProgress | None
 
     @property
     def fisher_factor(self) -> float:

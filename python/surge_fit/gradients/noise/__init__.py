@@ -7,13 +7,12 @@
 
 from surge_fit.gradients.noise.cautions import cautions
 from surge_fit.gradients.noise.logged import LoggedNoise, noise_scale_from_norms
-from surge_fit.gradients.noise.measuring import ByteProgress, gradient_statistics
+from surge_fit.gradients.noise.measuring import gradient_statistics
 from surge_fit.gradients.noise.merging import merge_statistics
 from surge_fit.gradients.noise.storage import load_statistics, save_statistics
 from surge_fit.gradients.noise.value import GradientStatistics, Quantity, TensorStatistics
 
 __all__ = [
-    "ByteProgress",
     "GradientStatistics",
     "LoggedNoise",
     "Quantity",

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path as _Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,10 +19,7 @@ from surge_fit.errors import DumpError, InputError
 from surge_fit.gradients.dump import Dump, DumpTensor, open_dump
 from surge_fit.gradients.noise.summary import summarize
 from surge_fit.gradients.noise.value import GradientStatistics
-from surge_fit.typing import Path
-
-ByteProgress: TypeAlias = Callable[[str, int, int], None]
-"""Called with what is read, the bytes of it that are done, and its bytes in all."""
+from surge_fit.typing import CountProgress, Path
 
 _MIN_ROWS = 3
 
@@ -33,7 +30,7 @@ def gradient_statistics(
     batch_size: float | None = None,
     group: str | Sequence[str] = (),
     per_parameter: Path | None = None,
-    progress: ByteProgress | None = None,
+    progress: CountProgress | None = None,
 ) -> GradientStatistics:
     """Measure the gradient noise of a dump.
 
@@ -102,7 +99,7 @@ def gradient_statistics(
 class _Scan:
     """Passes over one dump: usually one; another without the rows that are not finite."""
 
-    def __init__(self, dump: Dump, shape: bool, target: _Path | None, progress: ByteProgress | None) -> None:
+    def __init__(self, dump: Dump, shape: bool, target: _Path | None, progress: CountProgress | None) -> None:
         self.dump, self.shape, self.target, self.progress = dump, shape, target, progress
         labels = dump.row_groups
         self.groups = None

@@ -15,7 +15,7 @@ from surge_fit.integrations.capturing import SHARD_BYTES, Captured, capture
 from surge_fit.integrations.torch.adam import adam_state
 from surge_fit.integrations.torch.model import TorchModel
 from surge_fit.integrations.torch.recording import MicroBatchRecorder
-from surge_fit.typing import Path
+from surge_fit.typing import CountProgress, Path
 
 if TYPE_CHECKING:
     import torch
@@ -38,7 +38,7 @@ def capture_gradients(
     hessian_probes: int = 0,
     random_seed: int = 0,
     shard_bytes: int = SHARD_BYTES,
-    progress: Callable[[str, int, int], None] | None = None,
+    progress: CountProgress | None = None,
 ) -> Captured:
     """Write the gradient of every example, or of every micro-batch, to safetensors.
 
