@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import compress
 from types import MappingProxyType
 from typing import Any, Literal, Self
 
@@ -199,9 +200,9 @@ class SweepColumns:
                 f"{chosen.shape}."
             )
             raise SweepError(msg)
-        keep = np.flatnonzero(chosen)
+        picked = chosen.tolist()
         held: dict[str, Any] = {
-            name: values[keep] if isinstance(values, np.ndarray) else tuple(values[index] for index in keep)
+            name: values[chosen] if isinstance(values, np.ndarray) else tuple(compress(values, picked))
             for name, values in self.present_columns().items()
         }
         labels = dict.fromkeys(held.get("group_labels", ()))

@@ -24,6 +24,9 @@ _SEPARATORS = (",", "\t", ";", "|")
 _LARGE = 4_000_000
 """Bytes from which a clean file goes through polars."""
 
+_HEAD = 1_000_000
+"""Letters among which the header and the separator are looked for."""
+
 _MOST_RAGGED = 0.5
 _COMMENT = re.compile(r"^\s*(?:#|//|%)")
 
@@ -83,21 +86,21 @@ def read_delimited(text: str, name: str, suffix: str) -> Table:
 def _layout(text: str, name: str, suffix: str) -> _Layout:
     """Find the header past comments and blank lines, and the separator."""
     start, line, comment = 0, 1, ""
-    for content in io.StringIO(text, newline=""):
+    while start < len(text):
+        end = text.find("\n", start) + 1 or len(text)
+        content = text[start:end]
         if content.strip() and not _COMMENT.match(content):
             break
         if content.strip():
             comment = content
-        elif line == 1 and not comment and not content.strip(" \t\r\n,;|"):
+        elif line == 1:
             msg = f"Line 1 of {name} must be the header; it is blank. Put the column names there."
             raise SweepError(msg)
-        start, line = start + len(content), line + 1
+        start, line = end, line + 1
     rest = text[start:]
     separator = _separator(rest, suffix)
     first, length = _first_row(rest, separator)
-    if comment and all(
-        _is_number(cell) for cell in first
-    ):  # the header is the last comment, as NumPy writes it
+    if comment and all(map(_is_number, first)):  # the header is the last comment, as NumPy writes it
         named, _ = _first_row(_COMMENT.sub("", comment), separator)
         if len(named) == len(first):
             return _Layout([cell.strip() for cell in named], line, separator, rest)
@@ -107,13 +110,10 @@ def _layout(text: str, name: str, suffix: str) -> _Layout:
 
 def _first_row(text: str, separator: str) -> tuple[list[str], int]:
     """Return the cells of the first row, and how many letters it takes."""
-    stream = io.StringIO(text, newline="")
-    reader = csv.reader(_spaced(stream, separator), delimiter=_delimiter(separator))
+    head = text[:_HEAD]
+    reader = csv.reader(_spaced(io.StringIO(head, newline=""), separator), delimiter=_delimiter(separator))
     row = next(reader, [])
-    lines = text.splitlines(keepends=True)[: reader.line_num] if len(text) < _LARGE else None
-    length = (
-        sum(map(len, lines)) if lines is not None else text.index("\n") + 1 if "\n" in text else len(text)
-    )
+    length = sum(map(len, islice(io.StringIO(head, newline=""), reader.line_num)))
     return row, length
 
 
@@ -130,7 +130,7 @@ def _spaced(stream: io.StringIO, separator: str) -> Iterator[str]:
 
 def _separator(text: str, suffix: str) -> str:
     """Find the separator that gives the header several cells and most rows as many."""
-    sample = list(islice(io.StringIO(text, newline=""), _SAMPLE))
+    sample = list(islice(io.StringIO(text[:_HEAD], newline=""), _SAMPLE))
     sample = [line for line in sample if line.strip() and not _COMMENT.match(line)]
     order = ("\t", *_SEPARATORS) if suffix == ".tsv" else _SEPARATORS
     best, best_score = order[0], (0.0, 0)

@@ -59,7 +59,7 @@ def read(location: str) -> Table:
     if suffix in _TEXT:
         return _TEXT[suffix](text, name)
     if suffix not in _DELIMITED:
-        start = text.lstrip()[:1]
+        start = text[:1000].lstrip()[:1]
         if start and start in "[{":
             return read_json(text, name)
     if looks_like_markdown(text):

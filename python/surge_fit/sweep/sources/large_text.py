@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from surge_fit._support.wording import Source
+from surge_fit.sweep.schema import ALL_COLUMNS
 from surge_fit.sweep.sources.base import Cells, Frame, Numbers, Table
+from surge_fit.sweep.table.headers import read_header
 
 if TYPE_CHECKING:
     import polars as pl
@@ -42,11 +44,10 @@ def read_large(rows: str, header: Sequence[str], separator: str, first_line: int
             rows.encode(),
             separator=separator,
             has_header=False,
-            new_columns=list(header),
-            infer_schema=False,
+            schema={title: _kind_of(title) for title in header},
             quote_char=None,
         )
-    except pl.exceptions.PolarsError:
+    except pl.exceptions.PolarsError:  # a number that polars does not read, or a row that is too long
         return None
     if frame.width != len(header) or frame.height != rows.count("\n") + (not rows.endswith("\n")):
         return None
@@ -65,10 +66,17 @@ def _written(series: "pl.Series") -> list[Any]:
 
 
 def _numbers(series: "pl.Series") -> Numbers | None:
-    """Return the numbers of a column of nothing else, None where a cell is anything else."""
+    """Return the numbers of a column that polars read as such; None for one of text."""
+    if not series.dtype.is_float():
+        return None
+    blank = series.is_null().to_numpy()
+    return Numbers(series.fill_null(float("nan")).to_numpy() if blank.any() else series.to_numpy(), blank)
+
+
+def _kind_of(header: str) -> "type[pl.Float64 | pl.String]":
+    """Return what polars is to read a column as: numbers where its header means some, else text."""
     import polars as pl
 
-    values = series.cast(pl.Float64, strict=False)
-    if values.null_count():
-        return None
-    return Numbers(values.to_numpy(), np.zeros(len(series), dtype=bool))
+    meaning = read_header(header).meaning
+    is_number = any(column.name == meaning and not column.is_text for column in ALL_COLUMNS)
+    return pl.Float64 if is_number else pl.String

@@ -10,12 +10,15 @@ from surge_fit.sweep.decisions import Decision
 from surge_fit.sweep.sources.base import Table, frame_of_lists
 
 _RULE = re.compile(r"^\s*\|?\s*:?-{1,}:?\s*(?:\|\s*:?-{1,}:?\s*)*\|?\s*$")
+_HEAD = 10_000
+"""Letters among which the first two lines are looked for."""
+
 _SPLIT = re.compile(r"(?<!\\)\|")
 
 
 def looks_like_markdown(text: str) -> bool:
     """Whether a text begins with a table between bars."""
-    lines = text.lstrip().splitlines()[:2]
+    lines = text[:_HEAD].lstrip().splitlines()[:2]
     return len(lines) == 2 and lines[0].lstrip().startswith("|") and bool(_RULE.match(lines[1]))
 
 

@@ -1,26 +1,36 @@
 """How every run of a table ended: by its status, by what its other cells say, else by its loss."""
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from surge_fit._support.wording import listing, plural
-from surge_fit.sweep.table.cells import NumberColumn
+from surge_fit.sweep.table.cells import BoolArray, NumberColumn
 from surge_fit.sweep.table.draft import Draft
 from surge_fit.sweep.table.statuses import status_of
 from surge_fit.sweep.vocabulary import CONTAINERS, FLAGS, letters
 
 _YES = frozenset(("true", "1", "1.0", "yes", "y", "x", "✓", "✔", "t"))
 _NO = frozenset(("false", "0", "0.0", "no", "n", "f", "-", "—", ""))
-_BY_GRAVITY = ("", "finished", "stopped", "crashed", "diverged")
+_BY_GRAVITY: tuple[str, ...] = ("", "finished", "stopped", "crashed", "diverged")
+_NONE, _FINISHED, _STOPPED, _CRASHED, _DIVERGED = range(5)
+_GRAVITY = {status: place for place, status in enumerate(_BY_GRAVITY)}
+
+Gravities: TypeAlias = NDArray[np.int8]
+"""Statuses as places in the order of their gravity: a run that finished and diverged has diverged."""
 
 
 class StatusReading(NamedTuple):
-    """How every row ended, and what the cells of its numbers said of it; shape (row,) each."""
+    """How every row ended, and whether the cells of its numbers said it; shape (row,) each."""
 
-    status: list[str]
-    words: list[str]
+    gravity: Gravities
+    is_said: BoolArray
+
+    def of(self, rows: NDArray[np.intp]) -> tuple[str, ...]:
+        """Return the statuses of some rows."""
+        return tuple(map(_BY_GRAVITY.__getitem__, self.gravity[rows].tolist()))
 
 
 def flag_of(header: str) -> tuple[str, str] | None:
@@ -59,47 +69,47 @@ def read_statuses(
     """
     count = draft.frame.count
     said = _said_in_cells(values, count)
-    told = np.array([""] * count, dtype="<U8")
+    told = np.zeros(count, dtype=np.int8)
     for header in headers:
-        told = _graver(told, _words(draft, header))
+        told = np.maximum(told, _words(draft, header))
     for header, (yes, no) in list(flags.items()):
         answers = _answers(draft, header, yes, no)
         if answers is None:
             del flags[header]
         else:
-            told = _graver(told, answers)
+            told = np.maximum(told, answers)
     blank = np.ones(count, dtype=bool)
     infinite, is_nan = np.zeros(count, dtype=bool), np.zeros(count, dtype=bool)
     if "loss" in values:
         loss = values["loss"]
-        blank &= loss.blank | (said != "")
+        blank &= loss.blank | (said != _NONE)
         infinite = np.isinf(loss.values)
-        is_nan = np.isnan(loss.values) & ~loss.blank & ~loss.unreadable & (said == "")
+        is_nan = np.isnan(loss.values) & ~loss.blank & ~loss.unreadable & (said == _NONE)
     if "steps_to_target" in values:
         reached = np.isfinite(values["steps_to_target"].values)
         blank &= ~reached
         is_nan &= ~reached
     if kind == "optimum_points":
         blank[:] = False
-    unknown = is_nan & (told == "") & (nan_loss is None)
+    unknown = is_nan & (told == _NONE) & (nan_loss is None)
     _ask_about_nan(draft, unknown)
-    derived = np.where(infinite, "diverged", np.where(blank, "stopped", "finished"))
-    derived = np.where(is_nan, nan_loss or "stopped", derived)
-    told = np.where((told == "finished") & (infinite | is_nan), "diverged", told)
-    status = np.where(said != "", said, np.where(told != "", told, derived))
-    return StatusReading(status.tolist(), said.tolist())
+    derived = np.where(infinite, _DIVERGED, np.where(blank, _STOPPED, _FINISHED))
+    derived = np.where(is_nan, _GRAVITY[nan_loss or "stopped"], derived)
+    told = np.where((told == _FINISHED) & (infinite | is_nan), _DIVERGED, told)
+    gravity = np.where(said != _NONE, said, np.where(told != _NONE, told, derived))
+    return StatusReading(gravity.astype(np.int8), said != _NONE)
 
 
-def _said_in_cells(values: Mapping[str, NumberColumn], count: int) -> np.ndarray:
-    said = np.array([""] * count, dtype="<U8")
+def _said_in_cells(values: Mapping[str, NumberColumn], count: int) -> Gravities:
+    said = np.zeros(count, dtype=np.int8)
     for name in ("learning_rate", "steps_to_target", "loss"):
         if name in values:
             for row, status in values[name].statuses:
-                said[row] = status
+                said[row] = _GRAVITY[status]
     return said
 
 
-def _words(draft: Draft, header: str) -> np.ndarray:
+def _words(draft: Draft, header: str) -> Gravities:
     words = draft.words(header)
     meaning = {word: status_of(word) for word in dict.fromkeys(words) if word}
     unknown = [word for word, status in meaning.items() if not status]
@@ -117,27 +127,21 @@ def _words(draft: Draft, header: str) -> np.ndarray:
     }
     if told:
         draft.decide("status", f"In '{header}', {listing(told.values(), 8)}.")
-    return np.array(["" if not word else meaning[word] or "stopped" for word in words], dtype="<U8")
+    gravity = {word: _GRAVITY[status or "stopped"] for word, status in meaning.items()} | {"": _NONE}
+    return np.array([gravity[word] for word in words], dtype=np.int8)
 
 
-def _answers(draft: Draft, header: str, yes: str, no: str) -> np.ndarray | None:
+def _answers(draft: Draft, header: str, yes: str, no: str) -> Gravities | None:
     words = [word.lower() for word in draft.words(header)]
     if not set(words) <= _YES | _NO:
         return None
     meaning = f"yes in '{header}' is {yes}" + (f", no is {no}" if no else "")
     draft.decide("status", f"{meaning[0].upper()}{meaning[1:]}.")
-    return np.array([yes if word in _YES else no if word else "" for word in words], dtype="<U8")
+    meant = {word: _GRAVITY[yes if word in _YES else no if word else ""] for word in set(words)}
+    return np.array([meant[word] for word in words], dtype=np.int8)
 
 
-def _graver(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """Return the graver of two statuses, row by row: a run that finished and diverged has diverged."""
-    gravity = {status: place for place, status in enumerate(_BY_GRAVITY)}
-    first = np.array([gravity[status] for status in one.tolist()])
-    second = np.array([gravity[status] for status in other.tolist()])
-    return np.where(first >= second, one, other)
-
-
-def _ask_about_nan(draft: Draft, unknown: np.ndarray) -> None:
+def _ask_about_nan(draft: Draft, unknown: BoolArray) -> None:
     rows = np.flatnonzero(unknown)
     if not rows.size:
         return

@@ -126,7 +126,7 @@ class _Reading:
             header: pair for header in draft.headers if (pair := flag_of(header)) and header not in match.used
         }
         statuses = read_statuses(draft, match.statuses, flags, self.values, kind, self.nan_loss)
-        rows = Rows(draft, match, kind, self.values, statuses.words)
+        rows = Rows(draft, match, kind, self.values, statuses.is_said)
         keep = rows.keep(group_headers)
         draft.raise_problems()
         return self._assembled(kind, protocol, unit, loss, group_headers, statuses, keep, flags)
@@ -323,7 +323,7 @@ class _Reading:
             if name not in self.values:
                 fields[name] = np.full(count, np.nan)
         fields["run_id"] = name_runs(draft, found.get("run_id"), rows)
-        fields["status"] = tuple(statuses.status[row] for row in rows)
+        fields["status"] = statuses.of(rows)
         if "steps" in found and found["steps"] == found.get("steps_to_target"):
             finished = np.array(fields["status"]) == "finished"
             fields["steps_to_target"] = np.where(finished, fields["steps"], np.nan)

@@ -47,15 +47,15 @@ class Rows:
         Of the sweep.
     values : mapping of str to NumberColumn
         By canonical column.
-    said : sequence of str, shape (row,)
-        What the cells of a row say of how it ended.
+    is_said : ndarray of bool, shape (row,)
+        Whether the cells of a row say how it ended.
     """
 
     def __init__(
-        self, draft: Draft, match: Match, kind: str, values: Mapping[str, NumberColumn], said: Sequence[str]
+        self, draft: Draft, match: Match, kind: str, values: Mapping[str, NumberColumn], is_said: BoolArray
     ) -> None:
         self.draft, self.match, self.kind, self.values = draft, match, kind, values
-        self.said = np.array(said) != ""
+        self.is_said = is_said
         self.left_out: dict[str, BoolArray] = {}
 
     def keep(self, group_headers: Mapping[str, str]) -> BoolArray:
@@ -119,7 +119,7 @@ class Rows:
         expected, keeps_rule = RULES[definition.rule]
         missing = column.blank | (np.isnan(column.values) if definition.rule != "any" or required else False)
         offending = (
-            (column.unreadable | (~keeps_rule(column.values) & ~missing)) & keep & ~(self.said & missing)
+            (column.unreadable | (~keeps_rule(column.values) & ~missing)) & keep & ~(self.is_said & missing)
         )
         rows = np.flatnonzero(offending)
         if rows.size:
