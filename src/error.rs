@@ -34,7 +34,7 @@ pub enum Error {
     Value {
         /// The argument.
         argument: &'static str,
-        /// What every entry must be.
+        /// Requirement on every entry.
         requirement: &'static str,
         /// The first entry that is not.
         found: f64,
@@ -44,7 +44,7 @@ pub enum Error {
     /// The observations of a model contradict each other.
     #[error("{what}. Pass the observations of one sweep.")]
     Observations {
-        /// What must hold.
+        /// Requirement.
         what: &'static str,
     },
     /// A model lacks a prior.
@@ -62,7 +62,7 @@ pub enum Error {
     /// A chain found no place to start from, or the sampler refused its settings.
     #[error("the sampler must be able to start: {problem}. Look at the losses and the priors.")]
     Sampler {
-        /// What it said.
+        /// Message of the sampler.
         problem: String,
     },
     /// No type of numbers has this name.
@@ -85,7 +85,7 @@ pub enum Error {
         tensor: Option<String>,
         /// The byte of the file where the problem shows.
         offset: Option<usize>,
-        /// What must hold, what was found, and what to do.
+        /// Requirement, finding and remedy.
         problem: String,
     },
     /// Sums that do not belong together.
@@ -93,7 +93,7 @@ pub enum Error {
         "sums to merge must have equal {what}; they differ. Merge the sums of one pass over the same rows."
     )]
     Merge {
-        /// What must be equal.
+        /// The part that must be equal.
         what: &'static str,
     },
     /// The caller asked to stop.

@@ -27,7 +27,7 @@ pub enum Optimizer {
     },
 }
 
-/// What an optimizer remembers of every parameter, all tensors one after another; empty where it needs nothing.
+/// State of an optimizer for every parameter, all tensors one after another; empty where it needs nothing.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct State<'a> {
     /// The momentum buffer, or Adam's first moment.

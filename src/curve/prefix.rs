@@ -6,7 +6,7 @@ use crate::numeric::{LANES, Lanes};
 /// Permutations that are summed side by side: enough chains of additions to hide their latency.
 const ABREAST: usize = 4;
 
-/// What hears of the sums. No closure, because one that is not inlined is compiled for the least instruction set.
+/// A listener of the sums. No closure, because one that is not inlined is compiled for the least instruction set.
 pub trait Met {
     /// The sum over the rows of a minibatch; implementations are `#[inline(always)]`.
     fn met(&mut self, resample: usize, size: usize, sum: Lanes<f32>);

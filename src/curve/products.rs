@@ -29,12 +29,12 @@ impl<'a> Matrix<'a> {
 
 /// `target` (left rows × right rows) += left · rightᵀ over their first `columns`, on one thread.
 pub fn add_products(target: &mut [f32], left: Matrix<'_>, right: Matrix<'_>, columns: usize) {
-    let held = |matrix: &Matrix<'_>| {
+    let fits = |matrix: &Matrix<'_>| {
         matrix.rows == 0
             || columns <= matrix.stride && (matrix.rows - 1) * matrix.stride + columns <= matrix.values.len()
     };
     assert!(
-        held(&left) && held(&right) && target.len() == left.rows * right.rows,
+        fits(&left) && fits(&right) && target.len() == left.rows * right.rows,
         "matrices of these shapes"
     );
     let stride = |matrix: &Matrix<'_>| matrix.stride.cast_signed();

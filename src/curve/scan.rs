@@ -21,12 +21,12 @@ const SCRATCH: usize = 64 << 20;
 /// Bytes of data between two reports of progress.
 const WAVE: usize = 1 << 28;
 
-/// What the directions are made with.
+/// Optimizer, state and curvature that make the directions.
 #[derive(Debug, Clone, Copy)]
 pub struct Directions<'a> {
     /// The rule.
     pub optimizer: Optimizer,
-    /// What it remembers.
+    /// State of the optimizer.
     pub state: State<'a>,
     /// Hᵢᵢ of every parameter, all tensors one after another; empty for the mean squares of the gradients.
     pub diagonal: &'a [f32],

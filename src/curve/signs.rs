@@ -1,4 +1,4 @@
-//! What the signs of minibatches have in common with the theory, and with each other.
+//! Agreement of the signs of minibatches with the theory, and with each other.
 
 use super::dots::dots;
 use super::products::Matrix;

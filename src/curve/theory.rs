@@ -19,13 +19,13 @@ pub type Row<'a> = &'a mut [f32];
 )]
 pub fn parameters(
     design: &Design,
-    held: &Moments,
+    moments: &Moments,
     sums: &mut BatchSums,
     [mean_signs, thirds @ ..]: [Row<'_>; 1 + THIRDS],
 ) {
     let rows = design.rows() as f64;
-    for (column, &mean) in held.mean.iter().enumerate() {
-        let (variance, h) = (held.variance[column], held.curvature[column]);
+    for (column, &mean) in moments.mean.iter().enumerate() {
+        let (variance, h) = (moments.variance[column], moments.curvature[column]);
         let unbiased = variance * rows / (rows - 1.0);
         let varies = variance > 0.0;
         sums.parameters += 1;
@@ -39,11 +39,11 @@ pub fn parameters(
         mean_signs[column] = sign(mean as f32);
         if varies {
             sums.drift += (mean * mean - unbiased / rows) / unbiased.sqrt();
-            let of: [f64; THIRDS] = std::array::from_fn(|third| f64::from(held.ratios[1 + third][column]));
+            let of: [f64; THIRDS] = std::array::from_fn(|third| f64::from(moments.ratios[1 + third][column]));
             sums.ratio_curvature += h * mean_product(of);
         }
     }
-    for (row, ratios) in thirds.into_iter().zip(&held.ratios[1..]) {
+    for (row, ratios) in thirds.into_iter().zip(&moments.ratios[1..]) {
         for (target, &ratio) in row.iter_mut().zip(ratios) {
             *target = if ratio.is_finite() { ratio } else { 0.0 };
         }
@@ -56,25 +56,25 @@ pub fn parameters(
 #[expect(clippy::cast_precision_loss, reason = "counts")]
 pub fn batch(
     design: &Design,
-    held: &Moments,
+    moments: &Moments,
     batch: f64,
     sums: &mut SizeSums,
     [expected, influence, approximate, mut thirds @ ..]: [Row<'_>; 3 + THIRDS],
 ) {
     let rows = design.rows() as f64;
-    expected_signs(&held.ratios[0], batch, expected);
-    approximate_signs(&held.ratios[0], batch, approximate);
+    expected_signs(&moments.ratios[0], batch, expected);
+    approximate_signs(&moments.ratios[0], batch, approximate);
     for ((target, &expected), &approximate) in influence.iter_mut().zip(&*expected).zip(&*approximate) {
         *target = expected + tilt(approximate);
     }
     for (third, row) in thirds.iter_mut().enumerate() {
         match without_noise(batch, design.third(third).len() as f64) {
-            Some(batch) => expected_signs(&held.ratios[1 + third], batch, row),
+            Some(batch) => expected_signs(&moments.ratios[1 + third], batch, row),
             None => row.fill(0.0),
         }
     }
-    for (column, (&mean, &variance)) in held.mean.iter().zip(&held.variance).enumerate() {
-        let h = held.curvature[column];
+    for (column, (&mean, &variance)) in moments.mean.iter().zip(&moments.variance).enumerate() {
+        let h = moments.curvature[column];
         let squared = f64::from(expected[column] * expected[column]);
         let split = mean_product(std::array::from_fn(|third| f64::from(thirds[third][column])));
         sums.independent += (1.0 - squared) * h;

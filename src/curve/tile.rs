@@ -15,14 +15,14 @@ use super::theory::{batch, parameters};
 use crate::numeric::{LANES, Lanes, Real, Rows};
 use crate::simd::{Arithmetic, Kernel};
 
-/// What a pass computes of every tile.
+/// The task of a pass, the same for every tile.
 #[derive(Clone, Copy)]
 pub struct Task<'a> {
     /// The minibatches.
     pub design: &'a Design,
     /// The rule.
     pub optimizer: Optimizer,
-    /// What it remembers.
+    /// State of the optimizer.
     pub state: State<'a>,
     /// Hᵢᵢ of every parameter, all tensors one after another; empty for the mean squares of the gradients.
     pub diagonal: &'a [f32],
@@ -42,7 +42,7 @@ pub struct Tile<'a> {
     matrix: Vec<f32>,
     packed: Vec<Lanes<f32>>,
     own: Vec<Lanes<f32>>,
-    held: Moments,
+    moments: Moments,
     group_sums: Vec<f32>,
     /// Sums of products with gradients over the tiles of a unit.
     row_products: Vec<f32>,
@@ -60,7 +60,7 @@ impl<'a> Tile<'a> {
             matrix: vec![0.0; matrix_rows * stride],
             packed: vec![Lanes([0.0; LANES]); rows],
             own: vec![Lanes([0.0; LANES]); design.directions()],
-            held: Moments::default(),
+            moments: Moments::default(),
             group_sums: vec![0.0; groups * stride],
             row_products: vec![0.0; if task.fisher { matrix_rows * rows } else { 0 }],
         }
@@ -98,13 +98,13 @@ impl<'a> Tile<'a> {
     fn blocks<R: Rule>(&mut self, rule: R, first: usize, columns: usize) {
         let (design, stride) = (self.task.design, self.stride);
         self.own.fill(Lanes([0.0; LANES]));
-        self.held.clear();
+        self.moments.clear();
         for at in (0..columns).step_by(LANES) {
             for (packed, row) in self.packed.iter_mut().zip(self.gradients.chunks(stride)) {
                 packed.0 = *row[at..].first_chunk().expect("sixteen columns");
             }
             let group_sums = &mut self.group_sums;
-            self.held.add(design, &self.packed, |group, sum| {
+            self.moments.add(design, &self.packed, |group, sum| {
                 let target = group_sums[group * stride + at..].first_chunk_mut().expect("sixteen columns");
                 *target = sum.0.map(f32::narrow);
             });
@@ -123,10 +123,10 @@ impl<'a> Tile<'a> {
     /// The rows of the theory, and its sums.
     #[inline(always)]
     fn theory(&mut self, first: usize, columns: usize, tensor: &mut BatchSums) {
-        let (design, stride, held) = (self.task.design, self.stride, &mut self.held);
-        held.mean.truncate(columns);
-        held.curvature.extend((0..columns).map(|column| match self.task.diagonal {
-            [] => held.variance[column] + held.mean[column] * held.mean[column],
+        let (design, stride, moments) = (self.task.design, self.stride, &mut self.moments);
+        moments.mean.truncate(columns);
+        moments.curvature.extend((0..columns).map(|column| match self.task.diagonal {
+            [] => moments.variance[column] + moments.mean[column] * moments.mean[column],
             diagonal => f64::from(diagonal[first + column]),
         }));
         let mut rest = self.matrix[design.expected(0) * stride..].chunks_mut(stride);
@@ -138,7 +138,7 @@ impl<'a> Tile<'a> {
         let of_thirds = rows(THIRDS * batches);
         let mut ratios = rows(THIRDS);
         ratios.splice(0..0, rows(1));
-        parameters(design, held, tensor, ratios.try_into().expect("one row and three"));
+        parameters(design, moments, tensor, ratios.try_into().expect("one row and three"));
         let influence = rows(batches);
         let approximate = rows(batches);
         let mut of_thirds = of_thirds.into_iter();
@@ -148,7 +148,7 @@ impl<'a> Tile<'a> {
             let mut rows = vec![expected, influence, approximate];
             rows.extend(of_thirds.by_ref().take(THIRDS));
             let rows = rows.try_into().expect("three rows and three");
-            batch(design, held, design.theory[index], &mut tensor.batches[index], rows);
+            batch(design, moments, design.theory[index], &mut tensor.batches[index], rows);
         }
     }
 
@@ -160,7 +160,7 @@ impl<'a> Tile<'a> {
         }
     }
 
-    /// What the signs of the resamples have in common with the theory, and with each other.
+    /// Agreement of the signs of the resamples with the theory, and with each other.
     #[inline(always)]
     fn signs(&self, columns: usize, tensor: &mut BatchSums) {
         let (design, sizes) = (self.task.design, self.task.design.sizes.len());

@@ -9,10 +9,10 @@ use super::spill::{self, GoOn, Spilled};
 use super::{Contents, Dtype, Entry, Format, Location, layout, npy, npz, raw, safetensors, torch};
 use crate::error::Error;
 
-/// What a file cannot say of itself.
+/// Facts that a file cannot say of itself.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Options {
-    /// What NumPy's untyped bytes (`V2`, `V1`) are: it writes bfloat16 and float8 arrays under that name.
+    /// Type of NumPy's untyped bytes (`V2`, `V1`): it writes bfloat16 and float8 arrays under that name.
     pub void_dtype: Option<Dtype>,
 }
 

@@ -1,4 +1,4 @@
-//! What a reader of a format finds in the bytes of one file, before any number is touched.
+//! Contents of one file as a reader of its format finds them, before any number is touched.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ pub struct Contents {
     pub entries: Vec<Entry>,
     /// Free text, as the safetensors header keeps it.
     pub metadata: BTreeMap<String, String>,
-    /// What was left out: its name, and why.
+    /// Arrays left out: name, and why.
     pub skipped: Vec<(String, String)>,
 }
 
@@ -51,7 +51,7 @@ pub enum Location {
         length: usize,
         /// Bytes of inflated data before the first number.
         skip: usize,
-        /// Of the inflated numbers, in elements; none if they are row-major.
+        /// Strides of the inflated numbers, in elements; none if they are row-major.
         strides: Option<Vec<usize>>,
     },
 }

@@ -131,13 +131,13 @@ mod tests {
         let entry = super::super::Entry { name: "w".into(), dtype: Dtype::F8E5M2, shape: vec![3], location };
         // 1, 2 and 4: exponents 15, 16 and 17 over two bits of fraction.
         let buffer = Box::new(vec![15 << 2, 16 << 2, 17 << 2]);
-        let held = Container::from_buffer("array".into(), vec![entry], buffer).unwrap();
-        assert_eq!(held.numbers(0, 1, usize::MAX).unwrap(), [2.0, 4.0]);
-        assert_eq!(held.numbers(0, 0, 1).unwrap(), [1.0]);
-        assert!(held.numbers(0, 3, 1).unwrap().is_empty());
-        let refusal = held.numbers(0, 4, 1).unwrap_err().to_string();
+        let container = Container::from_buffer("array".into(), vec![entry], buffer).unwrap();
+        assert_eq!(container.numbers(0, 1, usize::MAX).unwrap(), [2.0, 4.0]);
+        assert_eq!(container.numbers(0, 0, 1).unwrap(), [1.0]);
+        assert!(container.numbers(0, 3, 1).unwrap().is_empty());
+        let refusal = container.numbers(0, 4, 1).unwrap_err().to_string();
         assert_eq!(refusal, "'array', tensor 'w': the first number must be at most 3; got 4. Correct it.");
-        let refusal = held.numbers(1, 0, 1).unwrap_err().to_string();
+        let refusal = container.numbers(1, 0, 1).unwrap_err().to_string();
         assert_eq!(refusal, "'array': the index of an array must be below 1; got 1. Correct it.");
     }
 

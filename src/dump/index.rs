@@ -67,9 +67,9 @@ fn is_plain(name: &str) -> bool {
 
 fn check(shard: &Container, tensors: &[String], index: &str) -> Result<(), Error> {
     let contents = shard.contents();
-    let held = contents.entries.iter().map(|entry| entry.name.as_str());
-    let held: HashSet<&str> = held.chain(contents.skipped.iter().map(|(name, _)| name.as_str())).collect();
-    match tensors.iter().find(|tensor| !held.contains(tensor.as_str())) {
+    let names = contents.entries.iter().map(|entry| entry.name.as_str());
+    let names: HashSet<&str> = names.chain(contents.skipped.iter().map(|(name, _)| name.as_str())).collect();
+    match tensors.iter().find(|tensor| !names.contains(tensor.as_str())) {
         None => Ok(()),
         Some(tensor) => {
             let problem = format!(

@@ -68,7 +68,7 @@ pub(super) fn byte(error: &serde_json::Error, text: &str) -> usize {
     (before + error.column().saturating_sub(1)).min(text.len())
 }
 
-/// What a parser objects to, which may quote the text; without the line and column that [`byte`] has put better.
+/// A parser's objection, which may quote the text; without the line and column that [`byte`] has put better.
 pub(super) fn objection(error: &serde_json::Error) -> String {
     let text = error.to_string();
     printable(text.rsplit_once(" at line ").map_or(text.as_str(), |(what, _)| what), 200)

@@ -16,7 +16,7 @@ const LONGEST_HEADER: usize = 1 << 16;
 /// Bytes before the header, from version 2 on.
 const PREFIX: usize = 12;
 
-/// What the header of an array says.
+/// Facts of the header of an array.
 pub(super) struct Array {
     /// None if its numbers are no gradients; then why.
     pub dtype: Result<Dtype, String>,
@@ -28,7 +28,7 @@ pub(super) struct Array {
     pub size: usize,
 }
 
-/// What a `.npy` file holds: one array, named by the file's stem.
+/// Contents of a `.npy` file: one array, named by the file's stem.
 pub(super) fn read(bytes: &[u8], file: &str, void_dtype: Option<Dtype>) -> Result<Contents, Error> {
     let refuse = |problem: Problem| problem.in_file(file);
     let array = array(bytes, void_dtype).map_err(refuse)?;

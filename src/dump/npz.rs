@@ -7,10 +7,10 @@ use super::zip::{self, Member, Method};
 use super::{Contents, Dtype, Entry, Location};
 use crate::error::Error;
 
-/// What NumPy writes before the numbers of an array of few axes.
+/// Length of the header that NumPy writes for an array of few axes.
 const TYPICAL_HEADER: usize = 128;
 
-/// What an `.npz` file holds; an array is named by its member without `.npy`.
+/// Contents of an `.npz` file; an array is named by its member without `.npy`.
 pub(super) fn read(bytes: &[u8], file: &str, void_dtype: Option<Dtype>) -> Result<Contents, Error> {
     let mut contents = Contents::default();
     for member in zip::members(bytes).map_err(|problem| problem.in_file(file))? {

@@ -2,7 +2,7 @@
 
 use crate::error::Error;
 
-/// What is wrong with a file, and where in it.
+/// A problem of a file, and where in it.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Problem {
     tensor: Option<String>,

@@ -45,7 +45,7 @@ const OTHERS: [&str; 11] = [
     "complex128",
 ];
 
-/// What a file holds whose description is `sidecar`, the text of the file of the same name with `.json` behind it.
+/// Contents of a file whose description is `sidecar`, the text of the file of the same name with `.json` behind it.
 pub(super) fn read(bytes: &[u8], sidecar: &str, file: &str) -> Result<Contents, Error> {
     let beside = format!("{file}.json");
     let found: Sidecar<'_> = serde_json::from_str(sidecar).map_err(|error| {

@@ -27,13 +27,13 @@ struct Description<'a> {
 /// A tensor of the header, whatever its type; the bytes count from the start of the file.
 struct Tensor {
     name: String,
-    /// Of its description.
+    /// First byte of its description.
     described: usize,
     begin: usize,
     end: usize,
 }
 
-/// What a safetensors file holds.
+/// Contents of a safetensors file.
 pub(super) fn read(bytes: &[u8], file: &str) -> Result<Contents, Error> {
     let header = header(bytes, file)?;
     let data = PREFIX + header.len();

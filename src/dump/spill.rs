@@ -85,7 +85,7 @@ fn no_room(error: &io::Error, entry: &Entry, file: &str) -> Error {
     Error::in_file(file, Some(&entry.name), None, problem)
 }
 
-/// What a function writes to a new temporary file, mapped.
+/// A new temporary file with the output of a function, mapped.
 fn written<E: From<io::Error>>(
     write: impl FnOnce(&mut Watched<'_>) -> Result<(), E>,
     refuse: impl Fn(E) -> Error,

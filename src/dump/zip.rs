@@ -40,7 +40,7 @@ const LOCATOR_64_LENGTH: usize = 20;
 const RECORD: &[u8] = b"PK\x01\x02";
 const RECORD_LENGTH: usize = 46;
 
-/// What the end record says where the wide one alone does.
+/// Fields of the end record where the wide one alone has the numbers.
 const UNSET: [u64; 5] = [0xffff, 0xffff, 0xffff, 0xffff_ffff, 0xffff_ffff];
 
 /// Flags of encrypted, patched and masked members.
@@ -105,7 +105,7 @@ fn last_end(bytes: &[u8]) -> Option<usize> {
     })
 }
 
-/// What an end record says: the part of the archive, that of the directory, and its records, size and first byte.
+/// Claims of an end record: the part of the archive, that of the directory, and its records, size and first byte.
 fn claims(record: &[u8]) -> Option<[u64; 5]> {
     let (short, long) =
         (|at| Some(u64::from(u16_at(record, at)?)), |at| Some(u64::from(u32_at(record, at)?)));

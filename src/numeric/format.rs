@@ -6,7 +6,7 @@ use super::lanes::{Half, LANES, Real};
 
 /// How the numbers of a row are stored, and in which precision a kernel computes with them.
 pub trait Format: Send + Sync + 'static {
-    /// What the kernel computes in.
+    /// Type that the kernel computes in.
     type Real: Real + Send + Sync;
     /// The bytes of sixteen numbers.
     type Block: Copy;

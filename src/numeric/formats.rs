@@ -9,7 +9,7 @@ const IN_ORDER: [usize; LANES] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 
 /// Even columns, then odd ones: what two halves of a 32-bit word give without moving numbers between lanes.
 const EVEN_ODD: [usize; LANES] = [0, 2, 4, 6, 8, 10, 12, 14, 1, 3, 5, 7, 9, 11, 13, 15];
 
-/// What the formats differ in: name, real type, wide twin, bits, sign mask, smallest normal, smallest non-finite,
+/// Properties of a format: name, real type, wide twin, bits, sign mask, smallest normal, smallest non-finite,
 /// column order, conversion of a block.
 macro_rules! format {
     ($(#[$doc:meta])* $name:ident, $real:ty, $wide:ty, $bits:ty, $mask:literal, $normal:literal, $end:literal,

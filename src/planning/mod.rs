@@ -1,4 +1,4 @@
-//! What runs not yet made are worth: the expected value of their outcomes, by reweighting draws.
+//! Value of information of runs not yet made: the expected value of their outcomes, by reweighting draws.
 //!
 //! Some draws of a posterior play the truth and give outcomes, others are what one believes. After the outcomes of a
 //! block of runs every believed draw weighs as much as its likelihood, and the best action is that of least weighted

@@ -1,8 +1,8 @@
-//! What is known before further runs, and what is expected of each.
+//! Runs that might be made: fantasies of their outcomes, and their predictive distributions.
 
 use ndarray::{ArrayView1, ArrayView2};
 
-/// What is known before the runs; a table with one row holds for all outcomes.
+/// Draws before the runs: log weights and floors; a table with one row holds for all outcomes.
 #[derive(Debug, Clone, Copy)]
 pub struct Known<'a> {
     /// Log likelihood of the runs before, up to a constant of each outcome; (outcome, draw).

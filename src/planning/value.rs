@@ -1,13 +1,14 @@
-//! The value of each block of runs.
+//! Value of information of each block of runs.
 
 use ndarray::ArrayView2;
 use rayon::prelude::*;
 
 use super::prospects::{Known, Prospect};
-use super::weighing::{Decision, Expected, Scratch, Start};
+use super::weighing::{Decision, Predictive, Prior, Reweighting};
 use crate::error::{Error, require_shape};
 
-/// How far each block of runs at one batch size shrinks the least expected regret, averaged over decisions.
+/// Value of information of each block of runs at one batch size: how far it shrinks the least expected regret, averaged
+/// over decisions.
 ///
 /// `blocks` holds positions in `prospects`; `regrets` one table (draw, action) for each decision.
 ///
@@ -28,24 +29,24 @@ pub fn values_of_blocks(
         let found = run as f64;
         return Err(Error::Value { argument: "blocks", requirement: "positions of prospects", found, index });
     }
-    let known = Start::of(known);
-    let prospects: Vec<Expected> = prospects.iter().map(Expected::of).collect();
+    let known = Prior::of(known);
+    let prospects: Vec<Predictive> = prospects.iter().map(Predictive::of).collect();
     let decisions: Vec<Decision> = regrets.iter().map(|table| Decision::new(*table)).collect();
     #[expect(clippy::cast_precision_loss, reason = "small counts")]
     let count = (outcomes * decisions.len()) as f64;
-    let value = |scratch: &mut Scratch, block: &Vec<usize>| {
+    let value = |reweighting: &mut Reweighting, block: &Vec<usize>| {
         let mut saved = 0.0;
         for outcome in 0..outcomes {
-            scratch.begin(&known, outcome);
+            reweighting.begin(&known, outcome);
             for &run in block {
-                scratch.learn(&prospects[run], outcome);
+                reweighting.condition(&prospects[run], outcome);
             }
-            scratch.weigh();
-            saved += decisions.iter().map(|decision| scratch.saved(decision)).sum::<f64>();
+            reweighting.weigh();
+            saved += decisions.iter().map(|decision| reweighting.saved(decision)).sum::<f64>();
         }
         saved / count
     };
-    Ok(blocks.par_iter().map_init(|| Scratch::new(draws), value).collect())
+    Ok(blocks.par_iter().map_init(|| Reweighting::new(draws), value).collect())
 }
 
 fn check(known: Known<'_>, prospects: &[Prospect<'_>], regrets: &[ArrayView2<'_, f32>]) -> Result<(), Error> {

@@ -1,4 +1,4 @@
-//! One outcome at a time: what it leaves of every believed draw, and what the best action then saves.
+//! Draws reweighted by one fantasy, a simulated outcome, at a time, and the regret that the best action then saves.
 
 use ndarray::{Array2, ArrayView1, ArrayView2, aview_mut1};
 
@@ -19,14 +19,14 @@ const LANES: usize = 32;
 /// Beyond this, in squared scales over the degrees of freedom, a residual is as good as impossible.
 const FARTHEST: f64 = 1e40;
 
-/// What is known, as it is computed with.
-pub(super) struct Start {
+/// Weights and floors before any outcome, in double precision.
+pub(super) struct Prior {
     log_likelihood: Array2<f64>,
     floor_mean: Array2<f64>,
     floor_variance: Array2<f64>,
 }
 
-impl Start {
+impl Prior {
     pub fn of(known: Known<'_>) -> Self {
         let [log_likelihood, floor_mean, floor_variance] =
             [known.log_likelihood, known.floor_mean, known.floor_variance]
@@ -35,8 +35,8 @@ impl Start {
     }
 }
 
-/// A prospect as it is computed with.
-pub(super) struct Expected {
+/// The predictive distribution of one run's loss under every draw, in double precision, and its fantasies.
+pub(super) struct Predictive {
     loss: Vec<f64>,
     survived: Vec<bool>,
     depth: Vec<f64>,
@@ -45,7 +45,7 @@ pub(super) struct Expected {
     log_divergence: Vec<f64>,
 }
 
-impl Expected {
+impl Predictive {
     pub fn of(run: &Prospect<'_>) -> Self {
         let double = |single: ArrayView1<'_, f32>| single.iter().copied().map(f64::from).collect();
         Self {
@@ -82,8 +82,8 @@ impl Decision {
     }
 }
 
-/// What one outcome leaves of every believed draw.
-pub(super) struct Scratch {
+/// Weight and floor of every draw, given the outcomes so far.
+pub(super) struct Reweighting {
     log_weight: Vec<f64>,
     mean: Vec<f64>,
     variance: Vec<f64>,
@@ -91,7 +91,7 @@ pub(super) struct Scratch {
     expected: Vec<f32>,
 }
 
-impl Scratch {
+impl Reweighting {
     pub fn new(draws: usize) -> Self {
         let empty = vec![0.0; draws];
         Self {
@@ -103,7 +103,7 @@ impl Scratch {
         }
     }
 
-    pub fn begin(&mut self, known: &Start, outcome: usize) {
+    pub fn begin(&mut self, known: &Prior, outcome: usize) {
         let row = |table: &Array2<f64>, into: &mut [f64]| {
             aview_mut1(into).assign(&table.row(if table.nrows() == 1 { 0 } else { outcome }));
         };
@@ -113,12 +113,12 @@ impl Scratch {
     }
 
     /// Weigh one outcome, and let it teach the floor; a divergence teaches nothing of it.
-    pub fn learn(&mut self, run: &Expected, outcome: usize) {
+    pub fn condition(&mut self, run: &Predictive, outcome: usize) {
         if run.survived[outcome] {
-            dispatch(Learn { at: self, run, loss: run.loss[outcome] });
+            dispatch(Condition { at: self, run, loss: run.loss[outcome] });
         } else {
-            let told = self.log_weight.iter_mut().zip(&run.log_divergence);
-            told.for_each(|(weight, log_divergence)| *weight += log_divergence);
+            let weights = self.log_weight.iter_mut().zip(&run.log_divergence);
+            weights.for_each(|(weight, log_divergence)| *weight += log_divergence);
         }
     }
 
@@ -148,13 +148,13 @@ impl Scratch {
 }
 
 /// Student's t of one loss for every draw: log density up to a constant, and the floor after it.
-struct Learn<'a> {
-    at: &'a mut Scratch,
-    run: &'a Expected,
+struct Condition<'a> {
+    at: &'a mut Reweighting,
+    run: &'a Predictive,
     loss: f64,
 }
 
-impl Kernel for Learn<'_> {
+impl Kernel for Condition<'_> {
     type Output = ();
 
     #[inline(always)]
@@ -181,9 +181,9 @@ impl Kernel for Learn<'_> {
     }
 }
 
-/// Expected regret of every action.
+/// Predictive regret of every action.
 struct Expect<'a> {
-    at: &'a mut Scratch,
+    at: &'a mut Reweighting,
     decision: &'a Decision,
 }
 
@@ -233,7 +233,7 @@ impl Kernel for Relative<'_> {
 }
 
 /// Exponentials of the log weights, their sum and that of their squares.
-struct Weigh<'a>(&'a mut Scratch);
+struct Weigh<'a>(&'a mut Reweighting);
 
 impl Kernel for Weigh<'_> {
     type Output = (f64, f64);

@@ -74,7 +74,7 @@ impl Curve {
         }
     }
 
-    /// What does not depend on any variable.
+    /// Terms of the log density that depend on no variable.
     pub fn constant(&self, cells: usize) -> f64 {
         #[expect(clippy::cast_precision_loss, reason = "a count of cells")]
         let count = cells as f64;

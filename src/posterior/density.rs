@@ -235,7 +235,7 @@ impl Model {
         if let Some((slot, ratio)) = self.moved {
             state.moved[slot] -= position[ratio];
         }
-        let mut total = self.constant + self.entries.open(&state.moved, &mut state.values, gradient);
+        let mut total = self.constant + self.entries.constrain(&state.moved, &mut state.values, gradient);
         if let Some((slot, ratio)) = self.moved {
             state.values[slot] = position[slot];
             state.adjoint[ratio] -= gradient[slot];
@@ -264,7 +264,7 @@ impl Model {
             let (values, by) = (&state.groups[stretch.clone()], &state.by_group[stretch]);
             parameter.backward(&state.values, &cells.covariates, values, by, &mut state.adjoint);
         }
-        self.entries.close(&state.adjoint, gradient);
+        self.entries.pull_back(&state.adjoint, gradient);
         total
     }
 }

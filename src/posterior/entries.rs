@@ -14,7 +14,7 @@ pub(super) struct Entries {
     positive: Vec<f64>,
     /// 1 where the entry is a signed number whose magnitude is the variable, else 0.
     signed: Vec<f64>,
-    /// Of normal priors of the entry; zero where there is none.
+    /// Precision of the entry's normal prior; zero where there is none.
     centre: Vec<f64>,
     inverse_sd: Vec<f64>,
     students: Vec<Student>,
@@ -66,13 +66,13 @@ impl Entries {
 
     /// Fill in the variables, and the derivatives of their priors by the entries; the log density of the priors but for
     /// their constants.
-    pub fn open(&mut self, position: &[f64], values: &mut [f64], gradient: &mut [f64]) -> f64 {
+    pub fn constrain(&mut self, position: &[f64], values: &mut [f64], gradient: &mut [f64]) -> f64 {
         dispatch(Opening { entries: self, position, values, gradient });
         sum(&self.terms)
     }
 
     /// Add derivatives by the variables to those by the entries.
-    pub fn close(&self, adjoint: &[f64], gradient: &mut [f64]) {
+    pub fn pull_back(&self, adjoint: &[f64], gradient: &mut [f64]) {
         for ((slope, by_value), jacobian) in gradient.iter_mut().zip(adjoint).zip(&self.jacobian) {
             *slope += by_value * jacobian;
         }
@@ -133,7 +133,7 @@ mod tests {
         layout.push("x", Per::Model, 1, Some(prior));
         let (mut values, mut gradient) = ([0.0], [0.0]);
         let mut entries = Entries::new(&layout);
-        let density = entries.open(&[q], &mut values, &mut gradient);
+        let density = entries.constrain(&[q], &mut values, &mut gradient);
         (density, gradient[0], values[0])
     }
 
@@ -185,9 +185,9 @@ mod tests {
         layout.push("x", Per::Cell, 3, None);
         let (mut values, mut gradient) = ([0.0; 3], [7.0; 3]);
         let mut entries = Entries::new(&layout);
-        assert_eq!(entries.open(&[1.0, -2.0, 900.0], &mut values, &mut gradient), 0.0);
+        assert_eq!(entries.constrain(&[1.0, -2.0, 900.0], &mut values, &mut gradient), 0.0);
         assert_eq!((values, gradient), ([1.0, -2.0, 900.0], [0.0; 3]));
-        entries.close(&[1.0, 2.0, 3.0], &mut gradient);
+        entries.pull_back(&[1.0, 2.0, 3.0], &mut gradient);
         assert_eq!(gradient, [1.0, 2.0, 3.0]);
     }
 }

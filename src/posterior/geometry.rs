@@ -1,49 +1,49 @@
-//! Coordinates in which a posterior is nearer to a normal one: what a chain walks in.
+//! Transformed positions, in which a posterior is nearer to a normal one; chains move in them.
 //!
 //! The noise of the losses is the scale of all that they tell: where it is half as large, optima, floors and curvatures
-//! are known twice as well. A sampler whose steps have one size fits into the narrow end of such a funnel or gets along
-//! in the wide one, and its energy, which follows the volume, changes little from draw to draw. So everything but the
-//! scales is walked in standard units, whose length follows the scales as earlier draws have shown.
+//! are known twice as well. Steps of one size fit either the narrow end of such a funnel or the wide one, and the energy,
+//! which follows the log-determinant, changes little from draw to draw. So everything but the scales is measured in
+//! standard units, whose length follows the scales as earlier draws have shown.
 //!
-//! Of many groups, a map from all to all would cost more than the density: what the groups share is a block, the head,
-//! and each group is another, whose entries depend on each other and on the head.
+//! With many groups, a map from all to all would cost more than the density: the entries that all groups share are a
+//! block, the common one, and each group is another, whose entries depend on each other and on the common block.
 
 use super::layout::Variable;
 use super::prior::Scale;
 use crate::error::Error;
 
-/// How the model's entries follow from the coordinates of a walk.
+/// The map from transformed positions to the model's entries.
 ///
 /// A scale is a coordinate itself. With φ its logarithm or, where it is signed, `½ log(r² + scale²)` with r its
 /// `reference`, less the typical value of that, its `centre`, and y the other coordinates,
 ///
 /// `others = mean + slopeᵀ φ + axesᵀ (exp(exponentᵀ φ) ∘ y)`
 ///
-/// with one square of `axes` for each block of the others; and those beyond the first block, the head, also
-/// `+ leanᵀ (exp(exponentᵀ φ) ∘ y)` of the head.
+/// with one square of `axes` for each block of the others; and those beyond the first block, the common one, also
+/// `+ couplingᵀ (exp(exponentᵀ φ) ∘ y)` of the common block.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Geometry {
     /// Entries that are scales.
     pub scales: Vec<usize>,
-    /// Of each scale.
+    /// The reference r of each scale.
     pub reference: Vec<f64>,
-    /// Of each scale.
+    /// The centre of each scale's φ.
     pub centre: Vec<f64>,
     /// All other entries, block by block.
     pub others: Vec<usize>,
-    /// How many of them each block has; the first is the head.
+    /// Number of them in each block; the first block is the common one.
     pub blocks: Vec<usize>,
-    /// Of the others.
+    /// Mean of each of the others.
     pub mean: Vec<f64>,
-    /// Shape (scale, other).
+    /// Slope of the mean with φ, shape (scale, other).
     pub slope: Vec<f64>,
-    /// Of each block, one after another: shape (axis, other), of as many axes as others.
+    /// Axes of each block, one block after another: shape (axis, other), of as many axes as others.
     pub axes: Vec<f64>,
-    /// Shape (axis of the head, other beyond the head).
-    pub lean: Vec<f64>,
-    /// Shape (scale, axis).
+    /// Slope with the coordinates of the common block, shape (axis of the common block, other beyond it).
+    pub coupling: Vec<f64>,
+    /// Slope of the log length of each axis with φ, shape (scale, axis).
     pub exponent: Vec<f64>,
-    /// Where each chain starts, in coordinates of the walk; shape (chain, entry).
+    /// Transformed position where each chain starts; shape (chain, entry).
     pub starts: Vec<f64>,
 }
 
@@ -61,7 +61,7 @@ impl Geometry {
             (self.slope.len(), scales * others),
             (self.blocks.iter().sum(), others),
             (self.axes.len(), self.blocks.iter().map(|size| size * size).sum()),
-            (self.lean.len(), self.head() * (others - self.head().min(others))),
+            (self.coupling.len(), self.common() * (others - self.common().min(others))),
             (self.exponent.len(), scales * others),
             (self.starts.len(), chains * size),
         ];
@@ -73,7 +73,7 @@ impl Geometry {
     }
 
     /// Size of the first block.
-    pub(super) fn head(&self) -> usize {
+    pub(super) fn common(&self) -> usize {
         self.blocks.first().copied().unwrap_or(0)
     }
 

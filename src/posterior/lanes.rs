@@ -4,7 +4,7 @@ use super::student::{DEGREES, LOG_CONSTANT};
 use crate::simd::{Arithmetic, Kernel, exp, log};
 use crate::surface::Valley;
 
-/// What does not differ between runs.
+/// Numbers that all runs share.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Shared {
     pub valley: Valley,

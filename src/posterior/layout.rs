@@ -2,7 +2,7 @@
 
 use super::prior::{Prior, Scale};
 
-/// What has an entry of a variable for itself.
+/// Unit that has an entry of a variable for itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Per {
     /// The model: a scalar.
@@ -24,9 +24,9 @@ pub struct Variable {
     pub start: usize,
     /// How many entries.
     pub len: usize,
-    /// What has an entry for itself.
+    /// Unit that has an entry for itself.
     pub per: Per,
-    /// Of every entry; None for the optima around the law, and for the groups around their population.
+    /// Prior of every entry; None for the optima around the law, and for the groups around their population.
     pub prior: Option<Prior>,
 }
 

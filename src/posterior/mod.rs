@@ -3,9 +3,8 @@
 //! A model is composed from parts, each a value with its derivatives: the prior of every variable, the population of
 //! the groups, the law with the optima around it, published optima, the valleys with their wall, and the steps to a
 //! target. Everything is on the unconstrained scale: positive variables as logarithms or, half-normal ones, with a sign.
-//! A chain walks in these variables or in a [`Geometry`] that draws of an earlier walk have shown.
+//! A chain moves in these variables, or in the transformed ones of a [`Geometry`] that earlier draws have shown.
 
-mod chart;
 mod curve;
 mod density;
 mod entries;
@@ -23,6 +22,7 @@ mod start;
 mod state;
 mod steps;
 mod student;
+mod transformation;
 mod valleys;
 
 pub use density::{Model, Priors};

@@ -1,4 +1,4 @@
-//! What was observed: runs by the likelihood that they enter, and the cells they belong to.
+//! Observations: runs by the likelihood that they enter, and the cells they belong to.
 
 use std::ops::Range;
 

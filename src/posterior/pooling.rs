@@ -4,7 +4,8 @@ use super::prior::HALF_LOG_TAU;
 
 /// Value of group g: `mean + trend·z_g + spread·offset_g`, or `mean·exp(spread·offset_g)` for positive parameters.
 ///
-/// What is sampled of a group is the offset, or where the runs of each group pin the value down, the value itself.
+/// Groups are sampled non-centred, by their offsets, or where the runs of each group pin the value down, centred, by the
+/// value itself.
 #[derive(Debug, Clone)]
 pub(super) struct Pooled {
     /// Slot of the mean.
@@ -47,11 +48,15 @@ impl Pooled {
         for (g, value) in out.iter_mut().enumerate() {
             *value = match &self.population {
                 None => mean,
-                Some(held) if held.centred => values[held.group + g],
-                Some(held) => {
-                    let away = values[held.spread] * values[held.group + g];
+                Some(population) if population.centred => values[population.group + g],
+                Some(population) => {
+                    let away = values[population.spread] * values[population.group + g];
                     let z = row(covariates, groups, g);
-                    if held.additive { mean + away + held.trend(values, z) } else { mean * away.exp() }
+                    if population.additive {
+                        mean + away + population.trend(values, z)
+                    } else {
+                        mean * away.exp()
+                    }
                 }
             } - minus;
         }
@@ -59,17 +64,19 @@ impl Pooled {
 
     /// Log density of the groups' values where these are sampled: normal around what the population expects.
     pub fn density(&self, values: &[f64], covariates: &[f64], groups: usize, adjoint: &mut [f64]) -> f64 {
-        let Some(held) = self.population.as_ref().filter(|held| held.centred) else { return 0.0 };
-        let spread = values[held.spread];
+        let Some(population) = self.population.as_ref().filter(|population| population.centred) else {
+            return 0.0;
+        };
+        let spread = values[population.spread];
         let (log_spread, mut total) = (spread.ln(), 0.0);
         for g in 0..groups {
             let z = row(covariates, groups, g);
-            let t = (values[held.group + g] - values[self.mean] - held.trend(values, z)) / spread;
+            let t = (values[population.group + g] - values[self.mean] - population.trend(values, z)) / spread;
             total -= 0.5 * t * t + log_spread + HALF_LOG_TAU;
-            adjoint[held.group + g] -= t / spread;
+            adjoint[population.group + g] -= t / spread;
             adjoint[self.mean] += t / spread;
-            adjoint[held.spread] += (t * t - 1.0) / spread;
-            if let Some(slot) = held.trend {
+            adjoint[population.spread] += (t * t - 1.0) / spread;
+            if let Some(slot) = population.trend {
                 for (slope, z) in adjoint[slot..].iter_mut().zip(z) {
                     *slope += z * t / spread;
                 }
@@ -93,13 +100,13 @@ impl Pooled {
         for (g, &by) in by_group.iter().enumerate() {
             match &self.population {
                 None => adjoint[self.mean] += by,
-                Some(held) if held.centred => adjoint[held.group + g] += by,
-                Some(held) => {
-                    let by_away = if held.additive { by } else { by * of_groups[g] };
-                    adjoint[self.mean] += if held.additive { by } else { by_away / values[self.mean] };
-                    adjoint[held.spread] += by_away * values[held.group + g];
-                    adjoint[held.group + g] += by_away * values[held.spread];
-                    if let Some(slot) = held.trend {
+                Some(population) if population.centred => adjoint[population.group + g] += by,
+                Some(population) => {
+                    let by_away = if population.additive { by } else { by * of_groups[g] };
+                    adjoint[self.mean] += if population.additive { by } else { by_away / values[self.mean] };
+                    adjoint[population.spread] += by_away * values[population.group + g];
+                    adjoint[population.group + g] += by_away * values[population.spread];
+                    if let Some(slot) = population.trend {
                         for (slope, z) in adjoint[slot..].iter_mut().zip(row(covariates, by_group.len(), g)) {
                             *slope += by * z;
                         }

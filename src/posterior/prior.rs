@@ -7,7 +7,7 @@ use statrs::function::gamma::ln_gamma;
 /// `½ log 2π`.
 pub(super) const HALF_LOG_TAU: f64 = 0.918_938_533_204_672_8;
 
-/// What of a variable is sampled: a number without bounds.
+/// Scale on which a variable is sampled, without bounds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scale {
     /// The variable itself.
@@ -50,7 +50,7 @@ pub enum Prior {
     },
     /// Absolute value of a centred normal.
     HalfNormal {
-        /// Of the normal.
+        /// Standard deviation of the normal.
         sd: f64,
     },
     /// Student's t.

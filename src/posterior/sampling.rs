@@ -12,20 +12,20 @@ use nuts_rs::{
     LowRankNutsSettings, Storable, Value,
 };
 
-use super::chart::Chart;
 use super::density::Model;
 use super::geometry::Geometry;
 use super::start::start;
+use super::transformation::Transformation;
 use crate::error::Error;
 
-/// How often the caller is told of the progress, and may stop.
+/// Time between two reports of progress, at which the caller may stop.
 const HEARTBEAT: Duration = Duration::from_millis(20);
 
 /// Trajectories of up to 2⁷ steps: with the right mass matrix two dozen are enough, and before it is known longer ones
 /// cost more than all that follows.
 const DEPTH: u64 = 7;
 
-/// How to sample.
+/// Settings of the sampler.
 #[derive(Debug, Clone, Copy)]
 pub struct Settings {
     /// Chains of every model.
@@ -45,22 +45,22 @@ pub struct Settings {
 pub struct Task {
     /// Its density.
     pub model: Model,
-    /// Of the random numbers.
+    /// Seed of the random numbers.
     pub seed: u64,
-    /// What to walk in, and from where; None: in the model's own variables, from the best runs.
+    /// Transformation and starting positions; None: the model's own variables, from the best runs.
     pub geometry: Option<Geometry>,
 }
 
-/// What one chain gave; all vectors but `draws` have one entry per kept draw.
+/// Draws of one chain and the sampler's statistics; all vectors but `draws` have one entry per kept draw.
 #[derive(Debug, Clone, Default)]
 pub struct Chain {
     /// Unconstrained positions, shape (draw, variable entry).
     pub draws: Vec<f64>,
     /// Log density.
     pub log_density: Vec<f64>,
-    /// Of the Hamiltonian.
+    /// Energy of the Hamiltonian.
     pub energy: Vec<f64>,
-    /// Of the integrator.
+    /// Step size of the integrator.
     pub step_size: Vec<f64>,
     /// Mean acceptance over the trajectory.
     pub acceptance: Vec<f64>,
@@ -74,29 +74,29 @@ pub struct Chain {
     pub maxdepth_reached: Vec<bool>,
 }
 
-/// What a chain sees: the model, in coordinates of its own if it has a chart.
+/// The density that a chain samples: the model's, at transformed positions if it has a transformation.
 #[derive(Debug, Clone)]
 struct Target {
     model: Model,
-    chart: Option<Chart>,
+    transformation: Option<Transformation>,
     position: Vec<f64>,
 }
 
 impl Target {
     fn new(model: &Model, geometry: Option<&Geometry>) -> Self {
-        let chart = geometry.map(|geometry| Chart::new(geometry, model.variables()));
-        Self { model: model.clone(), chart, position: vec![0.0; model.size()] }
+        let transformation = geometry.map(|geometry| Transformation::new(geometry, model.variables()));
+        Self { model: model.clone(), transformation, position: vec![0.0; model.size()] }
     }
 
-    /// The model's own variables at a place of the walk, and the log of the volume there.
-    fn open(&mut self, walk: &[f64]) -> (&[f64], f64) {
-        let mut volume = 0.0;
-        if let Some(chart) = &mut self.chart {
-            volume = chart.open(walk, &mut self.position);
+    /// The model's own variables at a transformed position, and the log-determinant there.
+    fn untransform(&mut self, transformed: &[f64]) -> (&[f64], f64) {
+        let mut log_determinant = 0.0;
+        if let Some(transformation) = &mut self.transformation {
+            log_determinant = transformation.untransform(transformed, &mut self.position);
         } else {
-            self.position.copy_from_slice(walk);
+            self.position.copy_from_slice(transformed);
         }
-        (&self.position, volume)
+        (&self.position, log_determinant)
     }
 }
 
@@ -127,10 +127,10 @@ impl CpuLogpFunc for Target {
     }
 
     fn logp(&mut self, position: &[f64], gradient: &mut [f64]) -> Result<f64, NotFinite> {
-        let (_, volume) = self.open(position);
-        let value = self.model.log_density(&self.position, gradient) + volume;
-        if let Some(chart) = &mut self.chart {
-            chart.close(gradient);
+        let (_, log_determinant) = self.untransform(position);
+        let value = self.model.log_density(&self.position, gradient) + log_determinant;
+        if let Some(transformation) = &mut self.transformation {
+            transformation.pull_back(gradient);
         }
         if value.is_finite() && gradient.iter().all(|slope| slope.is_finite()) {
             Ok(value)
@@ -190,7 +190,7 @@ pub fn sample(
         loop {
             match results.recv_timeout(HEARTBEAT) {
                 Ok((number, Ok(chain))) => chains[number] = Some(chain),
-                // Of a failure and the chains that stop because of it, the failure is told.
+                // A failure stops the other chains; it is reported, and not that they stopped.
                 Ok((_, Err(error))) if failure.is_none() || failure == Some(Error::Stopped) => {
                     failure = Some(error);
                 }
@@ -267,7 +267,7 @@ fn chain(
         } else {
             let (position, _, mut stats, progress) =
                 sampler.expanded_draw().map_err(|error| failed(&error))?;
-            let (position, volume) = target.open(&position);
+            let (position, log_determinant) = target.untransform(&position);
             chain.draws.extend_from_slice(position);
             chain.diverging.push(progress.diverging);
             chain.steps.push(progress.num_steps.cast_signed());
@@ -276,7 +276,9 @@ fn chain(
             for (name, value) in stats.get_all(&dims) {
                 match (name, value) {
                     ("energy", Some(Value::ScalarF64(energy))) => chain.energy.push(energy),
-                    ("logp", Some(Value::ScalarF64(value))) => chain.log_density.push(value - volume),
+                    ("logp", Some(Value::ScalarF64(value))) => {
+                        chain.log_density.push(value - log_determinant);
+                    }
                     ("mean_tree_accept", Some(Value::ScalarF64(rate))) => chain.acceptance.push(rate),
                     ("depth", Some(Value::ScalarU64(depth))) => chain.depth.push(depth.cast_signed()),
                     ("maxdepth_reached", Some(Value::ScalarBool(reached))) => {

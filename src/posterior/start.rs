@@ -55,7 +55,7 @@ fn uniform(rng: &mut impl Rng) -> f64 {
     rng.random_range(-1.0..1.0)
 }
 
-/// Of every cell the log learning rate of its run with the least loss, or its published optimum.
+/// Log learning rate of the run with the least loss, or the published optimum, of every cell.
 fn best_learning_rates(observed: &Observed) -> Vec<Option<f64>> {
     let mut best: Vec<Option<(f64, f64)>> = vec![None; observed.cells.log_batch_size.len()];
     let losses = &observed.finished;

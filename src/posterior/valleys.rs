@@ -62,9 +62,9 @@ impl Valleys {
         let cells = &observed.cells;
         let slope = state.values[self.slope];
         for cell in 0..cells.log_batch_size.len() {
-            let lever = cells.log_batch_size[cell] - cells.log_reference;
+            let log_ratio = cells.log_batch_size[cell] - cells.log_reference;
             let level = state.group(self.curvature, cells.group[cell]);
-            self.scratch.kappa[cell] = (level + slope * lever).exp();
+            self.scratch.kappa[cell] = (level + slope * log_ratio).exp();
             self.scratch.floor[cell] =
                 cells.best_loss[cell] - cells.gap[cell] * state.values[self.floor_gap + cell];
         }

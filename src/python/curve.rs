@@ -34,7 +34,7 @@ pub struct Request<'py> {
     fisher: bool,
 }
 
-/// What borrows from a request, free of Python.
+/// A request, borrowed and free of Python.
 struct Lent<'a> {
     order: Vec<usize>,
     groups: usize,
@@ -110,7 +110,7 @@ fn all_rows<'a>(tensors: &'a [TensorArgument], zeros: &'a [u8]) -> PyResult<Vec<
     rows.collect()
 }
 
-/// Run a pass detached from Python, with its progress told and its signals heard.
+/// Run a pass detached from Python, with progress reported and signals handled.
 fn detached<T: Send>(
     py: Python<'_>,
     tensors: &[TensorArgument],

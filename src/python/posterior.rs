@@ -53,15 +53,15 @@ pub struct ObservedArgument {
 }
 
 impl From<RunsArgument> for Runs {
-    fn from(held: RunsArgument) -> Self {
-        let RunsArgument { cell, log_learning_rate, value, se } = held;
+    fn from(argument: RunsArgument) -> Self {
+        let RunsArgument { cell, log_learning_rate, value, se } = argument;
         Self { cell, log_learning_rate, value, se }
     }
 }
 
 impl From<ObservedArgument> for Observed {
-    fn from(held: ObservedArgument) -> Self {
-        let c = held.cells;
+    fn from(argument: ObservedArgument) -> Self {
+        let c = argument.cells;
         Self {
             cells: Cells {
                 log_batch_size: c.log_batch_size,
@@ -74,12 +74,12 @@ impl From<ObservedArgument> for Observed {
                 best_loss: c.best_loss,
                 gap: c.gap,
             },
-            finished: held.finished.into(),
-            censored: held.censored.into(),
-            wall: held.wall.into(),
-            optimum: held.optimum.into(),
-            steps: held.steps.into(),
-            censored_steps: held.censored_steps.into(),
+            finished: argument.finished.into(),
+            censored: argument.censored.into(),
+            wall: argument.wall.into(),
+            optimum: argument.optimum.into(),
+            steps: argument.steps.into(),
+            censored_steps: argument.censored_steps.into(),
         }
     }
 }
@@ -111,19 +111,19 @@ pub struct GeometryArgument {
 }
 
 impl From<GeometryArgument> for Geometry {
-    fn from(told: GeometryArgument) -> Self {
+    fn from(argument: GeometryArgument) -> Self {
         Self {
-            scales: told.scales,
-            reference: told.reference,
-            centre: told.centre,
-            others: told.others,
-            blocks: told.blocks,
-            mean: told.mean,
-            slope: told.slope,
-            axes: told.axes,
-            lean: told.lean,
-            exponent: told.exponent,
-            starts: told.starts,
+            scales: argument.scales,
+            reference: argument.reference,
+            centre: argument.centre,
+            others: argument.others,
+            blocks: argument.blocks,
+            mean: argument.mean,
+            slope: argument.slope,
+            axes: argument.axes,
+            coupling: argument.lean,
+            exponent: argument.exponent,
+            starts: argument.starts,
         }
     }
 }
@@ -198,8 +198,8 @@ pub fn sample_posteriors(
     let settings = Settings { chains, tune, draws, target_accept, threads };
     require_shape("seeds", "(model,)", &[models.len()], &[seeds.len()])?;
     require_shape("geometries", "(model,)", &[models.len()], &[geometries.len()])?;
-    let told = models.iter().zip(seeds).zip(geometries);
-    let tasks: Vec<_> = told
+    let named = models.iter().zip(seeds).zip(geometries);
+    let tasks: Vec<_> = named
         .map(|((model, seed), geometry)| Task {
             model: model.get().0.clone(),
             seed,
@@ -209,11 +209,11 @@ pub fn sample_posteriors(
     let mut raised = None;
     let found = py.detach(|| {
         sample(&tasks, settings, &mut |made| {
-            let told = Python::attach(|py| {
+            let answer = Python::attach(|py| {
                 py.check_signals()?;
                 progress.as_ref().map_or(Ok(()), |progress| progress.call1(py, (made,)).map(drop))
             });
-            raised = told.err();
+            raised = answer.err();
             raised.is_none()
         })
     });

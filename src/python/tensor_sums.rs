@@ -26,7 +26,7 @@ pub struct TensorSums {
     sums: Sums,
 }
 
-/// What one tensor lends to the estimates.
+/// Sums of one tensor with the weights and groups of its rows, as the estimates take them.
 pub struct Lent<'a> {
     of: &'a TensorSums,
     weights: Vec<f64>,

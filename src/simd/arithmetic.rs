@@ -36,7 +36,7 @@ impl Arithmetic for Plain {
 
 /// A loop that wants the widest vectors the processor has.
 pub trait Kernel {
-    /// What the loop returns.
+    /// Result of the loop.
     type Output;
 
     /// Run the loop; implementations are `#[inline(always)]`, so that the caller's instruction set is theirs.

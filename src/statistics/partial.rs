@@ -17,7 +17,7 @@ pub struct PartialRows<'a> {
     pub present: Option<&'a [usize]>,
 }
 
-/// What a scan of partial tensors found: as [`super::Scanned`], with rows numbered as in the dump.
+/// Results of a scan of partial tensors: as [`super::Scanned`], with rows numbered as in the dump.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PartlyScanned {
     /// One per tensor, over its own kept rows.

@@ -11,7 +11,7 @@ pub const STEP: usize = 4;
 /// The same columns of some rows.
 pub type Pieces<'a, const ROWS: usize> = [&'a [u8]; ROWS];
 
-/// What a pass does with half a block of columns of some rows: half, so that sums stay in registers. A trait and no closure, because a body must be inlined to be
+/// The work of a pass on half a block of columns of some rows: half, so that sums stay in registers. A trait and no closure, because a body must be inlined to be
 /// compiled for its caller's instruction set.
 trait Body<F: Format, const ROWS: usize> {
     fn visit<const HALF: usize>(&mut self, column: usize, blocks: [&F::Block; ROWS]);
@@ -64,7 +64,7 @@ fn totals<R: Real, const ROWS: usize>(rows: &[[Half<R>; 2]; ROWS]) -> [f64; ROWS
     totals
 }
 
-/// What the first pass finds in its rows.
+/// Sums of the first pass over its rows.
 pub struct First<const ROWS: usize> {
     /// Σ g² of every row.
     pub norms: [f64; ROWS],
@@ -113,7 +113,7 @@ impl<F: Format, const ROWS: usize, const WEIGHTED: bool> Body<F, ROWS> for First
     }
 }
 
-/// What the second pass reads and adds to, per block of columns.
+/// Inputs and sums of the second pass, per block of columns.
 pub struct Deviations<'a, R> {
     /// Means.
     pub means: &'a [Lanes<R>],
@@ -170,7 +170,7 @@ impl<F: Format, const ROWS: usize, const WEIGHTED: bool> Body<F, ROWS> for Secon
     }
 }
 
-/// What the third pass reads and adds to, per block of columns.
+/// Inputs and sums of the third pass, per block of columns.
 pub struct Standardised<'a, R> {
     /// Means.
     pub means: &'a [Lanes<R>],

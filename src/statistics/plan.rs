@@ -120,7 +120,7 @@ impl Plan {
 }
 
 impl Plan {
-    /// What turns sums of third and fourth powers, taken without the common weight, into means over rows.
+    /// Factors that turn sums of third and fourth powers, taken without the common weight, into means over rows.
     #[expect(clippy::cast_precision_loss, reason = "a count of rows")]
     pub fn power_scales(&self) -> [f64; 2] {
         let count = self.order.len() as f64;

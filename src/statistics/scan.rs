@@ -20,7 +20,7 @@ const SCRATCH: usize = 12 << 20;
 /// Bytes of data between two reports of progress.
 const WAVE: usize = 1 << 29;
 
-/// What a scan found.
+/// Results of a scan.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Scanned {
     /// One per tensor.

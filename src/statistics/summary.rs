@@ -1,4 +1,4 @@
-//! What the columns of a tile add up to.
+//! Sums over the columns of a tile.
 
 use super::tile::Tile;
 use crate::numeric::{Format, LANES, Lanes};
@@ -21,7 +21,7 @@ pub struct Summary {
 }
 
 impl<F: Format> Tile<'_, F> {
-    /// What the tile's columns add up to.
+    /// Sum over the tile's columns.
     #[inline(always)]
     #[expect(
         clippy::cast_precision_loss,

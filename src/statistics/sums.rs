@@ -68,7 +68,9 @@ impl Sums {
         let square = scale * scale;
         self.mean_norm_squared *= square;
         for sums in [&mut self.norms, &mut self.projections, &mut self.group_norms] {
-            sums.iter_mut().for_each(|value| *value *= square);
+            for value in sums.iter_mut() {
+                *value *= square;
+            }
         }
         self
     }

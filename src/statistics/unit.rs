@@ -22,7 +22,7 @@ pub struct PerParameter {
     pub fourth: Vec<f32>,
 }
 
-/// What a unit adds to its tensor, its rows in the order of the plan.
+/// Sums of a unit, its rows in the order of the plan.
 #[derive(Debug, Default)]
 pub struct Partial {
     /// The sums.

@@ -1,4 +1,4 @@
-"""The geometry of a pooled posterior of many groups: blocks that lean on what the groups share.
+"""The geometry of a pooled posterior of many groups: blocks that depend on a common one.
 
 Draws are too few to show how hundreds of entries depend on each other, but the density tells: given what all
 groups share, they are independent, so that the curvature of the log density has one block for each group and
@@ -17,23 +17,23 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from surge_fit.sampling.transform import Geometry, regress
+from surge_fit.sampling.transform import Geometry, ridge
 from surge_fit.typing import FloatArray, IndexArray
 
 _POINTS = 16
 """Draws at which the curvature is taken; its mean is positive where that of one draw is not."""
 
 _STEP = 0.01
-"""Of finite differences of gradients, in standard deviations."""
+"""Step of finite differences of gradients, in standard deviations."""
 
 _CHANGE = 0.25
-"""Of the logs of scales, to see what follows."""
+"""Change of the logs of scales, for the derivatives of the widths."""
 
 _LEAST = 1e-5
 """Least eigenvalue of a block, scaled to a unit diagonal."""
 
-_DOUBT = 0.25
-"""Weight of the density's word on the shared and the coupling to it, relative to that of the draws."""
+_RIDGE = 0.25
+"""Ridge penalty that keeps the draws' corrections near to what the density says."""
 
 Density = Callable[[FloatArray], tuple[FloatArray, FloatArray]]
 """Log densities and gradients at positions of shape (point, entry)."""
@@ -47,7 +47,7 @@ class _Group:
     ----------
     entries : ndarray of int, shape (entry,)
     root : ndarray, shape (axis, entry)
-        Of the covariance.
+        Root of the covariance.
     slope : ndarray, shape (shared, entry)
     """
 
@@ -74,33 +74,33 @@ def learn_blocks(draws: FloatArray, group_of: IndexArray, scales: IndexArray, de
     Geometry
     """
     size = draws.shape[-1]
-    head = np.setdiff1d(np.flatnonzero(group_of < 0), scales)
-    shared = np.concatenate([scales, head])
-    walk = draws.reshape(-1, size)
-    mean, deviation = walk.mean(axis=0), np.maximum(walk.std(axis=0), 1e-9)
+    common = np.setdiff1d(np.flatnonzero(group_of < 0), scales)
+    shared = np.concatenate([scales, common])
+    positions = draws.reshape(-1, size)
+    mean, deviation = positions.mean(axis=0), np.maximum(positions.std(axis=0), 1e-9)
     few = len(scales)
     members = [np.flatnonzero(group_of == group) for group in range(int(group_of.max()) + 1)]
-    look = _Look(shared, members, deviation, density)
-    points = walk[np.unique(np.linspace(0, len(walk) - 1, _POINTS).astype(np.intp))]
-    joint, groups = look.normal(points)
+    curvature = _Curvature(shared, members, deviation, density)
+    points = positions[np.unique(np.linspace(0, len(positions) - 1, _POINTS).astype(np.intp))]
+    schur, groups = curvature.normal(points)
 
-    # The head given the scales, as the density has it, and then as the draws do.
-    away = walk - mean
-    phi = away[:, scales]
-    root = _root(joint[few:, few:], deviation[head])
-    head_slope = -joint[:few, few:] @ root.T @ root
-    along = (away[:, head] - phi @ head_slope) @ np.linalg.inv(root)
-    correction = regress(phi, along, _DOUBT)
-    head_slope += correction @ root
+    # The common block given the scales, as the density has it, and then as the draws do.
+    centred = positions - mean
+    phi = centred[:, scales]
+    root = _root(schur[few:, few:], deviation[common])
+    common_slope = -schur[:few, few:] @ root.T @ root
+    along = (centred[:, common] - phi @ common_slope) @ np.linalg.inv(root)
+    correction = ridge(phi, along, _RIDGE)
+    common_slope += correction @ root
     along -= phi @ correction
-    scatter = along.T @ along / len(walk)
-    variances, turned = np.linalg.eigh((scatter + _DOUBT * np.eye(len(head))) / (1 + _DOUBT))
+    scatter = along.T @ along / len(positions)
+    variances, turned = np.linalg.eigh((scatter + _RIDGE * np.eye(len(common))) / (1 + _RIDGE))
     root = (turned * variances**0.5) @ turned.T @ root
     along = along @ (turned * variances**-0.5) @ turned.T
 
     def widths(at: FloatArray) -> FloatArray:
         """Logs of the widths along the axes of all groups, but for a constant."""
-        moved = look.precisions(at)
+        moved = curvature.precisions(at)
         parts = [_along(group.root, precision) for group, precision in zip(groups, moved, strict=True)]
         return -0.5 * np.log(np.concatenate(parts))
 
@@ -108,41 +108,41 @@ def learn_blocks(draws: FloatArray, group_of: IndexArray, scales: IndexArray, de
     for which, scale in enumerate(scales):
         change = np.zeros(size)
         change[scale] = _CHANGE
-        exponent[which, len(head) :] = (widths(points + change) - widths(points - change)) / (2 * _CHANGE)
+        exponent[which, len(common) :] = (widths(points + change) - widths(points - change)) / (2 * _CHANGE)
 
-    # How the groups follow from scales and head: through the shared, and beyond that as the draws show.
-    leaders = np.concatenate([phi, along], axis=1)
-    of_leaders = np.eye(len(shared))
-    of_leaders[:few, few:], of_leaders[few:, few:] = head_slope, root
-    follows, rests = [], [along]
+    # The groups given scales and common block: through the shared entries, and beyond that as the draws show.
+    regressors = np.concatenate([phi, along], axis=1)
+    to_shared = np.eye(len(shared))
+    to_shared[:few, few:], to_shared[few:, few:] = common_slope, root
+    slopes, rests = [], [along]
     for group in groups:
         inverse = np.linalg.inv(group.root)
-        slope = of_leaders @ group.slope
-        beyond = (away[:, group.entries] - leaders @ slope) @ inverse
-        correction = regress(leaders, beyond, _DOUBT)
-        follows.append(slope + correction @ group.root)
-        rests.append(beyond - leaders @ correction)
-    others = np.concatenate([head, *members])
-    follow = np.concatenate(follows, axis=1)
-    coordinates = walk.copy()
+        slope = to_shared @ group.slope
+        beyond = (centred[:, group.entries] - regressors @ slope) @ inverse
+        correction = ridge(regressors, beyond, _RIDGE)
+        slopes.append(slope + correction @ group.root)
+        rests.append(beyond - regressors @ correction)
+    others = np.concatenate([common, *members])
+    of_groups = np.concatenate(slopes, axis=1)
+    coordinates = positions.copy()
     coordinates[:, others] = np.concatenate(rests, axis=1) * np.exp(-phi @ exponent)
     return Geometry(
         scales=scales,
         reference=np.ones(few),
         centre=mean[scales],
         others=others,
-        blocks=np.array([len(head), *map(len, members)]),
+        blocks=np.array([len(common), *map(len, members)]),
         mean=mean[others],
-        slope=np.concatenate([head_slope, follow[:few]], axis=1),
+        slope=np.concatenate([common_slope, of_groups[:few]], axis=1),
         axes=np.concatenate([root.ravel(), *(group.root.ravel() for group in groups)]),
-        lean=follow[few:],
+        lean=of_groups[few:],
         exponent=exponent,
         starts=coordinates.reshape(draws.shape)[:, -1],
     )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Look:
+class _Curvature:
     """Normal approximations, by differences of gradients.
 
     Entries of different groups are moved at once, of which each group's gradient feels its own alone.
@@ -154,19 +154,19 @@ class _Look:
     density: Density
 
     def normal(self, points: FloatArray) -> tuple[FloatArray, list[_Group]]:
-        """Give the precision of what is shared, and the groups, from the mean curvature over points."""
+        """Give the Schur complement of the groups in the mean curvature over points, and the groups."""
         few, step = len(self.shared), self.step[self.shared]
         moves = np.zeros((few, len(self.step)))
         moves[np.arange(few), self.shared] = step
         of_shared = self._change(points, moves) / step[:, None]
-        joint, groups = of_shared[:, self.shared], []
+        schur, groups = of_shared[:, self.shared], []
         for entries, precision in zip(self.members, self.precisions(points), strict=True):
             root = _root(precision, self.deviation[entries])
             coupling = of_shared[:, entries]
             slope = -coupling @ root.T @ root
-            joint = joint + slope @ coupling.T
+            schur = schur + slope @ coupling.T
             groups.append(_Group(entries, root, slope))
-        return joint, groups
+        return schur, groups
 
     def precisions(self, points: FloatArray) -> list[FloatArray]:
         """Give the precision of each group given what is shared, from the mean curvature over points."""
@@ -178,7 +178,7 @@ class _Look:
 
     @property
     def step(self) -> FloatArray:
-        """Of finite differences."""
+        """Steps of finite differences."""
         return _STEP * self.deviation
 
     def _change(self, points: FloatArray, moves: FloatArray) -> FloatArray:

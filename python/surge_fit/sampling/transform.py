@@ -1,9 +1,10 @@
-"""Draws → coordinates in which the posterior is nearer to a normal one.
+"""Draws → a transformation to positions in which the posterior is nearer to a normal one.
 
 Where the noise of the losses is half as large, optima, floors and curvatures are known twice as well: the
-posterior is a bundle of funnels, whose volume is a sampler's energy and moves little from draw to draw. A
-first, short walk shows how the widths follow the scales; the next one is made in units that move with them.
-The draws have the same distribution in any coordinates, they only mix better in these.
+posterior is a bundle of funnels, and a sampler's energy, which follows the log-determinant of their widths,
+moves little from draw to draw. A first, short run shows how the widths follow the scales; the next one takes
+its steps in units that move with them. The draws have the same distribution in any coordinates; they only mix
+better in these.
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ import numpy as np
 
 from surge_fit.typing import FloatArray, IndexArray
 
-_SHRINKAGE = 0.05
-"""Of the exponents, relative to what the draws say: they are few, and the widths of a walk are noisy."""
+_RIDGE = 0.05
+"""Ridge penalty on the exponents, relative to the draws: they are few, and their widths are noisy."""
 
 _LEAST = 0.1
 """Distances from the mean, in standard deviations, below which they say little about the width."""
@@ -24,7 +25,7 @@ _ALIKE = 0.9
 """Correlation of entries that are rotated together."""
 
 _APART = 1e-6
-"""What keeps the eigenvectors of all others along their entries."""
+"""Separation that keeps the eigenvectors of all others along their entries."""
 
 _SEEN = 0.88
 """Share of a change of width that the logs of such distances show: 1 − E[ε²/(ε² + z²)], with z normal."""
@@ -32,28 +33,28 @@ _SEEN = 0.88
 
 @dataclass(frozen=True, slots=True)
 class Geometry:
-    """Coordinates of a walk; ``src/posterior/geometry.rs`` says how the model's entries follow from them.
+    """Transformed positions; ``src/posterior/geometry.rs`` says how the model's entries follow from them.
 
     Attributes
     ----------
     scales : ndarray of int, shape (scale,)
         Entries that are scales of others.
     reference : ndarray, shape (scale,)
-        Of those that are sampled with a sign, magnitudes below which they hardly matter.
+        Magnitudes below which scales that are sampled with a sign hardly matter.
     centre : ndarray, shape (scale,)
         Means of their logs.
     others : ndarray of int, shape (other,)
         All other entries, block by block.
     blocks : ndarray of int, shape (block,)
-        How many of them each block has; the first is the head, on which the others may lean.
+        Number of them in each block; the first is the common block, on which the others may depend.
     mean : ndarray, shape (other,)
-        At the centre.
+        Mean at the centre.
     slope : ndarray, shape (scale, other)
         How the mean moves with these logs.
     axes : ndarray, shape (axis · other,)
-        Those of each block, one after another, each row-major; one standard deviation long.
-    lean : ndarray, shape (axis of the head, other beyond the head)
-        How the mean moves with the coordinates of the head.
+        Axes of each block, one block after another, each row-major; one standard deviation long.
+    lean : ndarray, shape (axis of the common block, other beyond it)
+        How the mean moves with the coordinates of the common block.
     exponent : ndarray, shape (scale, axis)
         How the log of their length moves with the logs of the scales.
     starts : ndarray, shape (chain, entry)
@@ -89,34 +90,34 @@ def learn(draws: FloatArray, scales: np.ndarray, signed: np.ndarray) -> Geometry
     -------
     Geometry
     """
-    walk = draws.reshape(-1, draws.shape[-1])
-    others = np.setdiff1d(np.arange(walk.shape[1]), scales)
-    own = walk[:, scales]
+    positions = draws.reshape(-1, draws.shape[-1])
+    others = np.setdiff1d(np.arange(positions.shape[1]), scales)
+    own = positions[:, scales]
     reference = _positive(0.5 * np.median(np.abs(own), axis=0))
     logs = np.where(signed, 0.5 * np.log(own**2 + reference**2), own)
     centre = logs.mean(axis=0)
     logs -= centre
 
-    held = walk[:, others]
-    mean = held.mean(axis=0)
-    slope = regress(logs, held - mean, 1e-3)
-    rest = held - mean - logs @ slope
+    values = positions[:, others]
+    mean = values.mean(axis=0)
+    slope = ridge(logs, values - mean, 1e-3)
+    rest = values - mean - logs @ slope
     deviation = _positive(rest.std(axis=0))
     rest /= deviation
     count, size = rest.shape
-    # Of few draws no direction is taken for certain.
+    # Few draws: the correlation is shrunk towards none.
     correlation = (rest.T @ rest + size * np.eye(size)) / (count + size)
     variances, turned = np.linalg.eigh(correlation)
-    # Of all axes these are the nearest to the entries, which is where scales act; but of entries that are
-    # nearly one, what they have in common and what they differ in are axes: one of the two is often skewed.
+    # These axes are the nearest to the entries, which is where scales act; but entries that are nearly one
+    # are rotated to their sum and difference, because one of the two is often skewed.
     alike = np.where(np.abs(correlation) > _ALIKE, correlation, 0.0) + np.diag(_APART * np.arange(size))
     paired = np.linalg.eigh(alike).eigenvectors
     root, inverse = ((turned * variances**power) @ turned.T for power in (0.5, -0.5))
     along = rest @ inverse @ paired
     widths = 0.5 * np.log(along**2 + _LEAST**2)
-    exponent = regress(logs, widths - widths.mean(axis=0), _SHRINKAGE) / _SEEN
+    exponent = ridge(logs, widths - widths.mean(axis=0), _RIDGE) / _SEEN
 
-    coordinates = walk.copy()
+    coordinates = positions.copy()
     coordinates[:, others] = along / np.exp(logs @ exponent)
     return Geometry(
         scales=scales,
@@ -133,15 +134,15 @@ def learn(draws: FloatArray, scales: np.ndarray, signed: np.ndarray) -> Geometry
     )
 
 
-def regress(features: FloatArray, values: FloatArray, shrinkage: float) -> FloatArray:
-    """Give slopes, shrunk towards zero; of features that do not vary zero."""
+def ridge(features: FloatArray, values: FloatArray, penalty: float) -> FloatArray:
+    """Give the slopes of a ridge regression, its penalty relative to each feature's square."""
     squares = features.T @ features
     diagonal = np.diag(squares)
-    squares = squares + np.diag(shrinkage * diagonal + (diagonal == 0))
+    squares = squares + np.diag(penalty * diagonal + (diagonal == 0))
     slopes: FloatArray = np.linalg.solve(squares, features.T @ values).astype(np.float64, copy=False)
     return slopes
 
 
 def _positive(values: FloatArray) -> FloatArray:
-    """What is zero, raised to something to divide by."""
+    """Raise zeros to something to divide by."""
     return np.maximum(values, 1e-12)

@@ -2,7 +2,7 @@
 
 use crate::Dtype;
 
-/// What the numbers of a storage are.
+/// Type of the numbers of a storage.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Element {
     /// The class of typed storages, in module `torch`; none for types that came after them.
@@ -11,11 +11,11 @@ pub(super) struct Element {
     pub dtype: &'static str,
     /// Bytes of one number.
     pub size: usize,
-    /// What becomes of a tensor of them.
+    /// Fate of a tensor of them.
     pub fate: Fate,
 }
 
-/// What becomes of a tensor of some type.
+/// Fate of a tensor of some type: read, or left out.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Fate {
     /// It is read.

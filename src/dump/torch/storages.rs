@@ -12,7 +12,7 @@ use crate::error::shown;
 /// Where each storage lies in the file, by its key.
 pub(super) type Storages<'a> = HashMap<&'a str, Range<usize>>;
 
-/// What a persistent id says about a storage.
+/// Claims of a persistent id about a storage.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Claim<'a> {
     /// None for an untyped storage, whose numbers are bytes.
@@ -24,7 +24,7 @@ pub(super) struct Claim<'a> {
 }
 
 impl<'a> Claim<'a> {
-    /// What the persistent id says: ('storage', class, key, device, length), and in legacy files a view of it, which
+    /// Fields of the persistent id: ('storage', class, key, device, length), and in legacy files a view of it, which
     /// must be None.
     pub fn parse(pickle: &Pickle<'a>, id: Id) -> Result<Self, Problem> {
         let at = pickle.offset(id);

@@ -19,7 +19,7 @@ pub(super) enum Tensor {
     LeftOut(&'static str),
 }
 
-/// What a call says about a tensor, before it is checked.
+/// Claims of a call about a tensor, before they are checked.
 struct View<'p> {
     storage: Id,
     offset: Id,

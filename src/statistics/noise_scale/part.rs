@@ -19,7 +19,7 @@ pub struct Part<'a> {
     pub groups: Option<(&'a [u32], &'a [f64])>,
 }
 
-/// What adds up over tensors.
+/// Estimates that add up over tensors.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Terms {
     /// |G|²

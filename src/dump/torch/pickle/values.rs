@@ -1,4 +1,4 @@
-//! What a pickle builds. Values refer to each other by number, so that a million nested lists are dropped like one,
+//! Values that a pickle builds. They refer to each other by number, so that a million nested lists are dropped like one,
 //! and a list that holds itself is two numbers.
 
 use super::Function;
@@ -30,7 +30,7 @@ pub(in super::super) enum Value<'a> {
         module: &'a str,
         name: &'a str,
     },
-    /// What the file keeps outside the pickle, by its persistent id.
+    /// A part of the file outside the pickle, by its persistent id.
     Persistent(Id),
     /// A call that the file asks for and that is not made.
     Call {
@@ -40,7 +40,7 @@ pub(in super::super) enum Value<'a> {
 }
 
 impl Value<'_> {
-    /// What it is, for messages.
+    /// Name of its kind, for messages.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::None => "None",
@@ -124,11 +124,11 @@ impl<'a> Pickle<'a> {
     /// How many values there is room for, in containers and out of them.
     #[cfg(test)]
     pub fn footprint(&self) -> usize {
-        let held = self.values.iter().map(|(value, _)| match value {
+        let owned = self.values.iter().map(|(value, _)| match value {
             Value::Tuple(items) | Value::List(items) => items.capacity(),
             Value::Dict(pairs) => 2 * pairs.capacity(),
             _ => 0,
         });
-        self.values.capacity() + held.sum::<usize>()
+        self.values.capacity() + owned.sum::<usize>()
     }
 }

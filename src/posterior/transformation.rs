@@ -1,29 +1,29 @@
-//! A [`Geometry`] at work: from the coordinates of a walk to the model's entries, and derivatives back.
+//! The map of a [`Geometry`]: transformed positions to the model's, and gradients pulled back.
 
 use super::geometry::Geometry;
 use super::layout::Variable;
 use super::prior::Scale;
 use crate::simd::{Arithmetic, Kernel, dispatch, exp, log};
 
-/// A geometry at work: with room for the intermediate values of one place.
+/// The map of a geometry, with room for the intermediate values of one position.
 #[derive(Debug, Clone)]
-pub(super) struct Chart {
+pub(super) struct Transformation {
     geometry: Geometry,
     signed: Vec<bool>,
-    /// Of each block: shape (other, axis).
+    /// Axes of each block, transposed: shape (other, axis).
     transposed: Vec<f64>,
     /// φ, and its derivative by the scale.
     features: Vec<f64>,
     derivatives: Vec<f64>,
-    /// Of every axis.
+    /// Length of every axis, the transformed coordinate times it, and the derivative by that product.
     length: Vec<f64>,
     along: Vec<f64>,
     by_axis: Vec<f64>,
-    /// Of every other entry.
+    /// Values or derivatives of the other entries, block by block.
     gathered: Vec<f64>,
 }
 
-impl Chart {
+impl Transformation {
     pub fn new(geometry: &Geometry, variables: &[Variable]) -> Self {
         let (scales, others) = (geometry.scales.len(), geometry.others.len());
         let signed = |&entry: &usize| Geometry::scale(variables, entry) == Scale::Signed;
@@ -43,33 +43,34 @@ impl Chart {
         }
     }
 
-    /// Fill in the model's entries; the log of the volume there, in that of the walk, but for a constant.
-    pub fn open(&mut self, walk: &[f64], entries: &mut [f64]) -> f64 {
-        dispatch(Opening { chart: self, walk, entries })
+    /// Fill in the model's entries at a transformed position; the log-determinant of the Jacobian there, but for a constant.
+    pub fn untransform(&mut self, transformed: &[f64], entries: &mut [f64]) -> f64 {
+        dispatch(Untransform { transformation: self, transformed, entries })
     }
 
-    /// Turn derivatives by the model's entries, at the place that was opened last, into those by the coordinates of the
-    /// walk, that of the volume included.
-    pub fn close(&mut self, gradient: &mut [f64]) {
-        dispatch(Closing { chart: self, gradient });
+    /// Pull the gradient back from the model's entries to the transformed position of the last [`Self::untransform`]; that of
+    /// the log-determinant is added.
+    pub fn pull_back(&mut self, gradient: &mut [f64]) {
+        dispatch(PullBack { transformation: self, gradient });
     }
 }
 
-struct Opening<'a> {
-    chart: &'a mut Chart,
-    walk: &'a [f64],
+struct Untransform<'a> {
+    transformation: &'a mut Transformation,
+    transformed: &'a [f64],
     entries: &'a mut [f64],
 }
 
-impl Kernel for Opening<'_> {
+impl Kernel for Untransform<'_> {
     type Output = f64;
 
     #[inline(always)]
     fn run<A: Arithmetic>(self) -> f64 {
-        let Chart { geometry, signed, features, derivatives, length, along, gathered, .. } = self.chart;
+        let Transformation { geometry, signed, features, derivatives, length, along, gathered, .. } =
+            self.transformation;
         let count = geometry.others.len();
         for (m, &entry) in geometry.scales.iter().enumerate() {
-            let (q, reference) = (self.walk[entry], geometry.reference[m]);
+            let (q, reference) = (self.transformed[entry], geometry.reference[m]);
             self.entries[entry] = q;
             let square = A::multiply_add(q, q, reference * reference);
             let (feature, derivative) =
@@ -87,9 +88,9 @@ impl Kernel for Opening<'_> {
                 length[i] = A::multiply_add(exponent[i], *feature, length[i]);
             }
         }
-        let volume = length.iter().sum();
+        let log_determinant = length.iter().sum();
         for (coordinate, &entry) in along.iter_mut().zip(&geometry.others) {
-            *coordinate = self.walk[entry];
+            *coordinate = self.transformed[entry];
         }
         for i in 0..count {
             length[i] = exp::<A>(length[i]);
@@ -99,44 +100,45 @@ impl Kernel for Opening<'_> {
             let (along, gathered) = (&along[start..start + size], &mut gathered[start..start + size]);
             add_rows::<A>(&geometry.axes[axes..axes + size * size], along, gathered);
         }
-        let (of_head, beyond) = gathered.split_at_mut(geometry.head());
-        add_rows::<A>(&geometry.lean, &along[..of_head.len()], beyond);
+        let (common, beyond) = gathered.split_at_mut(geometry.common());
+        add_rows::<A>(&geometry.coupling, &along[..common.len()], beyond);
         for (value, &entry) in gathered.iter().zip(&geometry.others) {
             self.entries[entry] = *value;
         }
-        volume
+        log_determinant
     }
 }
 
-struct Closing<'a> {
-    chart: &'a mut Chart,
+struct PullBack<'a> {
+    transformation: &'a mut Transformation,
     gradient: &'a mut [f64],
 }
 
-impl Kernel for Closing<'_> {
+impl Kernel for PullBack<'_> {
     type Output = ();
 
     #[inline(always)]
     fn run<A: Arithmetic>(self) {
-        let Chart { geometry, transposed, derivatives, length, along, by_axis, gathered, .. } = self.chart;
+        let Transformation { geometry, transposed, derivatives, length, along, by_axis, gathered, .. } =
+            self.transformation;
         let count = geometry.others.len();
         let (length, along, gathered) = (&mut length[..count], &mut along[..count], &mut gathered[..count]);
         for (slope, &entry) in gathered.iter_mut().zip(&geometry.others) {
             *slope = self.gradient[entry];
         }
-        // By the axes, after `along` has served for the derivative by their exponents, d(volume) = 1 included.
+        // By the axes, after `along` has served for the derivative by their exponents, that of the log-determinant, 1, included.
         let by_axis = &mut by_axis[..count];
         by_axis.fill(0.0);
         for (start, size, axes) in geometry.squares() {
             let (slopes, by_axis) = (&gathered[start..start + size], &mut by_axis[start..start + size]);
             add_rows::<A>(&transposed[axes..axes + size * size], slopes, by_axis);
         }
-        let (of_head, beyond) = gathered.split_at(geometry.head());
+        let (common, beyond) = gathered.split_at(geometry.common());
         if !beyond.is_empty() {
-            for (by, lean) in
-                by_axis[..of_head.len()].iter_mut().zip(geometry.lean.chunks_exact(beyond.len()))
+            for (by, coupling) in
+                by_axis[..common.len()].iter_mut().zip(geometry.coupling.chunks_exact(beyond.len()))
             {
-                *by += dot::<A>(lean, beyond);
+                *by += dot::<A>(coupling, beyond);
             }
         }
         for i in 0..count {
@@ -167,7 +169,7 @@ fn add_rows<A: Arithmetic>(rows: &[f64], weights: &[f64], target: &mut [f64]) {
     }
 }
 
-/// In four strands, as fast as it adds.
+/// The inner product, in four strands, as fast as it adds.
 #[inline(always)]
 fn dot<A: Arithmetic>(left: &[f64], right: &[f64]) -> f64 {
     let mut strands = [0.0; 4];
@@ -207,27 +209,27 @@ mod tests {
             mean: vec![1.0, -2.0, 0.5],
             slope: vec![0.3, 0.0, -0.2, 0.1, 0.4, 0.0],
             axes: vec![0.5, 0.1, 0.0, -0.2, 0.8, 0.3, 0.0, 0.4, 1.5],
-            lean: vec![],
+            coupling: vec![],
             exponent: vec![1.0, 0.6, 0.0, 0.2, -0.3, 0.7],
             starts: vec![0.0; 5],
         };
         (geometry, variables)
     }
 
-    /// The same with a head of one and a block of two.
+    /// The same with a common block of one and a block of two.
     fn in_blocks() -> (Geometry, Vec<Variable>) {
         let (whole, variables) = example();
         let axes = vec![0.5, 0.8, 0.3, 0.4, 1.5];
-        (Geometry { blocks: vec![1, 2], axes, lean: vec![0.6, -0.2], ..whole }, variables)
+        (Geometry { blocks: vec![1, 2], axes, coupling: vec![0.6, -0.2], ..whole }, variables)
     }
 
     const PLACES: [[f64; 5]; 3] =
         [[0.3, -1.2, 0.7, -1.0, 0.2], [2.0, 0.1, -0.4, 0.8, -0.9], [-0.5, 0.6, 1.1, -2.0, 0.05]];
 
-    fn opened(chart: &mut Chart, walk: &[f64]) -> (Vec<f64>, f64) {
+    fn untransformed(transformation: &mut Transformation, transformed: &[f64]) -> (Vec<f64>, f64) {
         let mut entries = vec![0.0; 5];
-        let volume = chart.open(walk, &mut entries);
-        (entries, volume)
+        let log_determinant = transformation.untransform(transformed, &mut entries);
+        (entries, log_determinant)
     }
 
     /// log |det| by elimination with pivots.
@@ -248,7 +250,8 @@ mod tests {
     #[test]
     fn entries_are_those_of_the_formula() {
         let (geometry, variables) = example();
-        let (entries, volume) = opened(&mut Chart::new(&geometry, &variables), &[2.0, 0.0, 0.0, 0.5, 0.4]);
+        let (entries, log_determinant) =
+            untransformed(&mut Transformation::new(&geometry, &variables), &[2.0, 0.0, 0.0, 0.5, 0.4]);
         // φ = (0.5 + 0.5, ½ log(0.09 + 0.16) − 0.2) = (1, log ½ − 0.2).
         let signed = 0.5_f64.ln() - 0.2;
         let length = 2.0 * (1.0 + 0.2 * signed).exp();
@@ -262,20 +265,21 @@ mod tests {
         for (found, expected) in entries.iter().zip(expected) {
             assert!((found - expected).abs() < 1e-14, "{found} {expected}");
         }
-        assert!((volume - (1.6 + 0.6 * signed)).abs() < 1e-14);
+        assert!((log_determinant - (1.6 + 0.6 * signed)).abs() < 1e-14);
     }
 
     #[test]
-    fn blocks_lean_on_the_head() {
+    fn blocks_follow_the_common_block() {
         let (geometry, variables) = in_blocks();
-        let (entries, _) = opened(&mut Chart::new(&geometry, &variables), &[2.0, 1.0, 0.0, 0.0, 0.0]);
-        // φ = (0.5, ½ log 0.09 − 0.2); along the head 2 e^(φ₁ + 0.2 φ₂), along the block e^(0.6 φ₁ − 0.3 φ₂) and zero.
+        let (entries, _) =
+            untransformed(&mut Transformation::new(&geometry, &variables), &[2.0, 1.0, 0.0, 0.0, 0.0]);
+        // φ = (0.5, ½ log 0.09 − 0.2); along the common axis 2 e^(φ₁ + 0.2 φ₂), along the block e^(0.6 φ₁ − 0.3 φ₂) and zero.
         let signed = 0.3_f64.ln() - 0.2;
-        let (head, first) = (2.0 * (0.5 + 0.2 * signed).exp(), (0.3 - 0.3 * signed).exp());
+        let (common, first) = (2.0 * (0.5 + 0.2 * signed).exp(), (0.3 - 0.3 * signed).exp());
         let expected = [
-            1.15 + 0.1 * signed + 0.5 * head,
-            -2.0 + 0.4 * signed + 0.6 * head + 0.8 * first,
-            0.4 - 0.2 * head + 0.3 * first,
+            1.15 + 0.1 * signed + 0.5 * common,
+            -2.0 + 0.4 * signed + 0.6 * common + 0.8 * first,
+            0.4 - 0.2 * common + 0.3 * first,
         ];
         for (found, expected) in entries.iter().zip(expected) {
             assert!((found - expected).abs() < 1e-14, "{found} {expected}");
@@ -283,55 +287,55 @@ mod tests {
     }
 
     #[test]
-    fn the_volume_is_that_of_the_map() {
+    fn the_log_determinant_is_that_of_the_jacobian() {
         for (geometry, variables) in [example(), in_blocks()] {
-            check_volume(&geometry, &variables);
+            check_log_determinant(&geometry, &variables);
         }
     }
 
-    fn check_volume(geometry: &Geometry, variables: &[Variable]) {
-        let mut chart = Chart::new(geometry, variables);
+    fn check_log_determinant(geometry: &Geometry, variables: &[Variable]) {
+        let mut transformation = Transformation::new(geometry, variables);
         let mut differences = PLACES.map(|place| {
             let h = 1e-5;
             let jacobian = (0..5).map(|i| {
                 let mut at = |step: f64| {
                     let mut moved = place;
                     moved[i] += step;
-                    opened(&mut chart, &moved).0
+                    untransformed(&mut transformation, &moved).0
                 };
                 let (after, before) = (at(h), at(-h));
                 after.iter().zip(before).map(|(a, b)| (a - b) / (2.0 * h)).collect()
             });
             let determinant = log_determinant(jacobian.collect());
-            determinant - opened(&mut chart, &place).1
+            determinant - untransformed(&mut transformation, &place).1
         });
         differences.sort_by(f64::total_cmp);
         assert!(differences[2] - differences[0] < 1e-8, "{differences:?}");
     }
 
     #[test]
-    fn derivatives_are_those_along_the_walk() {
+    fn a_pulled_back_gradient_is_the_derivative_at_the_transformed_position() {
         for (geometry, variables) in [example(), in_blocks()] {
-            check_derivatives(Chart::new(&geometry, &variables));
+            check_derivatives(Transformation::new(&geometry, &variables));
         }
     }
 
-    fn check_derivatives(mut chart: Chart) {
+    fn check_derivatives(mut transformation: Transformation) {
         // Any density: −½ Σ (x − i)².
-        let value = |chart: &mut Chart, walk: &[f64]| {
-            let (entries, volume) = opened(chart, walk);
+        let value = |transformation: &mut Transformation, transformed: &[f64]| {
+            let (entries, log_determinant) = untransformed(transformation, transformed);
             let slopes: Vec<f64> =
                 entries.iter().zip([0.0, 1.0, 2.0, 3.0, 4.0]).map(|(x, i)| i - x).collect();
-            (volume - 0.5 * slopes.iter().map(|d| d * d).sum::<f64>(), slopes)
+            (log_determinant - 0.5 * slopes.iter().map(|d| d * d).sum::<f64>(), slopes)
         };
         for place in PLACES {
-            let (_, mut gradient) = value(&mut chart, &place);
-            chart.close(&mut gradient);
+            let (_, mut gradient) = value(&mut transformation, &place);
+            transformation.pull_back(&mut gradient);
             for i in 0..5 {
                 let at = |step: f64| {
                     let mut moved = place;
                     moved[i] += step;
-                    value(&mut chart.clone(), &moved).0
+                    value(&mut transformation.clone(), &moved).0
                 };
                 let h = 1e-4;
                 let numeric = (8.0 * (at(h) - at(-h)) - (at(2.0 * h) - at(-2.0 * h))) / (12.0 * h);
@@ -351,7 +355,7 @@ mod tests {
         };
         assert!(refused(|geometry| geometry.axes.truncate(8)));
         assert!(refused(|geometry| geometry.blocks[0] = 4));
-        assert!(refused(|geometry| geometry.lean.push(0.0)));
+        assert!(refused(|geometry| geometry.coupling.push(0.0)));
         assert!(refused(|geometry| geometry.others[0] = 1));
         assert!(refused(|geometry| geometry.starts.push(0.0)));
         assert!(refused(|geometry| geometry.centre.clear()));
