@@ -107,7 +107,8 @@ class GradientFile:
         path : str or path-like
             A safetensors, .npy, .npz or PyTorch file; or numbers alone with a description beside them, of the
             same name with ``.json`` behind it: ``{"dtype": "float32", "shape": [256, 1000], "offset": 0}`` or
-            ``{"tensors": [...]}`` with such descriptions and a ``"name"`` in each.
+            ``{"tensors": [...]}`` with such descriptions and a ``"name"`` in each; or bergson's
+            ``gradients.bin`` with its ``info.json``.
         void_dtype : str, optional
             What untyped numbers are: NumPy writes bfloat16 and float8 without their names.
 
@@ -150,7 +151,7 @@ class GradientFile:
 
     @property
     def format(self) -> str:
-        """One of safetensors, npy, npz, torch, raw and memory."""
+        """One of safetensors, npy, npz, torch, raw, bergson and memory."""
 
     @property
     def metadata(self) -> dict[str, str]:

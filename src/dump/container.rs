@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use memmap2::Mmap;
 
 use super::spill::{self, GoOn, Spilled};
-use super::{Contents, Dtype, Entry, Format, Location, layout, npy, npz, raw, safetensors, torch};
+use super::{Contents, Dtype, Entry, Format, Location, bergson, layout, npy, npz, raw, safetensors, torch};
 use crate::error::Error;
 
 /// Facts that a file cannot say of itself.
@@ -56,13 +56,21 @@ impl Container {
         let buffer = map(path, &label)?;
         let bytes = buffer.bytes();
         let sidecar = sidecar(path);
-        let format = Format::of(bytes, path, sidecar.is_file()).ok_or_else(|| unknown(path, &label))?;
+        let (described, description) = match bergson::description(path) {
+            _ if sidecar.is_file() => (Some(Format::Raw), sidecar),
+            Some(info) => (Some(Format::Bergson), info),
+            None => (None, sidecar),
+        };
+        let format = Format::of(bytes, path, described).ok_or_else(|| unknown(path, &label))?;
         let contents = match format {
             Format::Safetensors => safetensors::read(bytes, &label),
             Format::Npy => npy::read(bytes, &label, options.void_dtype),
             Format::Npz => npz::read(bytes, &label, options.void_dtype),
             Format::Torch => torch::read(bytes, &label),
-            Format::Raw | Format::Memory => raw::read(bytes, &read_text(&sidecar)?, &label),
+            Format::Bergson => {
+                bergson::read(bytes, &read_text(&description)?, &description.display().to_string())
+            }
+            Format::Raw | Format::Memory => raw::read(bytes, &read_text(&description)?, &label),
         }?;
         Self::new(label, format, contents, buffer)
     }

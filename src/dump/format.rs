@@ -18,6 +18,8 @@ pub enum Format {
     Torch,
     /// Numbers alone, described by a JSON file of the same name with `.json` behind it.
     Raw,
+    /// Rows of tensors side by side, described by bergson's `info.json`.
+    Bergson,
     /// No file: an array that the caller holds.
     Memory,
 }
@@ -32,17 +34,19 @@ impl Format {
             Self::Npz => "npz",
             Self::Torch => "torch",
             Self::Raw => "raw",
+            Self::Bergson => "bergson",
             Self::Memory => "memory",
         }
     }
 
-    /// The format of a file with these bytes and this name, which a JSON file describes or not; none if nothing tells.
+    /// The format of a file with these bytes and this name, which a JSON file describes as one of numbers alone or
+    /// not; none if nothing tells.
     ///
     /// Numbers alone can look like anything: a description goes before the signatures that are short.
-    pub(super) fn of(bytes: &[u8], path: &Path, described: bool) -> Option<Self> {
+    pub(super) fn of(bytes: &[u8], path: &Path, described: Option<Self>) -> Option<Self> {
         let name = Self::of_name(path);
         Self::of_signature(bytes)
-            .or_else(|| (described && name.is_none()).then_some(Self::Raw))
+            .or_else(|| described.filter(|_| name.is_none()))
             .or_else(|| Self::of_short_signature(bytes))
             .or(name)
     }

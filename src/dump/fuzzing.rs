@@ -2,7 +2,7 @@
 //!
 //! Whatever the bytes are, a reader must return; and what it returns must lie inside them.
 
-use super::{Container, Contents, Dtype, Format, layout, npy, npz, raw, safetensors, torch};
+use super::{Container, Contents, Dtype, Format, bergson, layout, npy, npz, raw, safetensors, torch};
 use crate::error::Error;
 
 /// Arrays of a file that are unpacked, and the largest that is: enough to try the code, and quick.
@@ -29,6 +29,14 @@ pub fn raw(bytes: &[u8]) {
     if let Ok(sidecar) = std::str::from_utf8(bytes) {
         let numbers = [0; 64];
         check(&numbers, raw::read(&numbers, sidecar, "fuzz.bin"));
+    }
+}
+
+/// bergson's description of 64 bytes of numbers.
+pub fn bergson(bytes: &[u8]) {
+    if let Ok(info) = std::str::from_utf8(bytes) {
+        let numbers = [0; 64];
+        check(&numbers, bergson::read(&numbers, info, "info.json"));
     }
 }
 

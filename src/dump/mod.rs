@@ -3,6 +3,7 @@
 //! Each format has one file with a function `read` from the bytes of a file to its [`Contents`]; it checks all that a
 //! header claims and touches no number. A [`Container`] holds the map and hands out the bytes of an array.
 
+mod bergson;
 mod bytes;
 mod container;
 mod contents;

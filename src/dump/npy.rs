@@ -149,6 +149,11 @@ fn dtype(name: &str, void_dtype: Option<Dtype>) -> Result<Result<Dtype, String>,
         }
         "|V2" | "<V2" | "V2" => 2,
         "|V1" | "<V1" | "V1" | "|f1" | "<f1" => 1,
+        "|O" | "O" => {
+            let why =
+                "Python objects (dtype object), a pickle, which is never unpickled: write arrays of numbers";
+            return Ok(Err(why.to_owned()));
+        }
         other => return Ok(Err(format!("type {}, which holds no gradients", shown(other)))),
     };
     match void_dtype {

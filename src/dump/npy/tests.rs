@@ -81,7 +81,10 @@ fn numbers_that_are_no_gradients_are_left_out_by_name() {
     for (descr, why) in [
         ("'<i8'", "type <i8, which holds no gradients"),
         ("'|b1'", "type |b1, which holds no gradients"),
-        ("'|O'", "type |O, which holds no gradients"),
+        (
+            "'|O'",
+            "Python objects (dtype object), a pickle, which is never unpickled: write arrays of numbers",
+        ),
         ("'<c8'", "type <c8, which holds no gradients"),
         ("[('a', '<f4')]", "a structured type, which holds no gradients"),
     ] {

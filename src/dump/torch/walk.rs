@@ -61,7 +61,13 @@ impl Walk<'_, '_> {
             Value::List(items) | Value::Tuple(items) => {
                 self.enter(id, items.len(), depth)?;
                 if items.iter().all(|&item| plain(pickle.value(item))) {
-                    return self.leave_out(id, path, format!("{} of Python values", pickle.value(id).kind()));
+                    return match self.listed(id, items)? {
+                        Some(text) => self.note(id, path, text),
+                        None => {
+                            let why = format!("{} of Python values", pickle.value(id).kind());
+                            self.leave_out(id, path, why)
+                        }
+                    };
                 }
                 for (index, &item) in items.iter().enumerate() {
                     self.visit(item, Some(&join(path, &index.to_string())), depth + 1)?;
@@ -149,6 +155,27 @@ impl Walk<'_, '_> {
         let name = self.name(id, path)?;
         self.contents.metadata.insert(name, text);
         Ok(())
+    }
+
+    /// Numbers, texts, truth values and None in a list, such as an optimizer's betas, as JSON; none if it holds
+    /// anything that JSON does not.
+    fn listed(&mut self, id: Id, items: &[Id]) -> Result<Option<String>, Problem> {
+        let pickle = self.pickle;
+        // A text that is shared is written out at each place, and JSON may take six bytes for one of its own.
+        let lengths = items.iter().map(|&item| pickle.text(item).map_or(24, |text| 6 * text.len()));
+        self.spend(id, lengths.sum())?;
+        let value = |&item: &Id| {
+            Some(match pickle.value(item) {
+                Value::None => serde_json::Value::Null,
+                Value::Bool(value) => (*value).into(),
+                Value::Int(value) => (*value).into(),
+                Value::Float(value) => serde_json::Number::from_f64(*value)?.into(),
+                Value::Text(value) => (*value).into(),
+                _ => return None,
+            })
+        };
+        let values: Option<Vec<serde_json::Value>> = items.iter().map(value).collect();
+        Ok(values.and_then(|values| serde_json::to_string(&values).ok()))
     }
 
     fn leave_out(&mut self, id: Id, path: Option<&str>, why: String) -> Result<(), Problem> {

@@ -136,6 +136,7 @@ def test_no_object_of_a_file_is_ever_made():
     with pytest.raises(DumpError):
         GradientFile.open(FIXTURES / "numpy" / "make.py")
     file = GradientFile.open(FIXTURES / "numpy" / "objects.npy")
-    assert file.skipped == [("objects", "type |O, which holds no gradients")]
+    assert [name for name, _ in file.skipped] == ["objects"]
+    assert "a pickle, which is never unpickled" in file.skipped[0][1]
     with pytest.raises(TypeError):
         pickle.dumps(file)
