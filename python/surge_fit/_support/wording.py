@@ -13,8 +13,10 @@ def number(value: float) -> str:
 
 
 def listing(items: Iterable[str], most: int | None = None) -> str:
-    """Join words to ``a, b and c``; beyond `most` of them, to ``a, b and 7 more``."""
+    """Join words to ``a, b and c``; beyond `most` of them, to ``a, b and 7 more``; none to nothing."""
     words = list(items)
+    if not words:
+        return ""
     if most is not None and len(words) > most:
         words = [*words[:most], f"{len(words) - most} more"]
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"

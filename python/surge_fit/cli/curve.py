@@ -37,8 +37,9 @@ from surge_fit.cli.parameters import BATCH_SIZES, FILE, SEED, joined, json_optio
     "--state",
     type=FILE,
     metavar="FILE",
-    help="Optimizer state: '<tensor>.exp_avg' and '.exp_avg_sq' of Adam, '<tensor>.momentum_buffer' of SGD, "
-    "with scalars in the metadata.",
+    help="Optimizer state: the state_dict of PyTorch's Adam, AdamW or SGD (optimizer.pt); or "
+    "'<tensor>.exp_avg' and '.exp_avg_sq' of Adam, '<tensor>.momentum_buffer' of SGD, with scalars in the "
+    "metadata.",
 )
 @click.option(
     "--weights", type=FILE, metavar="FILE", help="Parameters by tensor name, which weight decay needs."

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import click
 
 from surge_fit.cli.options import option, takes
-from surge_fit.cli.parameters import MICROBATCH_SIZES, POSITIVE
+from surge_fit.cli.parameters import MICROBATCH_SIZES, PATTERN, POSITIVE
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,8 @@ class DumpOptions:
 
     Attributes
     ----------
-    layout : {"examples", "rows"}, optional
+    only, leave_out : tuple of str
+    layout : {"examples", "rows", "items"}, optional
     microbatch_size : float or list of float, optional
     loss_reduction : {"none", "mean", "sum"}, optional
     loss_scale : float, optional
@@ -28,9 +30,24 @@ class DumpOptions:
     void_dtype : {"bfloat16"}, optional
     """
 
-    layout: Literal["examples", "rows"] | None = option(
-        type=click.Choice(("examples", "rows")),
-        help="examples: along the first axis of every array; rows: one file per row.",
+    only: tuple[str, ...] = option(
+        type=PATTERN,
+        multiple=True,
+        default=(),
+        metavar="REGEX",
+        help="Take only the arrays in whose names this is found; repeatable.",
+    )
+    leave_out: tuple[str, ...] = option(
+        type=PATTERN,
+        multiple=True,
+        default=(),
+        metavar="REGEX",
+        help="Leave out the arrays in whose names this is found (losses, labels); repeatable.",
+    )
+    layout: Literal["examples", "rows", "items"] | None = option(
+        type=click.Choice(("examples", "rows", "items")),
+        help="examples: along the first axis of every array; rows: one file per row; items: one item of a "
+        "list per row.",
     )
     microbatch_size: float | list[float] | None = option(
         type=MICROBATCH_SIZES,
@@ -53,11 +70,13 @@ class DumpOptions:
 
 
 dump_options = takes(DumpOptions, "dump_options")
-dump_argument = click.argument(
+_paths = partial(
+    click.argument,
     "paths",
     nargs=-1,
-    required=True,
     metavar="PATH…",
     help="Files, folders or patterns: .safetensors, .index.json, .npy, .npz, .pt, .pth, raw with a JSON "
-    "sidecar, .h5, .zarr.",
+    "sidecar, .h5, .zarr, an index of bergson, a store of TRAK.",
 )
+dump_argument = _paths(required=True)
+optional_dump_argument = _paths(required=False)

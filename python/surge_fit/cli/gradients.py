@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from surge_fit.cli.dump_options import DumpOptions, dump_argument, dump_options
+from surge_fit.cli.dump_options import DumpOptions, dump_options, optional_dump_argument
+from surge_fit.cli.options import options_given
 from surge_fit.cli.output import examples, terminal, write, write_json
 from surge_fit.cli.parameters import BATCH_SIZE, FILE, PATTERN, json_option, output_file, plot_option
 
@@ -16,9 +17,10 @@ from surge_fit.cli.parameters import BATCH_SIZE, FILE, PATTERN, json_option, out
         "surge-fit gradients grads.safetensors",
         "surge-fit gradients 'rank*.pt' --microbatch-size 32 --group 'layers\\.(\\d+)\\.'",
         "surge-fit gradients step*/ --batch-size 512 --plot noise.png -o statistics.json",
+        "surge-fit gradients --norms log.csv --microbatch-size 32 --batch-size 512",
     )
 )
-@dump_argument
+@optional_dump_argument
 @dump_options
 @click.option(
     "--row-groups",
@@ -39,6 +41,14 @@ from surge_fit.cli.parameters import BATCH_SIZE, FILE, PATTERN, json_option, out
     type=BATCH_SIZE,
     metavar="B",
     help="Report how close to Gaussian the mean of B examples is.",
+)
+@click.option(
+    "--norms",
+    type=FILE,
+    metavar="FILE",
+    help="Instead of a dump, a log of gradient norms at two batch sizes (.csv, .tsv, .jsonl, .json, "
+    ".parquet): columns micro_grad_norm and grad_norm, or grad_norm beside batch_size. --microbatch-size and "
+    "--batch-size state what its columns do not.",
 )
 @click.option(
     "--per-parameter",
@@ -62,6 +72,7 @@ def gradients(
     row_groups: Path | None,
     group: tuple[str, ...],
     batch_size: float | None,
+    norms: Path | None,
     per_parameter: Path | None,
     output: Path | None,
     plot: Path | None,
@@ -71,8 +82,15 @@ def gradients(
 
     Reports |G|², tr Σ and the simple noise scale tr Σ/|G|² with intervals, per tensor and in total, from
     per-example or micro-batch gradients. Files are memory-mapped rather than loaded, and pickles are never
-    executed. Files from several checkpoints give a series.
+    executed. Files from several checkpoints give a series. Where no gradients were kept, logged norms give
+    the noise scale alone (--norms).
     """
+    if norms is not None:
+        _from_norms(norms, paths, dump_options.microbatch_size, batch_size, as_json)
+        return
+    if not paths:
+        msg = "Missing argument 'PATH…': name files of gradients, or a log of gradient norms (--norms FILE)."
+        raise click.UsageError(msg)
     from surge_fit.gradients.dump import open_checkpoints, read_labels
     from surge_fit.gradients.noise import gradient_statistics, save_statistics
     from surge_fit.report.gradient_records import checkpoints_to_json
@@ -102,3 +120,34 @@ def gradients(
         from surge_fit.plots import save_gradient_noise
 
         save_gradient_noise(measured, plot)
+
+
+def _from_norms(
+    file: Path,
+    paths: tuple[str, ...],
+    small: float | list[float] | None,
+    big: float | None,
+    as_json: bool,
+) -> None:
+    given = options_given()
+    others = [*paths, *(flag for name, flag in given.items() if name not in _WITH_NORMS)]
+    if others or isinstance(small, list):
+        msg = (
+            "--norms goes with one --microbatch-size, --batch-size and --json alone; leave out "
+            f"{', '.join(others) or 'further micro-batch sizes'}."
+        )
+        raise click.UsageError(msg)
+    from surge_fit.gradients.noise import noise_scale_from_norms, read_norm_log
+    from surge_fit.report.logged_noise import logged_noise_to_json, logged_noise_to_text
+
+    log = read_norm_log(file, small_batch_size=small, big_batch_size=big)
+    noise = noise_scale_from_norms(
+        log.small_batch_size, log.small_norm_squared, log.big_batch_size, log.big_norm_squared
+    )
+    if as_json:
+        write_json(logged_noise_to_json(noise, log))
+    else:
+        write(logged_noise_to_text(noise, log, **terminal()))
+
+
+_WITH_NORMS = ("norms", "microbatch_size", "batch_size", "as_json")

@@ -10,21 +10,37 @@ from surge_fit.cli.parameters import json_option
 
 
 @click.command(
-    epilog=examples("surge-fit inspect grads.safetensors", "surge-fit inspect 'rank*.pt' --json"),
+    epilog=examples(
+        "surge-fit inspect grads.safetensors",
+        "surge-fit inspect 'rank*.pt' --json",
+        "surge-fit inspect checkpoint-500/",
+    ),
 )
 @dump_argument
 @dump_options
 @json_option
 def inspect(paths: tuple[str, ...], dump_options: DumpOptions, as_json: bool) -> None:
-    """Show what a gradient dump holds and how it would be read.
+    """Show what files hold, and how they would be read as gradients.
 
-    Lists tensors, dtypes, shapes and rows. Reads headers only, no gradients.
+    Lists tensors, dtypes, shapes and rows. Of files that are no gradient dump (weights, the state of an
+    optimizer, a broken file) it lists what is there, says what it looks like, and why it is none. Reads
+    headers only, no gradients.
     """
-    from surge_fit.gradients.dump import open_checkpoints
+    from surge_fit.errors import DumpError
+    from surge_fit.gradients.dump import list_contents, open_checkpoints
+    from surge_fit.report.dump_contents import contents_to_json, contents_to_text
     from surge_fit.report.gradient_records import dumps_to_json
     from surge_fit.report.gradients import dumps_to_text
 
-    dumps = open_checkpoints(paths, **vars(dump_options))
+    try:
+        dumps = open_checkpoints(paths, **vars(dump_options))
+    except DumpError as error:
+        files, problem = list_contents(paths, void_dtype=dump_options.void_dtype), str(error)
+        if as_json:
+            write_json(contents_to_json(files, problem))
+        else:
+            write(contents_to_text(files, problem, **terminal()))
+        return
     if as_json:
         write_json(dumps_to_json(dumps))
     else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 if TYPE_CHECKING:
@@ -56,6 +56,9 @@ class Line:
 Block: TypeAlias = Table | Line | None
 """One part of a text; None is a blank line."""
 
+_CONTROLS = dict.fromkeys([*range(10), *range(11, 32), *range(127, 160)], "\ufffd")
+"""Control characters but the line break: names from a stranger's file must not steer the terminal."""
+
 _STYLES = {"plain": "", "heading": "bold", "warning": "yellow", "error": "bold red", "faint": "dim"}
 
 
@@ -93,9 +96,10 @@ def render(blocks: Sequence[Block], *, width: int = MAX_WIDTH, color: bool = Fal
         if block is None:
             console.print()
         elif isinstance(block, Table):
-            _print_table(console, block, color)
+            rows = tuple(tuple(cell.translate(_CONTROLS) for cell in row) for row in block.rows)
+            _print_table(console, replace(block, rows=rows), color)
         else:
-            _print_line(console, block)
+            _print_line(console, replace(block, text=block.text.translate(_CONTROLS)))
     text = out.getvalue()
     return text if color else "".join(f"{line.rstrip()}\n" for line in text.splitlines())
 

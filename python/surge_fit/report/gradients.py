@@ -44,7 +44,12 @@ def _one(held: GradientStatistics) -> list[Block]:
         None,
         _storage_table(held),
     ]
-    blocks += [None, Line(_answer(held)), Line(_resolvable(held)), Line(_ADAM, "faint")]
+    blocks += [
+        None,
+        Line(noise_scale_sentence(held.total.simple_noise_scale, held.unit)),
+        Line(_resolvable(held)),
+        Line(ADAM_HINT, "faint"),
+    ]
     found = cautions(held)
     blocks += [None] if found else []
     return blocks + [Line(sentence, "warning", "Note: ") for sentence in found]
@@ -63,7 +68,7 @@ def _noise_table(held: GradientStatistics) -> Table:
             f"{row.parameters:,}",
             plain(row.gradient_norm_squared.value, 3),
             plain(row.gradient_covariance_trace.value, 3),
-            *_value_and_interval(row.simple_noise_scale),
+            *value_and_interval(row.simple_noise_scale),
             _rounded(row.examples_needed),
             row.name,
         )
@@ -98,9 +103,9 @@ def _storage_table(held: GradientStatistics) -> Table:
     return Table(tuple(columns), tuple(tuple(write(row) for write in columns.values()) for row in rows), 1)
 
 
-def _answer(held: GradientStatistics) -> str:
-    noise, unit = held.total.simple_noise_scale, held.unit
-    value, interval = _value_and_interval(noise)
+def noise_scale_sentence(noise: Quantity, unit: str) -> str:
+    """Tell the simple noise scale as a sentence."""
+    value, interval = value_and_interval(noise)
     if math.isinf(noise.value):
         return (
             "Simple noise scale tr Σ/|G|²: not identified, the unbiased |G|² is not positive; "
@@ -120,7 +125,7 @@ def _resolvable(held: GradientStatistics) -> str:
     )
 
 
-_ADAM = (
+ADAM_HINT = (
     "The simple noise scale takes every direction of the loss for equally curved. For Adam it is at most "
     "a hint: the "
     "noise scale of its learning rate holds the curvature too."
@@ -138,7 +143,7 @@ def _series(checkpoints: Sequence[GradientStatistics]) -> list[Block]:
                 number(held.examples),
                 plain(total.gradient_norm_squared.value, 3),
                 plain(total.gradient_covariance_trace.value, 3),
-                *_value_and_interval(total.simple_noise_scale),
+                *value_and_interval(total.simple_noise_scale),
                 held.source,
             )
         )
@@ -156,7 +161,8 @@ def _series(checkpoints: Sequence[GradientStatistics]) -> list[Block]:
     return blocks
 
 
-def _value_and_interval(quantity: Quantity) -> tuple[str, str]:
+def value_and_interval(quantity: Quantity) -> tuple[str, str]:
+    """Tell a quantity and its interval."""
     return _rounded(quantity.value), _span(quantity)
 
 
@@ -232,7 +238,11 @@ def _dump_facts(dump: Dump) -> list[str]:
     sizes = dump.microbatch_size
     low, high = number(float(sizes.min())), number(float(sizes.max()))
     mean = low if low == high else f"{low} to {high}"
-    along = "along the first axis of every array" if dump.layout == "examples" else "one file per row"
+    along = {
+        "examples": "along the first axis of every array",
+        "rows": "one file per row",
+        "items": "one item of the list per row",
+    }[dump.layout]
     facts = [f"Rows: {along}; each the mean of {mean} {'example' if mean == '1' else 'examples'}."]
     facts.append(f"Stored numbers are multiplied by {dump.scale:.6g}.")
     facts += ["Gradients were clipped."] if dump.clipped else []

@@ -3,9 +3,11 @@
 import json
 import re
 
+import numpy as np
 import pytest
 import surge_fit as sf
 from support.command_line import run
+from support.dumps import write_safetensors
 from surge_fit.gradients.noise import load_statistics
 
 
@@ -84,21 +86,114 @@ BAD = {
 }
 
 
-@pytest.mark.parametrize("command", ["gradients", "inspect"])
-@pytest.mark.parametrize("case", BAD)
-def test_bad_files_end_in_one_line_and_exit_code_1(command, case, write_dump, tmp_path, root):
+@pytest.fixture
+def bad_files(write_dump, tmp_path, root):
     (tmp_path / "text.safetensors").write_text("once upon a time")
     whole = write_dump("whole.safetensors").read_bytes()
     (tmp_path / "cut.safetensors").write_bytes(whole[:-8])
     evil = root / "tests" / "fixtures" / "torch" / "refuse_executes_code.pt"
     (tmp_path / "evil.pt").write_bytes(evil.read_bytes())
+    return tmp_path
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_files_end_in_one_line_and_exit_code_1(case, bad_files):
     make, message = BAD[case]
-    result = run(command, make(tmp_path))
+    result = run("gradients", make(bad_files))
     assert result.exit_code == 1
     assert result.stdout == ""
     assert result.stderr.startswith("Error: ")
     assert result.stderr.count("\n") == 1
     assert re.search(message, result.stderr), result.stderr
+
+
+@pytest.mark.parametrize("case", [case for case in BAD if case != "no such file"])
+def test_inspect_lists_bad_files_with_their_problem(case, bad_files):
+    make, message = BAD[case]
+    result = run("inspect", make(bad_files))
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert "cannot be read" in result.stdout
+    assert re.search(message, " ".join(result.stdout.split())), result.stdout
+    (file,) = json.loads(run("inspect", make(bad_files), "--json").stdout)["files"]
+    assert re.search(message, file["problem"])
+
+
+def test_inspect_lists_what_is_no_gradient(root):
+    state = root / "tests" / "fixtures" / "not_gradients" / "57-optimizer.pt"
+    result = run("inspect", state)
+    assert result.exit_code == 0
+    assert result.stdout.startswith("57-optimizer.pt (torch), 3 arrays: the state of an optimizer\n")
+    assert "state.0.exp_avg_sq" in result.stdout
+    assert "param_groups.0.betas = [0.9,0.999]" in result.stdout
+    refused = run("gradients", state)
+    assert refused.exit_code == 1
+    assert "looks like the state of an optimizer" in refused.stderr
+
+
+def test_inspect_ends_with_1_where_nothing_is_there(tmp_path):
+    result = run("inspect", tmp_path / "none.safetensors")
+    assert result.exit_code == 1
+    assert "does not exist" in result.stderr
+
+
+def test_inspect_prints_no_control_characters(tmp_path):
+    """Names and texts of a stranger's file must not reach the terminal as commands."""
+    arrays = {"a\x1b[31m.weight": np.zeros((3, 2), np.float32), "b.weight": np.zeros((2, 2), np.float32)}
+    result = run("inspect", write_safetensors(tmp_path / "w.safetensors", arrays, note="\x1b[2Jgone"))
+    assert result.exit_code == 0
+    assert "\x1b" not in result.stdout
+
+
+def test_patterns_choose_the_arrays(dump):
+    for options in (("--only", r"layers\.0"), ("--leave-out", r"layers\.1", "--leave-out", "nothing")):
+        held = json.loads(run("gradients", dump, "--json", *options).stdout)
+        assert [row["name"] for row in held["tensors"]] == ["layers.0.w"]
+    shown = run("inspect", dump, "--only", r"layers\.0")
+    assert "Left out: layers.1.w: as you say." in shown.stdout
+    refused = run("gradients", dump, "--only", "nothing")
+    assert refused.exit_code == 1
+    assert "must leave an array; of layers.0.w and layers.1.w they leave none" in refused.stderr
+
+
+@pytest.fixture
+def norms(tmp_path):
+    """Squared norms of 1 + 20/8 and 1 + 20/64 on average: |G|² = 1, tr Σ = 20, a noise scale of 20."""
+    rng = np.random.default_rng(0)
+    rows = zip(3.5 * rng.gamma(400, 1 / 400, 200), 1.3125 * rng.gamma(400, 1 / 400, 200), strict=True)
+    path = tmp_path / "log.csv"
+    path.write_text("micro_grad_norm_sq,grad_norm_sq\n" + "\n".join(f"{small},{big}" for small, big in rows))
+    return path
+
+
+def test_logged_norms_give_the_noise_scale(norms):
+    options = ("--norms", norms, "--microbatch-size", 8, "--batch-size", 64)
+    result = run("gradients", *options)
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout.startswith("log.csv: norms of 200 steps, batch sizes 8 and 64\n")
+    assert "Simple noise scale tr Σ/|G|²:" in result.stdout
+    assert "Read from the columns micro_grad_norm_sq (squares) and grad_norm_sq (squares)" in result.stdout
+    held = json.loads(run("gradients", *options, "--json").stdout)
+    low, high = held["simple_noise_scale_interval"]
+    assert low < 20 < high
+    assert held["simple_noise_scale"] == pytest.approx(20, rel=0.1)
+    assert (held["steps"], held["unit"]) == (200, "examples")
+
+
+def test_logged_norms_go_alone(norms, dump):
+    for arguments, said in (
+        ((dump,), "leave out"),
+        (("--plot", "n.png"), "leave out --plot"),
+        (("--microbatch-size", "8,8"), "leave out further micro-batch sizes"),
+    ):
+        result = run("gradients", "--norms", norms, *arguments)
+        assert result.exit_code == 2
+        assert said in " ".join(result.stderr.split())
+    result = run("gradients", "--norms", norms)
+    assert result.exit_code == 1
+    assert "--microbatch-size, --batch-size" in result.stderr
+    result = run("gradients")
+    assert result.exit_code == 2
+    assert "Missing argument 'PATH…'" in result.stderr
 
 
 @pytest.mark.parametrize(

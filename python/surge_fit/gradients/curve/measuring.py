@@ -56,7 +56,8 @@ def learning_rate_curve(
         times each; by default the empirical Fisher of the dump, which knows the shape but not the scale.
     state : path-like, optional
         What the optimizer remembers: ``<tensor>.exp_avg`` and ``<tensor>.exp_avg_sq`` with ``beta1``,
-        ``beta2``, ``eps`` and ``step`` in the metadata; of SGD ``<tensor>.momentum_buffer``, ``momentum``.
+        ``beta2``, ``eps`` and ``step`` in the metadata; of SGD ``<tensor>.momentum_buffer``, ``momentum``; or
+        the ``state_dict`` of PyTorch's Adam, AdamW or SGD, as ``torch.save`` writes it.
     weights : path-like, optional
         ``<tensor>`` parameters, for `weight_decay`.
     weight_decay : float
@@ -249,7 +250,7 @@ def _point(
 
 
 def _notes(dump: Dump, rule: UpdateRule, curvature: Curvature, law: SmallBatchLaw) -> tuple[str, ...]:
-    notes = [*curvature.notes, *dump.assumptions]
+    notes = [*curvature.notes, *rule.notes, *dump.assumptions]
     if not curvature.scale_known:
         notes.append(
             "The curvature is an empirical Fisher: trust the shape of the curve and not its height; a run or "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from surge_fit._support.wording import listing
 from surge_fit.errors import InputError
-from surge_fit.gradients.dump import Dump, read_arrays
+from surge_fit.gradients.dump import Dump, OptimizerState, read_arrays, read_optimizer_state
 from surge_fit.typing import Path
 
 Optimizer: TypeAlias = Literal["sgd", "sign", "adam"]
@@ -40,6 +40,8 @@ class UpdateRule:
         they are not needed.
     weight_decay : float
         Decoupled: the update gets this times the parameters.
+    notes : tuple of str
+        A sentence for everything that was decided where a state was read.
     """
 
     optimizer: Optimizer
@@ -48,6 +50,7 @@ class UpdateRule:
     second: SingleArray = field(default_factory=_nothing)
     weights: SingleArray = field(default_factory=_nothing)
     weight_decay: float = 0.0
+    notes: tuple[str, ...] = ()
 
 
 def update_rule(
@@ -67,7 +70,8 @@ def update_rule(
         Whose tensors the state belongs to.
     state : path-like, optional
         ``<tensor>.exp_avg`` and ``<tensor>.exp_avg_sq`` of Adam, with ``step`` (steps taken), ``beta1``,
-        ``beta2`` and ``eps`` in the metadata; ``<tensor>.momentum_buffer`` of SGD, with ``momentum``.
+        ``beta2`` and ``eps`` in the metadata; ``<tensor>.momentum_buffer`` of SGD, with ``momentum``; or
+        the ``state_dict`` of either, as ``torch.save`` writes it.
     weights : path-like, optional
         ``<tensor>``, for decoupled weight decay.
     weight_decay : float
@@ -94,18 +98,18 @@ def update_rule(
         raise InputError(msg)
     decay: dict[str, Any] = {}
     if weight_decay and weights is not None:
-        held = flat(dump, read_arrays(weights)[0], "", weights)
-        decay = {"weights": held, "weight_decay": weight_decay}
+        parameters = flat(dump, read_arrays(weights)[0], "", weights)
+        decay = {"weights": parameters, "weight_decay": weight_decay}
     if optimizer == "sign":
         _refuse_state(state, "sign descent remembers nothing")
         return UpdateRule("sign", (), **decay)
     if optimizer == "sgd":
         if state is None:
             return UpdateRule("sgd", (0.0,), **decay)
-        arrays, metadata = read_arrays(state)
-        momentum = _number(metadata, "momentum", state, low=0.0, high=1.0)
-        first = flat(dump, arrays, ".momentum_buffer", state)
-        return UpdateRule("sgd", (momentum,), first=first, **decay)
+        held = _read(state, dump, weight_decay)
+        momentum = _number(held.numbers, "momentum", state, low=0.0, high=1.0)
+        first = flat(dump, held.arrays, ".momentum_buffer", state)
+        return UpdateRule("sgd", (momentum,), first=first, notes=held.notes, **decay)
     if state is None:
         msg = (
             "Adam's update needs its state: pass 'state' (command line: --state FILE), a file with "
@@ -113,18 +117,29 @@ def update_rule(
             "Or ask for 'sign', Adam's limit without memory."
         )
         raise InputError(msg)
-    arrays, metadata = read_arrays(state)
+    held = _read(state, dump, weight_decay)
     constants = (
-        _number(metadata, "beta1", state, low=0.0, high=1.0),
-        _number(metadata, "beta2", state, low=0.0, high=1.0),
-        _number(metadata, "eps", state, low=0.0, above=True),
-        _number(metadata, "step", state, low=0.0) + 1.0,
+        _number(held.numbers, "beta1", state, low=0.0, high=1.0),
+        _number(held.numbers, "beta2", state, low=0.0, high=1.0),
+        _number(held.numbers, "eps", state, low=0.0, above=True),
+        _number(held.numbers, "step", state, low=0.0) + 1.0,
     )
-    first, second = (flat(dump, arrays, suffix, state) for suffix in (".exp_avg", ".exp_avg_sq"))
+    first, second = (flat(dump, held.arrays, suffix, state) for suffix in (".exp_avg", ".exp_avg_sq"))
     if (second < 0).any():
         msg = f"'exp_avg_sq' of Adam cannot be negative; it is in '{state}'. Write it again."
         raise InputError(msg)
-    return UpdateRule("adam", constants, first=first, second=second, **decay)
+    return UpdateRule("adam", constants, first, second, notes=held.notes, **decay)
+
+
+def _read(state: Path, dump: Dump, weight_decay: float) -> OptimizerState:
+    held = read_optimizer_state(state, {tensor.name: tensor.shape for tensor in dump.tensors})
+    if weight_decay or "weight_decay" not in held.numbers:
+        return held
+    note = (
+        f"The optimizer has a weight decay of {held.numbers['weight_decay']}, which the curve leaves out: "
+        "say weight_decay and weights (command line: --weight-decay, --weights) to have it."
+    )
+    return replace(held, notes=(*held.notes, note))
 
 
 def flat(dump: Dump, arrays: Mapping[str, Any], suffix: str, path: object) -> SingleArray:

@@ -5,8 +5,21 @@
 >>> [(tensor.name, tensor.dtype, tensor.shape) for tensor in dump.tensors]  # doctest: +SKIP
 """
 
+from surge_fit.gradients.dump.inventory import FileContents, list_contents
 from surge_fit.gradients.dump.opening import open_checkpoints, open_dump, read_labels
+from surge_fit.gradients.dump.optimizer_states import OptimizerState, read_optimizer_state
 from surge_fit.gradients.dump.plain import read_arrays
 from surge_fit.gradients.dump.value import Dump, DumpTensor
 
-__all__ = ["Dump", "DumpTensor", "open_checkpoints", "open_dump", "read_arrays", "read_labels"]
+__all__ = [
+    "Dump",
+    "DumpTensor",
+    "FileContents",
+    "OptimizerState",
+    "list_contents",
+    "open_checkpoints",
+    "open_dump",
+    "read_arrays",
+    "read_labels",
+    "read_optimizer_state",
+]

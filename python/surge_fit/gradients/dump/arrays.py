@@ -67,7 +67,7 @@ def _held(name: str, array: Any) -> GradientFile:
     return GradientFile.from_array(name, held, dtype)
 
 
-def open_store(path: Path) -> tuple[GradientFile, ...]:
+def open_store(path: Path) -> tuple[list[GradientFile], list[tuple[str, str]]]:
     """Copy the arrays of an HDF5 or zarr store, block by block, to unnamed temporary files.
 
     Parameters
@@ -77,15 +77,27 @@ def open_store(path: Path) -> tuple[GradientFile, ...]:
 
     Returns
     -------
-    tuple of GradientFile
+    files : list of GradientFile
+    skipped : list of (str, str)
+        Arrays that are not of floating-point numbers, and why.
 
     Raises
     ------
     DumpError
-        If the library is not installed, the store cannot be read, or an array is not of floating point.
+        If the library is not installed, or the store cannot be read.
     """
     opened = _open_zarr(path) if path.suffix.lower() == ".zarr" else _open_hdf5(path)
-    return tuple(_held(name, array) for name, array in opened)
+    files: list[GradientFile] = []
+    skipped: list[tuple[str, str]] = []
+    for name, array in opened:
+        dtype = str(array.dtype)
+        if dtype not in ITEM_BYTES:
+            skipped.append((name, f"type {dtype}, which holds no gradients"))
+        elif array.ndim == 0:
+            skipped.append((name, "a single number"))
+        else:
+            files.append(_held(name, _copied(path, array)))
+    return files, skipped
 
 
 def _open_hdf5(path: Path) -> Iterator[tuple[str, Any]]:
@@ -98,7 +110,7 @@ def _open_hdf5(path: Path) -> Iterator[tuple[str, Any]]:
                 lambda name, node: found.append((name, node)) if isinstance(node, h5py.Dataset) else None
             )
             for name, array in found:
-                yield name.replace("/", "."), _spilled(array)
+                yield name.replace("/", "."), array
     except OSError as error:
         msg = f"'{path}' cannot be read as HDF5: {error}. Write it again."
         raise DumpError(msg) from error
@@ -116,11 +128,19 @@ def _open_zarr(path: Path) -> Iterator[tuple[str, Any]]:
         msg = f"'{path}' cannot be read as zarr: {error}. Write it again."
         raise DumpError(msg) from error
     if isinstance(store, zarr.Array):
-        yield path.stem, _spilled(store)
+        yield path.stem, store
         return
     for name, array in store.members(max_depth=None):
         if isinstance(array, zarr.Array):
-            yield name.replace("/", "."), _spilled(array)
+            yield name.replace("/", "."), array
+
+
+def _copied(path: Path, array: Any) -> Any:
+    try:
+        return _spilled(array)
+    except (OSError, RuntimeError, ValueError) as error:
+        msg = f"'{path}', array '{array.name}', cannot be read: {error}. Write it again."
+        raise DumpError(msg) from error
 
 
 def _spilled(array: Any) -> Any:

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from surge_fit.errors import DumpError, InputError
-from surge_fit.gradients.dump.files import Source
+from surge_fit.gradients.dump.sources import Source
 from surge_fit.typing import FloatArray
 
 Value = TypeVar("Value")
@@ -128,6 +128,20 @@ def finite(text: str) -> float:
         msg = "must be finite"
         raise ValueError(msg)
     return number
+
+
+def finite_or_list(text: str) -> float:
+    """Parse a finite number, or take the mean of a JSON list of them: a loss, or a step, of every row."""
+    if not text.lstrip().startswith("["):
+        return finite(text)
+    try:
+        numbers = [finite(str(item)) for item in json.loads(text)]
+    except json.JSONDecodeError:
+        numbers = []
+    if not numbers:
+        msg = "must be a number or a JSON list of numbers"
+        raise ValueError(msg)
+    return math.fsum(numbers) / len(numbers)
 
 
 def per_row(

@@ -5,59 +5,35 @@ from __future__ import annotations
 import glob
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable
 from pathlib import Path
 
 from surge_fit._core import GradientFile, index_files
 from surge_fit._support.wording import listing
 from surge_fit.errors import DumpError
 from surge_fit.gradients.dump.arrays import ARRAY_STORES, open_store
+from surge_fit.gradients.dump.folders import indexes_in, open_folder
+from surge_fit.gradients.dump.sources import Source, source_of
 
 _INDEX = ".index.json"
 _FILES = (".safetensors", ".npy", ".npz", ".pt", ".pth", ".bin", ".raw", ".dat")
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
-    """What one path stands for: a file, or the shards that an index lists.
-
-    Attributes
-    ----------
-    label : str
-        Its name, for messages; its path where another has the same name.
-    files : tuple of GradientFile
-    """
-
-    label: str
-    files: tuple[GradientFile, ...]
-
-    @property
-    def metadata(self) -> Mapping[str, str]:
-        """What the files say of themselves, the first one that says it."""
-        merged: dict[str, str] = {}
-        for file in reversed(self.files):
-            merged |= file.metadata
-        return merged
-
-
-def open_sources(paths: Iterable[Path], void_dtype: str | None) -> list[Source]:
-    """Open everything that paths, folders and patterns mean, in natural order within each.
+def labelled(paths: Iterable[Path]) -> list[tuple[Path, str]]:
+    """List all that paths, folders and patterns mean, in natural order, each with its name for messages.
 
     Parameters
     ----------
     paths : iterable of Path
-    void_dtype : str or None
-        What two-byte void numbers of ``.npy`` files are.
 
     Returns
     -------
-    list of Source
+    list of (Path, str)
 
     Raises
     ------
     DumpError
-        If a path means nothing, or a file cannot be read.
+        If a path means nothing.
     """
     found = [file for path in paths for file in _meant(path)]
     twice = [str(file) for file, times in Counter(found).items() if times > 1]
@@ -65,16 +41,18 @@ def open_sources(paths: Iterable[Path], void_dtype: str | None) -> list[Source]:
         msg = f"Every file must be given once; {listing(twice, 3)} came twice. Drop the copy."
         raise DumpError(msg)
     names = Counter(file.name for file in found)
-    return [_open(file, file.name if names[file.name] == 1 else str(file), void_dtype) for file in found]
+    return [(file, file.name if names[file.name] == 1 else str(file)) for file in found]
 
 
 def _meant(path: Path) -> list[Path]:
     if path.suffix.lower() in ARRAY_STORES and path.exists():
         return [path]
     if path.is_dir():
+        if indexes := indexes_in(path):
+            return sorted(indexes, key=_natural)
         inside = [file for file in path.iterdir() if not file.name.startswith(".")]
-        indexes = [file for file in inside if file.name.endswith(_INDEX)]
-        files = indexes or [file for file in inside if file.suffix.lower() in (*_FILES, *ARRAY_STORES)]
+        listed = [file for file in inside if file.name.endswith(_INDEX)]
+        files = listed or [file for file in inside if file.suffix.lower() in (*_FILES, *ARRAY_STORES)]
         if not files:
             msg = (
                 f"A folder of gradients must hold files ending in {', '.join(_FILES)}; '{path}' holds none. "
@@ -98,10 +76,30 @@ def _natural(path: Path) -> list[tuple[int, int, str]]:
     return [(1, int(part), part) if part.isdecimal() else (0, 0, part) for part in parts]
 
 
-def _open(path: Path, label: str, void_dtype: str | None) -> Source:
+def open_source(path: Path, label: str, void_dtype: str | None = None) -> Source:
+    """Open what one path of `labelled` stands for.
+
+    Parameters
+    ----------
+    path : Path
+    label : str
+    void_dtype : str or None
+
+    Returns
+    -------
+    Source
+
+    Raises
+    ------
+    DumpError
+        If it cannot be read.
+    """
+    if path.suffix.lower() in ARRAY_STORES:
+        files, skipped = open_store(path)
+        return source_of(label, files).naming(skipped)
+    if path.is_dir():
+        return open_folder(path, label)
     if path.name.endswith(_INDEX):
         shards = index_files(path, void_dtype)
-        return Source(label, tuple(GradientFile.open(shard, void_dtype) for shard in shards))
-    if path.suffix.lower() in ARRAY_STORES:
-        return Source(label, open_store(path))
-    return Source(label, (GradientFile.open(path, void_dtype),))
+        return source_of(label, (GradientFile.open(shard, void_dtype) for shard in shards))
+    return source_of(label, [GradientFile.open(path, void_dtype)])

@@ -7,50 +7,63 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from surge_fit._core import GradientFile
 from surge_fit._support.wording import listing, plural
 from surge_fit.errors import DumpError
-from surge_fit.gradients.dump.files import Source
+from surge_fit.gradients.dump.items import is_list_of_rows, items_of
+from surge_fit.gradients.dump.kinds import parameters_in
+from surge_fit.gradients.dump.sources import Array, Source
 from surge_fit.gradients.dump.value import DumpTensor, Layout, Segment
 
 _MIN_ROWS = 3
 
 
 @dataclass(frozen=True, slots=True)
-class _Array:
-    """One array of one source."""
+class _Held:
+    """One array and the source that holds it."""
 
     source: str
-    file: GradientFile
-    entry: int
-    dtype: str
-    shape: tuple[int, ...]
+    array: Array
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.array.shape
+
+    def segment(self, rows: int) -> Segment:
+        return Segment(self.array.file, self.array.entry, rows)
 
 
 def choose_layout(sources: Sequence[Source], stated: Layout | None) -> tuple[Layout, str | None]:
-    """Tell along what the rows lie: the first axis of every array, or the files.
+    """Tell along what the rows lie: the first axis of every array, the files, or the items of a list.
 
     Parameters
     ----------
     sources : sequence of Source
-    stated : {"examples", "rows"} or None
+    stated : {"examples", "rows", "items"} or None
         What the caller or the files say.
 
     Returns
     -------
-    layout : {"examples", "rows"}
+    layout : {"examples", "rows", "items"}
     assumption : str or None
         A sentence, where the arrays alone do not decide.
     """
     if stated is not None:
         return stated, None
+    if sources and all(is_list_of_rows(source) for source in sources):
+        count = len(items_of(sources[0]))
+        return "items", (
+            f"'{sources[0].label}' is a list of {count} items of the same names and shapes: each was "
+            "taken for one row. If they are layers, say layout='examples' (command line: --layout examples)."
+        )
     if len(sources) == 1:
         return "examples", None
-    shapes = [_shapes(source) for source in sources]
+    shapes = [{array.name: array.shape for array in source.arrays} for source in sources]
     alike = len({tuple(sorted(held.items())) for held in shapes}) == 1
     leading = [{shape[:1] for shape in held.values()} for held in shapes]
-    along_axis = all(len(sizes) == 1 and () not in sizes for sizes in leading)
-    if not along_axis or (alike and all(len(shape) == 1 for shape in shapes[0].values())):
+    with_axis = all(len(sizes) == 1 and () not in sizes for sizes in leading)
+    if not with_axis or any(parameters_in(source.arrays) for source in sources):
+        return "rows", None
+    if alike and all(len(shape) == 1 for shape in shapes[0].values()):
         return "rows", None
     if not alike:
         return "examples", None
@@ -60,10 +73,6 @@ def choose_layout(sources: Sequence[Source], stated: Layout | None) -> tuple[Lay
         "the axis of examples. If every file is one gradient, say layout='rows' (command line: --layout "
         "rows)."
     )
-
-
-def _shapes(source: Source) -> dict[str, tuple[int, ...]]:
-    return {name: shape for file in source.files for name, _, shape, _ in file.entries}
 
 
 def along_axis(sources: Sequence[Source]) -> tuple[list[DumpTensor], list[tuple[str, int]]]:
@@ -90,8 +99,8 @@ def along_axis(sources: Sequence[Source]) -> tuple[list[DumpTensor], list[tuple[
             if not array.shape:
                 msg = (
                     f"'{array.source}', tensor '{name}': must have a first axis of examples; it is a "
-                    "single number. "
-                    "Leave it out, or pass one file per row."
+                    "single number. Leave it out (leave_out=, command line: --leave-out), or pass one file "
+                    "per row."
                 )
                 raise DumpError(msg)
             if array.shape[1:] != held[0].shape[1:]:
@@ -104,15 +113,16 @@ def along_axis(sources: Sequence[Source]) -> tuple[list[DumpTensor], list[tuple[
                 f"All tensors must have the same number of examples along their first axis; '{first}' "
                 f"({_places(arrays[first])}) has {rows[first]}, '{name}' ({_places(arrays[name])}) has "
                 f"{count}. If every "
-                "file is one gradient, pass several files with layout='rows' (command line: --layout rows)."
+                "file is one gradient, pass several files with layout='rows' (command line: --layout "
+                "rows). What is no gradient, leave out (leave_out=, command line: --leave-out)."
             )
             raise DumpError(msg)
     tensors = [
         DumpTensor(
             name=name,
-            dtype=held[0].dtype,
+            dtype=held[0].array.dtype,
             shape=held[0].shape[1:],
-            segments=tuple(Segment(array.file, array.entry, array.shape[0]) for array in held),
+            segments=tuple(array.segment(array.shape[0]) for array in held),
         )
         for name, held in arrays.items()
     ]
@@ -161,15 +171,13 @@ def one_per_file(
                 "absent='missing' for one that is not there (command line: --absent)."
             )
             raise DumpError(msg)
-        segments = {
-            row: Segment(array.file, array.entry, 1) for row, array in zip(present, held, strict=True)
-        }
+        segments = {row: array.segment(1) for row, array in zip(present, held, strict=True)}
         if absent == "zero":
             segments = {row: segments.get(row, Segment(None, 0, 1)) for row in range(len(sources))}
         tensors.append(
             DumpTensor(
                 name=name,
-                dtype=held[0].dtype,
+                dtype=held[0].array.dtype,
                 shape=held[0].shape,
                 segments=tuple(segments.values()),
                 present=present if lacking and absent == "missing" else None,
@@ -180,28 +188,63 @@ def one_per_file(
     return tensors, names
 
 
-def _by_name(sources: Sequence[Source]) -> dict[str, list[_Array]]:
-    found: dict[str, list[_Array]] = {}
+def one_per_item(
+    sources: Sequence[Source], absent: str | None
+) -> tuple[list[DumpTensor], list[tuple[str, int]]]:
+    """Stack the items of lists, each of them one row.
+
+    Parameters
+    ----------
+    sources : sequence of Source
+    absent : {"zero", "missing"} or None
+        What it means that an item lacks a tensor.
+
+    Returns
+    -------
+    tensors : list of DumpTensor
+    row_names : list of (str, int)
+        Label and items of every file.
+
+    Raises
+    ------
+    DumpError
+        If a file is no list, or as `one_per_file`.
+    """
+    lists = [items_of(source) for source in sources]
+    for source, items in zip(sources, lists, strict=True):
+        if not items:
+            msg = (
+                "With the layout 'items', a file must be a list with one gradient per row, named 0, 1, 2, …; "
+                f"'{source.label}' holds {listing([array.name for array in source.arrays], 4) or 'nothing'}. "
+                "Save such a list, or say another layout."
+            )
+            raise DumpError(msg)
+    tensors, _ = one_per_file([item for items in lists for item in items], absent)
+    return tensors, [(source.label, len(items)) for source, items in zip(sources, lists, strict=True)]
+
+
+def _by_name(sources: Sequence[Source]) -> dict[str, list[_Held]]:
+    found: dict[str, list[_Held]] = {}
     for source in sources:
-        for file in source.files:
-            for entry, (name, dtype, shape, _) in enumerate(file.entries):
-                held = found.setdefault(name, [])
-                array = _Array(source.label, file, entry, dtype, shape)
-                if held and held[0].dtype != dtype:
-                    raise _contradiction(name, "dtype", held[0], array, 0)
-                held.append(array)
+        for array in source.arrays:
+            held = found.setdefault(array.name, [])
+            if held and held[0].array.dtype != array.dtype:
+                raise _contradiction(array.name, "dtype", held[0], _Held(source.label, array), 0)
+            held.append(_Held(source.label, array))
     if not found:
+        left = [f"{name}: {why}" for source in sources for name, why in source.skipped]
         msg = (
             f"A gradient dump must hold arrays of floating-point numbers; {_names(sources)} "
-            f"{'holds' if len(sources) == 1 else 'hold'} none. Check what was written."
+            f"{'holds' if len(sources) == 1 else 'hold'} none"
+            f"{f', but {listing(left, 3)}' if left else ''}. Check what was written."
         )
         raise DumpError(msg)
     return found
 
 
-def _contradiction(name: str, what: str, first: _Array, other: _Array, axis: int) -> DumpError:
-    def said(array: _Array) -> str:
-        return f"{array.dtype if what == 'dtype' else array.shape[axis:]} in '{array.source}'"
+def _contradiction(name: str, what: str, first: _Held, other: _Held, axis: int) -> DumpError:
+    def said(array: _Held) -> str:
+        return f"{array.array.dtype if what == 'dtype' else array.shape[axis:]} in '{array.source}'"
 
     return DumpError(
         f"Files of one dump must agree; the {what} of tensor '{name}' is {said(first)} but {said(other)}. "
@@ -219,7 +262,7 @@ def _require_rows(rows: int, what: str, names: Sequence[tuple[str, int]]) -> Non
         raise DumpError(msg)
 
 
-def _places(held: Sequence[_Array]) -> str:
+def _places(held: Sequence[_Held]) -> str:
     return listing(list(dict.fromkeys(array.source for array in held)), 3)
 
 

@@ -13,17 +13,27 @@ from surge_fit._support.wording import listing
 from surge_fit.errors import DumpError, InputError
 from surge_fit.gradients.dump import facts
 from surge_fit.gradients.dump.arrays import from_memory
-from surge_fit.gradients.dump.files import Source, open_sources
-from surge_fit.gradients.dump.layout import along_axis, choose_layout, one_per_file
-from surge_fit.gradients.dump.value import Dump, Layout, LossReduction
+from surge_fit.gradients.dump.files import labelled, open_source
+from surge_fit.gradients.dump.layout import along_axis, choose_layout, one_per_file, one_per_item
+from surge_fit.gradients.dump.refusing import (
+    gradient_files,
+    gradients_among,
+    require_gradients,
+    without_weights,
+)
+from surge_fit.gradients.dump.selection import Selection, beside_gradients, numbers_beside
+from surge_fit.gradients.dump.sources import Source, source_of
+from surge_fit.gradients.dump.value import Dump, DumpTensor, Layout, LossReduction
 from surge_fit.typing import Path
 
-_LAYOUTS, _REDUCTIONS, _ABSENT = ("examples", "rows"), ("none", "mean", "sum"), ("zero", "missing")
+_LAYOUTS, _REDUCTIONS, _ABSENT = ("examples", "rows", "items"), ("none", "mean", "sum"), ("zero", "missing")
 
 
 def open_dump(
     paths: Path | Sequence[Path] | Mapping[str, Any],
     *,
+    only: str | Sequence[str] = (),
+    leave_out: str | Sequence[str] = (),
     layout: Layout | None = None,
     microbatch_size: float | Sequence[float] | None = None,
     loss_reduction: LossReduction | None = None,
@@ -36,18 +46,24 @@ def open_dump(
     """Open a gradient dump: read its headers, and no number of it.
 
     What is not stated is taken from the metadata of the files (the ``__metadata__`` of safetensors, the
-    plain values of a PyTorch dict, the sidecar of a raw file) under the same names.
+    plain values of a PyTorch dict, the sidecar of a raw file) under the same names. Arrays that stand beside
+    gradients (losses, labels, optimizer state) are left out and named in `Dump.skipped`; files of weights,
+    optimizer states, shards of either, and adapters are refused.
 
     Parameters
     ----------
     paths : path-like, sequence of path-like, or mapping of str to array
         Files (safetensors and its ``index.json``, ``.npy``, ``.npz``, PyTorch ``.pt`` and ``.pth``, raw
-        with a JSON sidecar, HDF5, zarr), folders and patterns of them; or arrays of NumPy, PyTorch or JAX
-        by name. Pickles are never executed.
-    layout : {"examples", "rows"}, optional
+        with a JSON sidecar, HDF5, zarr), folders and patterns of them, an index of bergson or a store of
+        TRAK; or arrays of NumPy, PyTorch or JAX by name. Pickles are never executed.
+    only, leave_out : str or sequence of str, optional
+        Regular expressions, searched in the names of arrays: those to take, and those to leave out. What
+        `only` names is a gradient, even with one number per row.
+    layout : {"examples", "rows", "items"}, optional
         ``examples``: every array has a first axis of examples (or micro-batches), and several files are
         joined along it. ``rows``: every file is one row, such as the gradient of one rank or micro-batch.
-        By default whatever the shapes allow.
+        ``items``: a file is a list with one gradient (a tensor, a dict or a list of tensors) per row.
+        By default whatever the names and shapes allow.
     microbatch_size : float or sequence of float, optional
         Examples whose mean gradient a row is. Default 1.
     loss_reduction : {"none", "mean", "sum"}, optional
@@ -73,12 +89,15 @@ def open_dump(
     Raises
     ------
     DumpError
-        If a file is broken, or files contradict each other; the message names file, tensor and byte.
+        If a file is broken, holds something else than gradients, or files contradict each other; the
+        message names file, tensor and byte.
     InputError
-        If an option cannot be used as given.
+        If an option cannot be used as given, or `only` and `leave_out` leave nothing.
     """
+    selection = Selection.of(only, leave_out)
     return _assemble(
-        _sources(paths, void_dtype),
+        _sources(paths, void_dtype, selection),
+        selection,
         layout=layout,
         microbatch_size=microbatch_size,
         loss_reduction=loss_reduction,
@@ -90,14 +109,19 @@ def open_dump(
 
 
 def open_checkpoints(
-    paths: Path | Sequence[Path], *, void_dtype: str | None = None, **options: Any
+    paths: Path | Sequence[Path],
+    *,
+    only: str | Sequence[str] = (),
+    leave_out: str | Sequence[str] = (),
+    void_dtype: str | None = None,
+    **options: Any,
 ) -> tuple[Dump, ...]:
     """Open files of several checkpoints: one dump for each ``step`` that the files name.
 
     Parameters
     ----------
     paths : path-like or sequence of path-like
-    void_dtype, **options
+    only, leave_out, void_dtype, **options
         As for `open_dump`.
 
     Returns
@@ -110,7 +134,8 @@ def open_checkpoints(
     DumpError
         As `open_dump`; or if only some files name their step.
     """
-    sources = _sources(paths, void_dtype)
+    selection = Selection.of(only, leave_out)
+    sources = _sources(paths, void_dtype, selection)
     steps = {source.label: _step(source) for source in sources}
     unknown = [label for label, step in steps.items() if step is None]
     if unknown and len(unknown) < len(steps):
@@ -122,10 +147,11 @@ def open_checkpoints(
         )
         raise DumpError(msg)
     if unknown:
-        return (_assemble(sources, **options),)
+        return (_assemble(sources, selection, **options),)
     order = sorted({step for step in steps.values() if step is not None})
     return tuple(
-        _assemble([source for source in sources if steps[source.label] == step], **options) for step in order
+        _assemble([source for source in sources if steps[source.label] == step], selection, **options)
+        for step in order
     )
 
 
@@ -153,10 +179,12 @@ def read_labels(path: Path) -> list[str]:
 
 
 def _step(source: Source) -> float | None:
-    return facts.parsed(source, "step", facts.finite) if "step" in source.metadata else None
+    return facts.parsed(source, "step", facts.finite_or_list) if "step" in source.metadata else None
 
 
-def _sources(paths: Path | Sequence[Path] | Mapping[str, Any], void_dtype: str | None) -> list[Source]:
+def _sources(
+    paths: Path | Sequence[Path] | Mapping[str, Any], void_dtype: str | None, selection: Selection
+) -> list[Source]:
     if void_dtype not in (None, "bfloat16"):
         msg = f"'void_dtype' must be 'bfloat16'; got {void_dtype!r}."
         raise InputError(msg)
@@ -164,16 +192,20 @@ def _sources(paths: Path | Sequence[Path] | Mapping[str, Any], void_dtype: str |
         if not paths:
             msg = "A dump in memory must have at least one array; the mapping is empty."
             raise InputError(msg)
-        return [Source("memory", from_memory(paths))]
+        return gradients_among(selection.applied([source_of("memory", from_memory(paths))]))
     given = [paths] if isinstance(paths, str) or not isinstance(paths, Sequence) else list(paths)
     if not given:
         msg = "A gradient dump must be at least one file; no path was given."
         raise InputError(msg)
-    return open_sources([_Path(path) for path in given], void_dtype)
+    files, left_out = gradient_files(labelled([_Path(path) for path in given]))
+    opened = [open_source(path, label, void_dtype) for path, label in files]
+    first, *others = gradients_among(selection.applied(opened))
+    return [first.naming(left_out), *others]
 
 
 def _assemble(
     sources: list[Source],
+    selection: Selection,
     *,
     layout: Layout | None = None,
     microbatch_size: float | Sequence[float] | None = None,
@@ -194,14 +226,22 @@ def _assemble(
         notes.append(note)
         return value
 
-    chosen, note = choose_layout(sources, settle("layout", facts.one_of(*_LAYOUTS), layout))
+    sources = [source.leaving_out(numbers_beside(source.arrays, selection)) for source in sources]
+    stated = settle("layout", facts.one_of(*_LAYOUTS), layout)
+    if stated is None:
+        sources = without_weights(sources)
+    chosen, note = choose_layout(sources, stated)
     notes.append(note)
+    reduction = settle("loss_reduction", facts.one_of(*_REDUCTIONS), loss_reduction)
+    if stated is None and reduction is None:
+        require_gradients(sources, chosen)
+    if chosen == "examples":
+        sources = [source.leaving_out(beside_gradients(source.arrays, selection)) for source in sources]
     absent = settle("absent", facts.one_of(*_ABSENT), absent)
-    tensors, row_names = along_axis(sources) if chosen == "examples" else one_per_file(sources, absent)
+    tensors, row_names = _stacked(sources, chosen, absent)
     rows = sum(count for _, count in row_names)
     labels = row_groups if row_groups is not None else facts.per_row("group", str, sources, row_names)
     sizes, known = _microbatch_sizes(microbatch_size, sources, row_names)
-    reduction = settle("loss_reduction", facts.one_of(*_REDUCTIONS), loss_reduction)
     scale = settle("loss_scale", facts.positive, loss_scale)
     was_clipped = settle("clipped", facts.flag, clipped)
     if reduction not in (None, "none") and not np.all(sizes == sizes[0]):
@@ -223,11 +263,19 @@ def _assemble(
         clipped=bool(was_clipped),
         row_groups=None if labels is None else facts.as_row_groups(labels, rows),
         absent=absent,
-        step=settle("step", facts.finite, None),
-        loss=settle("loss", facts.finite, None),
-        skipped=tuple((name, why) for s in sources for file in s.files for name, why in file.skipped),
+        step=settle("step", facts.finite_or_list, None),
+        loss=settle("loss", facts.finite_or_list, None),
+        skipped=tuple(dict.fromkeys(left for source in sources for left in source.skipped)),
         assumptions=tuple(filter(None, notes)),
     )
+
+
+def _stacked(
+    sources: list[Source], layout: Layout, absent: Literal["zero", "missing"] | None
+) -> tuple[list[DumpTensor], list[tuple[str, int]]]:
+    if layout == "examples":
+        return along_axis(sources)
+    return one_per_item(sources, absent) if layout == "items" else one_per_file(sources, absent)
 
 
 def _require(argument: str, value: object, allowed: Sequence[str]) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path as _Path
 
 import numpy as np
 
-from surge_fit.gradients.dump.files import open_sources
+from surge_fit.gradients.dump.files import labelled, open_source
 from surge_fit.typing import FloatArray, Path
 
 
@@ -32,10 +32,9 @@ def read_arrays(path: Path) -> tuple[Mapping[str, FloatArray], Mapping[str, str]
     """
     arrays: dict[str, FloatArray] = {}
     metadata: dict[str, str] = {}
-    for source in open_sources([_Path(path)], None):
+    for source in (open_source(found, label) for found, label in labelled([_Path(path)])):
         metadata |= source.metadata
-        for file in source.files:
-            for index, (name, _, shape, _) in enumerate(file.entries):
-                count = int(np.prod(shape, dtype=np.int64))
-                arrays[name] = file.read(index, 0, count).reshape(shape)
+        for held in source.arrays:
+            count = int(np.prod(held.shape, dtype=np.int64))
+            arrays[held.name] = held.file.read(held.entry, 0, count).reshape(held.shape)
     return arrays, metadata

@@ -13,8 +13,8 @@ from surge_fit._core import GradientFile
 from surge_fit._support.wording import plural
 from surge_fit.typing import FloatArray
 
-Layout: TypeAlias = Literal["examples", "rows"]
-"""Rows along the first axis of every array, or one file per row."""
+Layout: TypeAlias = Literal["examples", "rows", "items"]
+"""Rows along the first axis of every array, one file per row, or one item of a list per row."""
 
 LossReduction: TypeAlias = Literal["none", "mean", "sum"]
 """What was differentiated: see `open_dump`."""
@@ -98,7 +98,7 @@ class Dump:
     ----------
     source : str
         The files, for messages.
-    layout : {"examples", "rows"}
+    layout : {"examples", "rows", "items"}
     tensors : tuple of DumpTensor
         In the order of the files.
     row_names : tuple of tuple

@@ -9,12 +9,14 @@ from surge_fit.gradients.noise.cautions import cautions
 from surge_fit.gradients.noise.logged import LoggedNoise, noise_scale_from_norms
 from surge_fit.gradients.noise.measuring import gradient_statistics
 from surge_fit.gradients.noise.merging import merge_statistics
+from surge_fit.gradients.noise.norm_logs import NormLog, read_norm_log
 from surge_fit.gradients.noise.storage import load_statistics, save_statistics
 from surge_fit.gradients.noise.value import GradientStatistics, Quantity, TensorStatistics
 
 __all__ = [
     "GradientStatistics",
     "LoggedNoise",
+    "NormLog",
     "Quantity",
     "TensorStatistics",
     "cautions",
@@ -22,5 +24,6 @@ __all__ = [
     "load_statistics",
     "merge_statistics",
     "noise_scale_from_norms",
+    "read_norm_log",
     "save_statistics",
 ]

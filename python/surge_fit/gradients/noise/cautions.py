@@ -141,4 +141,4 @@ def _skipped(statistics: GradientStatistics) -> str | None:
     if not statistics.skipped:
         return None
     named = [f"{name} ({why})" for name, why in statistics.skipped]
-    return f"{plural(len(named), 'array')} left out: {listing(named, 3)}."
+    return f"Left out: {listing(named, 3)}."

@@ -89,7 +89,7 @@ def gradient_statistics(
         kept=kept,
         dropped_examples=tuple(opened.row_name(int(row)) for row in np.flatnonzero(~kept)),
         clipped=opened.clipped,
-        microbatch_known=opened.microbatch_known or opened.layout == "examples",
+        microbatch_known=opened.microbatch_known or opened.layout != "rows",
         batch_size=batch_size,
         skipped=opened.skipped,
         assumptions=opened.assumptions,
