@@ -55,6 +55,13 @@ def test_parameters_of_one_number_are_kept(tmp_path, rows, name):
     assert len(sf.open_dump(tmp_path / "g.npz", layout="examples").tensors) == 3
 
 
+def test_a_file_that_says_how_it_was_reduced_holds_gradients_alone(tmp_path, rows):
+    """As `capture_gradients` writes them, whatever the name of a parameter of one number; losses are none."""
+    held = {**rows, "s": np.ones(24, np.float32), "losses": np.ones(24, np.float32)}
+    dump = sf.open_dump(write_safetensors(tmp_path / "g.safetensors", held, loss_reduction="none"))
+    assert [tensor.name for tensor in dump.tensors] == ["w", "v", "s"]
+
+
 def test_what_the_caller_names_is_a_gradient(tmp_path, rows):
     np.savez(tmp_path / "g.npz", **rows, losses=np.ones(24))
     names = [tensor.name for tensor in sf.open_dump(tmp_path / "g.npz", only=["w", "losses"]).tensors]

@@ -236,7 +236,7 @@ def _assemble(
     if stated is None and reduction is None:
         require_gradients(sources, chosen)
     if chosen == "examples":
-        sources = [source.leaving_out(beside_gradients(source.arrays, selection)) for source in sources]
+        sources = [source.leaving_out(beside_gradients(source, selection)) for source in sources]
     absent = settle("absent", facts.one_of(*_ABSENT), absent)
     tensors, row_names = _stacked(sources, chosen, absent)
     rows = sum(count for _, count in row_names)

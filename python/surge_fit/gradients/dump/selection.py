@@ -106,12 +106,13 @@ def _compiled(argument: str, given: str | Sequence[str]) -> tuple[re.Pattern[str
     return tuple(found)
 
 
-def beside_gradients(arrays: Sequence[Array], selection: Selection) -> dict[str, str]:
+def beside_gradients(source: Source, selection: Selection) -> dict[str, str]:
     """Find arrays with one number per example, or one in all, that stand beside gradients along an axis.
 
     Parameters
     ----------
-    arrays : sequence of Array
+    source : Source
+        Where it says how its gradients were reduced, its arrays are gradients unless their names say no.
     selection : Selection
         What the caller named is a gradient.
 
@@ -120,12 +121,13 @@ def beside_gradients(arrays: Sequence[Array], selection: Selection) -> dict[str,
     dict of str to str
         Why each is no gradient, by name; empty where all arrays are such.
     """
-    deep = any(len(array.shape) > 1 for array in arrays)
+    arrays = source.arrays
+    lone = "loss_reduction" not in source.metadata and any(len(array.shape) > 1 for array in arrays)
     found = {}
     for array in arrays:
         last, axes = array.name.rpartition(".")[2], len(array.shape)
         named = _BESIDE.fullmatch(last.lower()) is not None
-        if selection.names(array) or (not named and (axes > 1 or not deep or _SCALARS.fullmatch(last))):
+        if selection.names(array) or (not named and (axes > 1 or not lone or _SCALARS.fullmatch(last))):
             continue
         shape = f"of shape {array.shape}" if axes else "a single number"
         found[array.name] = f"{shape}, as losses, labels or weights of examples are, and no gradient"
