@@ -63,6 +63,11 @@ def test_batch_sizes_may_be_stated(tmp_path):
         read_norm_log(file)
 
 
+def test_batch_sizes_may_stand_in_the_names(tmp_path):
+    check(read_norm_log(table(tmp_path / "log.csv", rows_of("grad_norm_b8", "grad_norm_b64", sizes=False))))
+    check(read_norm_log(table(tmp_path / "log.csv", rows_of("norm_sq_8", "norm_sq_64", False, square=True))))
+
+
 def test_one_column_of_norms_with_its_batch_sizes(tmp_path):
     """Four micro-batches and the whole batch of each step, one row each: squares are averaged."""
     rows = []

@@ -28,6 +28,7 @@ WEIGHTS = {
     "norms of one width": {"q.weight": (16, 16), "norm.weight": (16,)},
     "square matrices": {"q_proj.weight": (16, 16), "k_proj.weight": (16, 16)},
     "matrices of many sizes": {"up.weight": (64, 16), "down.weight": (16, 64)},
+    "flax": {"params/Dense_0/kernel": (16, 16), "params/Dense_0/bias": (16,)},
     "a convolution": {"conv.weight": (8, 3, 3, 3), "conv.bias": (8,)},
     "a checkpoint": {"model.fc.weight": (8, 8), "model.fc.bias": (8,), "optimizer.state.0.exp_avg": (8, 8)},
 }
@@ -80,6 +81,7 @@ STATES = {
     "optax": ("o.safetensors", {"0.mu.w": (40, 4), "0.nu.w": (40, 4)}, {}),
     "by the name of its file": ("optimizer.pt", {"a": (40, 4)}, {}),
     "FSDP, by its rank": ("optim_state_rank_0.pt", {"a": (40, 4)}, {}),
+    "accelerate's": ("optimizer_fsdp_10.bin", {"a": (40, 4)}, {}),
 }
 
 
@@ -103,6 +105,13 @@ SHARDS = {
 def test_shards_are_refused(name, tmp_path):
     shapes, what = SHARDS[name]
     assert what in refusal(write_safetensors(tmp_path / name, zeros(shapes)))
+
+
+def test_a_folder_of_shards_is_refused_as_such(tmp_path):
+    for rank in range(2):
+        (tmp_path / f"__{rank}_0.distcp").write_bytes(b"shard")
+    (tmp_path / ".metadata").write_bytes(b"pickle")
+    assert "'__0_0.distcp' and '__1_0.distcp' look like a shard of torch.distributed" in refusal(tmp_path)
 
 
 def test_a_folder_of_checkpoints_is_refused_by_its_names(tmp_path):

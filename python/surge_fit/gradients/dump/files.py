@@ -16,6 +16,8 @@ from surge_fit.gradients.dump.folders import indexes_in, open_folder
 from surge_fit.gradients.dump.sources import Source, source_of
 
 _INDEX = ".index.json"
+_REFUSED = (".distcp",)
+"""Files that are never read, but by which a folder is recognised."""
 _FILES = (".safetensors", ".npy", ".npz", ".pt", ".pth", ".bin", ".raw", ".dat")
 
 
@@ -52,7 +54,9 @@ def _meant(path: Path) -> list[Path]:
             return sorted(indexes, key=_natural)
         inside = [file for file in path.iterdir() if not file.name.startswith(".")]
         listed = [file for file in inside if file.name.endswith(_INDEX)]
-        files = listed or [file for file in inside if file.suffix.lower() in (*_FILES, *ARRAY_STORES)]
+        files = listed or [
+            file for file in inside if file.suffix.lower() in (*_FILES, *_REFUSED, *ARRAY_STORES)
+        ]
         if not files:
             msg = (
                 f"A folder of gradients must hold files ending in {', '.join(_FILES)}; '{path}' holds none. "

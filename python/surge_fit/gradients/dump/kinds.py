@@ -62,14 +62,17 @@ _PARTITIONS = {
     *("optimizer_state_dict", "param_slice_mappings", "group_paddings"),
 }
 _CURVATURES = {"hessian", "hessian_diagonal", "fisher", "fisher_diagonal"}
-_LORA = re.compile(r"(^|\.)(lora_A|lora_B|lora_embedding_A|lora_embedding_B|lora_magnitude_vector)(\.|$)")
+_LORA = re.compile(r"(^|[./])(lora_A|lora_B|lora_embedding_A|lora_embedding_B|lora_magnitude_vector)([./]|$)")
 
 _FILES: tuple[tuple[re.Pattern[str], Kind], ...] = tuple(
     (re.compile(pattern), kind)
     for pattern, kind in (
         (r"_optim_states\.pt$", PARTITION),
         (r"\.distcp$", DISTRIBUTED),
-        (r"^optim(izer)?([._-]?(state|world_size|rank)?[._-]?\d*)*\.(pt|pth|bin|safetensors)$", OPTIMIZER),
+        (
+            r"^optim(?:izer)?(?:[._-]?(?:states?|world_size|rank|fsdp|\d))*\.(?:pt|pth|bin|safetensors)$",
+            OPTIMIZER,
+        ),
         (r"^(scheduler|scaler|rng_state\w*|random_states\w*|training_args)\.(pt|pth|bin|pkl)$", TRAINER),
     )
 )
@@ -78,7 +81,10 @@ _WEIGHT_FILES: tuple[tuple[re.Pattern[str], Kind], ...] = tuple(
     for pattern, kind in (
         (r"^adapter_model\b.*\.(safetensors|bin|pt|pth)$", ADAPTER),
         (r"_model_states\.pt$", WEIGHTS),
-        (r"^(diffusion_)?(pytorch_)?(model|weights)(-\d+-of-\d+)?\.(safetensors|bin|pt|pth)$", WEIGHTS),
+        (
+            r"^(diffusion_)?(pytorch_)?(model|weights)(_fsdp(_\d+)?|-\d+-of-\d+)?\.(safetensors|bin|pt|pth)$",
+            WEIGHTS,
+        ),
         (r"^consolidated(\.\d+)?\.(safetensors|pth)$", WEIGHTS),
     )
 )
@@ -99,6 +105,11 @@ def _first(patterns: Sequence[tuple[re.Pattern[str], Kind]], label: str) -> Kind
     return next((kind for pattern, kind in patterns if pattern.search(name)), None)
 
 
+def last_part(name: str) -> str:
+    """Give the last component of a name: ``weight`` of ``fc.weight``, ``kernel`` of ``Dense_0/kernel``."""
+    return re.split(r"[./]", name)[-1]
+
+
 def kinds_of_arrays(source: Source) -> dict[str, Kind]:
     """Tell by their names which arrays are no gradients, whatever their shapes.
 
@@ -111,7 +122,7 @@ def kinds_of_arrays(source: Source) -> dict[str, Kind]:
     dict of str to Kind
         By the name of the array.
     """
-    parts = {array.name: array.name.split(".") for array in source.arrays}
+    parts = {array.name: re.split(r"[./]", array.name) for array in source.arrays}
     every = {part for held in parts.values() for part in held}
     grouped = any(key.startswith("param_groups.") or ".param_groups." in key for key in source.metadata)
     found: dict[str, Kind] = {}
@@ -148,7 +159,7 @@ def parameters_in(arrays: Sequence[Array]) -> tuple[Kind, str] | None:
     why : str
         The array that shows it.
     """
-    last = {array.name: array.name.rpartition(".")[2] for array in arrays}
+    last = {array.name: last_part(array.name) for array in arrays}
     for array in arrays:
         pair = array.name.replace("lora_A", "lora_B").replace("lora_embedding_A", "lora_embedding_B")
         other = next((held for held in arrays if pair != array.name and held.name == pair), None)
@@ -158,7 +169,7 @@ def parameters_in(arrays: Sequence[Array]) -> tuple[Kind, str] | None:
             and array.shape[0] == other.shape[1]
         ):
             return ADAPTER, f"'{array.name}' is {array.shape}, '{other.name}' {other.shape}"
-    layers = "bias" in last.values() or any("." in name for name in last)
+    layers = "bias" in last.values() or any(name != part for name, part in last.items())
     for array in arrays:
         if layers and last[array.name] in ("bias", "weight") and len(array.shape) == 1:
             kind = ADAPTER if any(_LORA.search(held.name) for held in arrays) else WEIGHTS
@@ -172,7 +183,7 @@ def parameters_in(arrays: Sequence[Array]) -> tuple[Kind, str] | None:
 def has_rows(arrays: Sequence[Array]) -> bool:
     """Tell whether a bias or a LoRA matrix has one axis more than its parameter: that of examples."""
     return any(
-        (array.name.rpartition(".")[2] == "bias" and len(array.shape) > 1)
+        (last_part(array.name) == "bias" and len(array.shape) > 1)
         or (_LORA.search(array.name) is not None and len(array.shape) > 2)
         for array in arrays
     )

@@ -13,6 +13,7 @@ from surge_fit.gradients.dump.kinds import (
     has_rows,
     kind_of_file,
     kinds_of_arrays,
+    last_part,
     parameters_in,
     weights_by_name,
 )
@@ -137,7 +138,7 @@ def _uneven(source: Source) -> tuple[Kind, str] | None:
     layers = [
         array
         for array in source.arrays
-        if array.shape and array.name.rpartition(".")[2] in ("weight", "bias", "kernel")
+        if array.shape and last_part(array.name) in ("weight", "bias", "kernel")
     ]
     other = next((array for array in layers if array.shape[0] != layers[0].shape[0]), None)
     if other is None or has_rows(layers):

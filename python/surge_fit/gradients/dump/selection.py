@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from surge_fit._support.wording import listing
 from surge_fit.errors import InputError
+from surge_fit.gradients.dump.kinds import last_part
 from surge_fit.gradients.dump.sources import Array, Source
 
 _BESIDE = re.compile(
@@ -21,6 +22,9 @@ _NUMBERS = re.compile(
     r"|(?:loss_)?scale|seed|batch_size|microbatch_size|num_(?:examples|samples|tokens)|n|count"
 )
 """Names of single numbers that a training loop writes beside a gradient."""
+
+_OF_GRADIENTS = {"loss_reduction", "microbatch_size", "samples"}
+"""What a file says of itself that holds gradients and nothing else."""
 
 _SCALARS = re.compile(
     r"b|bias|scale|logit_scale|temperature|alpha|beta|gamma|gain|shift|offset|intercept|threshold"
@@ -112,7 +116,7 @@ def beside_gradients(source: Source, selection: Selection) -> dict[str, str]:
     Parameters
     ----------
     source : Source
-        Where it says how its gradients were reduced, its arrays are gradients unless their names say no.
+        Where it says how its gradients were taken, its arrays are gradients unless their names say no.
     selection : Selection
         What the caller named is a gradient.
 
@@ -122,10 +126,11 @@ def beside_gradients(source: Source, selection: Selection) -> dict[str, str]:
         Why each is no gradient, by name; empty where all arrays are such.
     """
     arrays = source.arrays
-    lone = "loss_reduction" not in source.metadata and any(len(array.shape) > 1 for array in arrays)
+    stated = _OF_GRADIENTS & source.metadata.keys()
+    lone = not stated and any(len(array.shape) > 1 for array in arrays)
     found = {}
     for array in arrays:
-        last, axes = array.name.rpartition(".")[2], len(array.shape)
+        last, axes = last_part(array.name), len(array.shape)
         named = _BESIDE.fullmatch(last.lower()) is not None
         if selection.names(array) or (not named and (axes > 1 or not lone or _SCALARS.fullmatch(last))):
             continue
@@ -153,6 +158,6 @@ def numbers_beside(arrays: Sequence[Array], selection: Selection) -> dict[str, s
         for array in arrays
         if array.shape in ((), (1,))
         and not selection.names(array)
-        and _NUMBERS.fullmatch(array.name.rpartition(".")[2].lower())
+        and _NUMBERS.fullmatch(last_part(array.name).lower())
     }
     return {} if len(found) == len(arrays) else found

@@ -141,11 +141,21 @@ def _small_and_big(headers: Sequence[str]) -> tuple[str, str] | None:
     """Tell which of two columns is of the small batches, which of the big ones; one may leave it unsaid."""
     if len(headers) != 2:
         return None
+    stated = _sizes_in(headers)
+    if stated is not None:
+        return (headers[0], headers[1]) if stated[0] < stated[1] else (headers[1], headers[0])
     sides = [("small" if w & _SMALL else "big" if w & _BIG else "") for w in map(_words, headers)]
     if sides[0] == sides[1]:
         return None
     first_is_small = sides[0] == "small" or sides[1] == "big"
     return (headers[0], headers[1]) if first_is_small else (headers[1], headers[0])
+
+
+def _sizes_in(headers: Sequence[str]) -> tuple[int, int] | None:
+    """Read batch sizes off the names of two norms: ``grad_norm_b8`` and ``grad_norm_b64``."""
+    found = [re.findall(r"(?:^|_|\bb)(?:b|bs|batch)?(\d+)\b", "_".join(_parts(header))) for header in headers]
+    sizes = [int(digits[0]) for digits in found if len(digits) == 1]
+    return (sizes[0], sizes[1]) if len(sizes) == 2 and len(set(sizes)) == 2 and min(sizes) > 0 else None
 
 
 class _Steps:
@@ -191,6 +201,9 @@ def _wide(
         )
         raise DumpError(msg)
     sizes = _small_and_big(columns.sizes)
+    in_names = _sizes_in(norms)
+    if sizes is None and in_names is not None:
+        small, big = small or in_names[0], big or in_names[1]
     if sizes is None and (small is None or big is None):
         msg = (
             f"The batch sizes of two norms must be known; the columns of '{name}' with sizes are "
