@@ -55,6 +55,16 @@ def test_gradients_of_the_same_tensors_are_not(case, tmp_path):
     assert (dump.layout, dump.rows) == ("rows", 3)
 
 
+def test_what_the_files_state_is_believed(tmp_path):
+    """Two ranks with 16 rows each of one matrix with 16 parameters: square, and no weights."""
+    for rank in range(2):
+        arrays = zeros({"q.weight": (16, 16)})
+        write_safetensors(tmp_path / f"{rank}.safetensors", arrays, microbatch_size=4)
+    dump = sf.open_dump(tmp_path)
+    assert (dump.layout, dump.rows) == ("examples", 32)
+    assert sf.open_dump(tmp_path / "0.safetensors").rows == 16
+
+
 def test_what_the_caller_states_is_believed(tmp_path):
     file = write_safetensors(tmp_path / "g.safetensors", zeros({"q.weight": (16, 16)}))
     assert sf.open_dump(file, layout="examples").rows == 16

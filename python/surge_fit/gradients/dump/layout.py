@@ -61,7 +61,7 @@ def choose_layout(sources: Sequence[Source], stated: Layout | None) -> tuple[Lay
     alike = len({tuple(sorted(held.items())) for held in shapes}) == 1
     leading = [{shape[:1] for shape in held.values()} for held in shapes]
     with_axis = all(len(sizes) == 1 and () not in sizes for sizes in leading)
-    if not with_axis or any(parameters_in(source.arrays) for source in sources):
+    if not with_axis or any(not source.says_gradients and parameters_in(source.arrays) for source in sources):
         return "rows", None
     if alike and all(len(shape) == 1 for shape in shapes[0].values()):
         return "rows", None

@@ -118,7 +118,7 @@ def require_gradients(sources: Sequence[Source], layout: Layout) -> None:
             kind, why = found
             raise other_kind([source.label], kind, why, _AXIS)
         named = weights_by_name(source.label)
-        if named is not None and not has_rows(source.arrays):
+        if named is not None and not source.says_gradients and not has_rows(source.arrays):
             raise other_kind([source.label], named, None, _STATED)
 
 
@@ -130,7 +130,7 @@ _STATED = "If it holds gradients all the same, say the layout (command line: --l
 
 
 def _weights(source: Source) -> tuple[Kind, str] | None:
-    return parameters_in(source.arrays) or _uneven(source)
+    return None if source.says_gradients else parameters_in(source.arrays) or _uneven(source)
 
 
 def _uneven(source: Source) -> tuple[Kind, str] | None:

@@ -23,9 +23,6 @@ _NUMBERS = re.compile(
 )
 """Names of single numbers that a training loop writes beside a gradient."""
 
-_OF_GRADIENTS = {"loss_reduction", "microbatch_size", "samples"}
-"""What a file says of itself that holds gradients and nothing else."""
-
 _SCALARS = re.compile(
     r"b|bias|scale|logit_scale|temperature|alpha|beta|gamma|gain|shift|offset|intercept|threshold"
 )
@@ -126,8 +123,7 @@ def beside_gradients(source: Source, selection: Selection) -> dict[str, str]:
         Why each is no gradient, by name; empty where all arrays are such.
     """
     arrays = source.arrays
-    stated = _OF_GRADIENTS & source.metadata.keys()
-    lone = not stated and any(len(array.shape) > 1 for array in arrays)
+    lone = not source.says_gradients and any(len(array.shape) > 1 for array in arrays)
     found = {}
     for array in arrays:
         last, axes = last_part(array.name), len(array.shape)

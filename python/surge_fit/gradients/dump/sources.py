@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, replace
 from surge_fit._core import GradientFile
 from surge_fit._support.wording import listing
 
+_OF_GRADIENTS = {"loss_reduction", "microbatch_size", "samples"}
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Array:
@@ -48,6 +50,11 @@ class Source:
     arrays: tuple[Array, ...]
     metadata: Mapping[str, str] = field(default_factory=dict)
     skipped: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def says_gradients(self) -> bool:
+        """Whether it says how its gradients were taken, so that it holds such and nothing else."""
+        return not _OF_GRADIENTS.isdisjoint(self.metadata)
 
     def naming(self, left_out: Iterable[tuple[str, str]]) -> Source:
         """Give the source with further names of what is left out, and why."""
