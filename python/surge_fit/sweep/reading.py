@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from surge_fit.sweep.sources.opening import open_source
 from surge_fit.sweep.table.reading import read_table
 from surge_fit.sweep.value import Sweep
-from surge_fit.typing import BatchUnit, NanMeaning, Path, Protocol
+from surge_fit.typing import BatchUnit, NanMeaning, Path, Progress, Protocol
 
 
 def read_sweep(
@@ -17,13 +17,18 @@ def read_sweep(
     group_by: str | Sequence[str] | None = None,
     maximize: bool | None = None,
     nan_loss: NanMeaning | None = None,
+    where: str | Sequence[str] = (),
+    progress: Progress | None = None,
 ) -> Sweep:
-    """Read a table of runs from a file.
+    """Read the runs of a sweep from a file, a folder, a database or a tracker.
 
     Parameters
     ----------
     path : path-like
-        A CSV, TSV, JSONL or Parquet file, one row per run. Headers may be the synonyms in common use (``lr``,
+        A folder that a tracker or trainer wrote (Hugging Face, Lightning, TensorBoard, MLflow, Ray Tune,
+        Hydra, offline runs of W&B, training logs), recognised by what it holds; ``sqlite:///file.db`` or a
+        journal (Optuna, MLflow, Trackio); ``http://server`` of MLflow; ``wandb:entity/project[/sweep]``; or
+        a CSV, TSV, JSONL or Parquet file, one row per run. Headers may be the synonyms in common use (``lr``,
         ``bs``, ``val/loss``, …), whatever their case, spaces and slashes. Needed are the batch size, the
         learning rate, and the loss or the steps to a target; or, for published optima without runs, the batch
         size and ``optimal_learning_rate``; or, for the critical batch size, the batch size and the steps to a
@@ -44,6 +49,10 @@ def read_sweep(
     nan_loss : {"diverged", "crashed"}, optional
         What a loss of NaN without a status means. Until it is said, such runs are kept out, and
         `Sweep.checks` says so.
+    where : str or sequence of str, optional
+        Conditions that runs must meet: ``"optimizer=adamw"``, ``"steps>=1000"``, ``"state!=crashed"``.
+    progress : callable, optional
+        Called with a sentence and the share that is done, or None, while a folder or tracker is read.
 
     Returns
     -------
@@ -56,7 +65,9 @@ def read_sweep(
     SweepError
         If the file cannot be read, or a row does not hold what it must; the message names the row.
     """
-    table = open_source(str(path))
+    table = open_source(
+        str(path), where=(where,) if isinstance(where, str) else tuple(where), progress=progress
+    )
     fields = read_table(
         table,
         columns=columns,

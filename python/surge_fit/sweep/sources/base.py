@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from surge_fit._support.wording import Source
 from surge_fit.sweep.decisions import Decision
-from surge_fit.typing import FloatArray
+from surge_fit.typing import FloatArray, NanMeaning
 
 
 class Numbers(NamedTuple):
@@ -70,6 +70,8 @@ class Table:
         Canonical name → header, where the source knows the meaning of a header.
     maximize : bool or None
         Whether more of the metric is better, where the source says so; None where it does not.
+    nan_loss : {"diverged", "crashed"} or None
+        What a loss of NaN means, where the source says so.
     decisions : tuple of Decision
         What the source decided itself, such as runs without a record that it left out.
     """
@@ -78,6 +80,7 @@ class Table:
     source: Source
     columns: Mapping[str, str] = field(default_factory=dict)
     maximize: bool | None = None
+    nan_loss: NanMeaning | None = None
     decisions: tuple[Decision, ...] = ()
 
 

@@ -1,0 +1,166 @@
+"""Files that runs leave behind: settings (JSON, YAML, TOML) and what was logged (CSV, JSON lines, text)."""
+
+import csv
+import json
+import math
+import re
+import tomllib
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from surge_fit.errors import SweepError
+from surge_fit.sweep.sources.yaml_text import read_yaml
+
+SETTINGS_SUFFIXES = (".json", ".yaml", ".yml", ".toml")
+HISTORY_SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson")
+TEXT_SUFFIXES = (".log", ".txt", ".out")
+
+_HEAD = 65536  # bytes of a log that are looked at
+_NUMBER = r"[-+]?(?:\d[\d,]*\.?\d*(?:e[-+]?\d+)?|nan|inf)"
+_PAIR = re.compile(rf"([A-Za-z][\w ./-]*?)\s*[:=]\s*({_NUMBER})(?![\w.])", re.IGNORECASE)
+_BARE_PAIR = re.compile(rf"([A-Za-z][\w ]*?)\s+({_NUMBER})(?![\w.])", re.IGNORECASE)
+_ARGUMENT = re.compile(r"\s+(\w+) \.{3,} (.+)")  # as Megatron-LM lists its arguments
+_MEASURED = re.compile(r"loss|bpb|ppl|\b(?:tel|trl):", re.IGNORECASE)
+_LLM_C = {"tel": "val loss", "trl": "train loss", "s": "step"}
+_ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
+
+
+def settings_of(file: Path) -> Mapping[str, Any] | None:
+    """Return the mapping that a JSON, YAML or TOML file holds, or None where it holds something else.
+
+    Raises
+    ------
+    SweepError
+        If the file is not what its name says.
+    """
+    kind = file.suffix.lower()
+    if kind in (".yaml", ".yml"):
+        held = read_yaml(file)
+    else:
+        try:
+            held = (
+                json.loads(file.read_bytes()) if kind == ".json" else tomllib.loads(file.read_text("utf-8"))
+            )
+        except ValueError as error:
+            msg = f"'{file}' must be {kind[1:].upper()}; it is not: {error}. Correct it or take it away."
+            raise SweepError(msg) from error
+    return held if isinstance(held, dict) else None
+
+
+def history_of(file: Path) -> dict[str, list[float]]:
+    """Return what a CSV file or one of JSON lines logged: every column's numbers, without blank cells.
+
+    Raises
+    ------
+    SweepError
+        If a line of JSON is none; the last one may be cut off.
+    """
+    if file.suffix.lower() in (".jsonl", ".ndjson", ".json"):
+        return collected(_json_lines(file))
+    with file.open(encoding="utf-8-sig", errors="replace", newline="") as text:
+        return _columns(text, "\t" if file.suffix.lower() == ".tsv" else ",")
+
+
+def is_text_log(file: Path) -> bool:
+    """Tell whether the beginning of a file has a line that `text_log_of` reads."""
+    with file.open("rb") as opened:
+        head = opened.read(_HEAD).decode("utf-8", errors="replace")
+    return any(_MEASURED.search(line) and next(iter(_pairs(line)), None) for line in head.splitlines()) or (
+        _is_table(head.partition("\n")[0])
+    )
+
+
+def text_log_of(file: Path) -> tuple[dict[str, str], dict[str, list[float]]]:
+    """Return the settings and the history in a log that a person reads.
+
+    Lines count that speak of a loss and hold pairs (``loss: 3.2``, ``lr=1e-3``; or ``loss 3.2 | lr 1e-3``),
+    as Megatron-LM, torchtitan, nanochat and llm.c write them. A table with a header line, as Keras writes it
+    under such a name, is read as one.
+    """
+    with file.open(encoding="utf-8-sig", errors="replace") as text:
+        is_table = _is_table(text.readline())
+        text.seek(0)
+        if is_table:
+            return {}, _columns(text, ",")
+        settings: dict[str, str] = {}
+        history: dict[str, list[float]] = defaultdict(list)
+        for line in text:
+            argument = _ARGUMENT.fullmatch(line.rstrip())
+            if argument is not None:
+                settings[argument[1]] = argument[2].strip()
+            elif _MEASURED.search(line):
+                for key, value in _pairs(_ESCAPES.sub("", line)):
+                    history[key].append(value)
+        return settings, dict(history)
+
+
+def collected(rows: Iterable[Mapping[str, Any]]) -> dict[str, list[float]]:
+    """Return the numbers of rows by their keys, those of mappings in them as ``eval/loss``."""
+    history: dict[str, list[float]] = defaultdict(list)
+    for row in rows:
+        for key, value in row.items():
+            if isinstance(value, bool):
+                continue
+            if isinstance(value, int | float):
+                history[key].append(float(value))
+            elif isinstance(value, Mapping):
+                for inner, values in collected([value]).items():
+                    history[f"{key}/{inner}"] += values
+            elif value in ("NaN", "nan", "Infinity", "-Infinity", "inf", "-inf"):
+                history[key].append(float(value))
+    return dict(history)
+
+
+def _is_table(line: str) -> bool:
+    """Tell whether a line is the header of a table of losses."""
+    return "," in line and "loss" in line.lower() and re.search(r"[\d:]", line) is None
+
+
+def _columns(text: Iterable[str], separator: str) -> dict[str, list[float]]:
+    rows = csv.reader(text, delimiter=separator)
+    header = [cell.strip() for cell in next(rows, [])]
+    columns: list[list[float]] = [[] for _ in header]
+    for row in rows:
+        for column, cell in zip(columns, row, strict=False):
+            if cell:
+                try:
+                    column.append(float(cell))
+                except ValueError:
+                    if _is_divergent(cell):
+                        column.append(math.nan)
+    return {key: values for key, values in zip(header, columns, strict=True) if key and values}
+
+
+def _is_divergent(cell: str) -> bool:
+    """Tell whether a cell is a tensor's ``nan``, such as ``tensor(nan)``."""
+    return "nan" in cell.lower() and "tensor" in cell.lower()
+
+
+def _json_lines(file: Path) -> Iterable[Mapping[str, Any]]:
+    lines = file.read_bytes().splitlines()
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except ValueError as error:
+            if number == len(lines):
+                return
+            msg = f"Every line of '{file}' must be JSON; line {number} is not: {error}. Correct or drop it."
+            raise SweepError(msg) from error
+        if isinstance(row, dict):
+            yield row
+
+
+def _pairs(line: str) -> Iterable[tuple[str, float]]:
+    found = _PAIR.findall(line) or [
+        pair for part in line.split("|") for pair in _BARE_PAIR.findall(part.strip())[:1]
+    ]
+    prefix = "validation " if re.match(r"\W*(val|eval)", line, re.IGNORECASE) else ""
+    for key, text in found:
+        name = _LLM_C.get(key.strip(), key.strip())
+        if prefix and "val" not in name.lower():
+            name = prefix + name
+        yield name, float(text.replace(",", ""))
