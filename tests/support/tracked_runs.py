@@ -24,7 +24,7 @@ DIVERGED = len(GRID) - 1
 
 
 def history(rate: float, loss: float) -> Iterator[tuple[int, dict[str, float]]]:
-    """Yield step and metrics: a warmup to the peak rate and a decay to zero; a loss that falls to its last."""
+    """Yield step and metrics: a warmup to the peak rate and a decay to zero; a loss that falls."""
     for step, (scheduled, above) in enumerate(((0.5, 1.0), (1.0, 0.5), (0.0, 0.0))):
         yield step, {"val_loss": loss + above, "train_loss": loss + above - 0.3, "lr": rate * scheduled}
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 History = Mapping[str, Sequence[float]]
 """Metric → its values in the order in which they were logged."""
 
-_RATE = re.compile(r"(?<![a-z])(lr|learning_?rate)(?![a-z])", re.IGNORECASE)
+_RATE = re.compile(r"(?<![a-z])(lr|learning[_ ]?rate)(?![a-z])", re.IGNORECASE)
 _NOT_A_RATE = re.compile(r"(sched|warm|decay|anneal|mult|factor|scale|ratio|min|final|end)", re.IGNORECASE)
 _CLOCK = re.compile(r"(^|[/_])_?(step|steps|iter|iters|iteration|iterations|epoch)$", re.IGNORECASE)
 

@@ -47,7 +47,9 @@ def read(request: Request) -> Tracked:
         request.tell(done, len(states))
         state = max((_state(place / STATE) for place in places), key=lambda found: found["global_step"])
         runs.append(_run(output, state, request.name_of(output)))
-    return Tracked(tracker=NAME, runs=runs, notes=tuple(_notes(runs)))
+    is_known = any(run.config["global_batch_size"] is not None for run in runs)
+    columns = {"batch_size": "global_batch_size"} if is_known else {}
+    return Tracked(tracker=NAME, runs=runs, columns=columns, notes=tuple(_notes(runs)))
 
 
 def _notes(runs: Sequence[TrackedRun]) -> Iterator[str]:
@@ -61,9 +63,9 @@ def _notes(runs: Sequence[TrackedRun]) -> Iterator[str]:
     unknown = [run.run_id for run in runs if run.config["global_batch_size"] is None]
     if unknown:
         yield (
-            f"The global batch of {plural(len(unknown), 'run')} ({listing(unknown, 4)}) is not known: a state "
-            "has that of one device alone, unless trainer.save_state() was called after training. If there "
-            "was one device without gradient accumulation, take per_device_train_batch_size."
+            f"The global batch of {plural(len(unknown), 'run')} is not known ({listing(unknown, 4)}): "
+            "without trainer.save_state() after training, a state has that of one device alone. If there was one "
+            "device without gradient accumulation, take per_device_train_batch_size as batch_size."
         )
 
 

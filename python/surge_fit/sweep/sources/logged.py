@@ -161,6 +161,6 @@ def _pairs(line: str) -> Iterable[tuple[str, float]]:
     prefix = "validation " if re.match(r"\W*(val|eval)", line, re.IGNORECASE) else ""
     for key, text in found:
         name = _LLM_C.get(key.strip(), key.strip())
-        if prefix and "val" not in name.lower():
+        if prefix and re.search(r"\bval(id|idation)?\b", name, re.IGNORECASE) is None:
             name = prefix + name
         yield name, float(text.replace(",", ""))

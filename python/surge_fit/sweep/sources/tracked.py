@@ -58,6 +58,8 @@ class Tracked:
         The metric that the place itself says was optimized.
     maximized : bool
         Whether more of the objective is better.
+    columns : mapping of str to str
+        Canonical name → setting, where the tracker's own name may be doubted.
     notes : tuple of str
         What was decided while reading, one sentence each.
     """
@@ -67,6 +69,7 @@ class Tracked:
     collection: str | None = None
     objective: str | None = None
     maximized: bool = False
+    columns: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
 
@@ -139,7 +142,7 @@ def table_of(tracked: Tracked, request: Request) -> Table:
             )
             raise SweepError(msg)
     frame, outcomes = _frame_of(tracked.runs)
-    columns: dict[str, str] = {name: name for name in ("run_id", "status") if name in frame.cells}
+    columns = {name: name for name in ("run_id", "status") if name in frame.cells} | dict(tracked.columns)
     if tracked.objective is not None:
         columns["loss"] = outcomes[tracked.objective]
     decisions = tuple(Decision("shape", note) for note in tracked.notes)
@@ -174,7 +177,9 @@ def _frame_of(runs: Sequence[TrackedRun]) -> tuple[Frame, dict[str, str]]:
     for keys, part, prefix in ((settings, 0, "config"), (outcomes, 1, "summary")):
         for key in keys:
             headers[key] = f"{prefix}.{key}" if key in taken else key
-            columns[headers[key]] = [row[part].get(key) for row in rows]
+            cells = [row[part].get(key) for row in rows]
+            if any(cell is not None for cell in cells):
+                columns[headers[key]] = cells
     return frame_of_lists(columns, len(rows)), headers
 
 
