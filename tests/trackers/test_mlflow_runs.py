@@ -1,11 +1,7 @@
 """Runs that MLflow itself has logged: into a folder, a database, and through its server."""
 
-import socket
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
+import threading
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -26,43 +22,33 @@ def test_a_tracking_folder_is_read(tmp_path):
     require_runs(tmp_path / "mlruns")
 
 
-def test_a_database_and_the_server_before_it_are_read(tmp_path):
+def test_a_database_and_the_server_before_it_are_read(tmp_path, monkeypatch):
     database = f"sqlite:///{tmp_path / 'mlflow.db'}"
     mlflow_experiment(database)
     require_runs(database)
-    with Server(database) as address:
+    with serving(database, monkeypatch) as address:
         require_runs(address)
         with pytest.raises(SweepError, match="must have the experiment 99"):
             read_sweep(f"{address}/#/experiments/99", batch_unit="examples")
 
 
-class Server:
+@contextmanager
+def serving(database, monkeypatch):
     """MLflow's tracking server on a free port of the loopback address."""
+    from mlflow.server import app
+    from mlflow.server.constants import BACKEND_STORE_URI_ENV_VAR
+    from werkzeug.serving import make_server
 
-    def __init__(self, database):
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.address = f"http://127.0.0.1:{free.getsockname()[1]}"
-        port = self.address.rpartition(":")[2]
-        command = ["server", "--backend-store-uri", database, "--port", port, "--workers", "1"]
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "mlflow", *command], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
-
-    def __enter__(self):
-        deadline = time.monotonic() + 180
-        while True:
-            try:
-                with urllib.request.urlopen(f"{self.address}/health", timeout=5):
-                    return self.address
-            except (urllib.error.URLError, OSError):
-                assert self._process.poll() is None, "the server ended"
-                assert time.monotonic() < deadline, "the server does not answer"
-                time.sleep(0.5)
-
-    def __exit__(self, *_):
-        self._process.terminate()
-        self._process.wait(timeout=60)
+    monkeypatch.setenv(BACKEND_STORE_URI_ENV_VAR, database)
+    server = make_server("127.0.0.1", 0, app, threaded=True)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
 
 
 def test_a_run_of_another_experiment_is_chosen_by_a_condition(tmp_path):

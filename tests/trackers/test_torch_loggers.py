@@ -79,7 +79,7 @@ def test_lightning_versions_are_read(logger, tmp_path):
         batches = [torch.utils.data.DataLoader(data, batch_size=batch) for _ in range(2)]
         trainer.fit(Model(rate, batch), *batches)
         expected.append((batch, rate, float(trainer.callback_metrics["val_loss"]), trainer.global_step))
-    sweep = read_sweep(tmp_path, batch_unit="examples")
+    sweep = read_sweep(tmp_path, batch_unit="examples", columns={"loss": "val_loss"})
     found = zip(sweep.batch_size, sweep.learning_rate, sweep.loss, sweep.steps, strict=True)
     assert [pytest.approx(run, rel=1e-5) for run in expected] == list(found)
 
@@ -136,10 +136,9 @@ def test_trainer_folders_are_read_with_the_global_batch(tmp_path):
             learning_rate=rate,
             num_train_epochs=2,
         )
+        trainer.save_state()  # whose last entry has the speeds
         if index == 1:
             trainer.create_model_card()  # which states the global batch
-        else:
-            trainer.save_state()  # whose last entry has the speeds
         losses = [entry["eval_loss"] for entry in trainer.state.log_history if "eval_loss" in entry]
         expected.append((batch * accumulation, rate, losses[-1], trainer.state.global_step))
     sweep = read_sweep(tmp_path, batch_unit="examples", columns={"loss": "eval_loss"})

@@ -63,9 +63,9 @@ def _notes(runs: Sequence[TrackedRun]) -> Iterator[str]:
     unknown = [run.run_id for run in runs if run.config["global_batch_size"] is None]
     if unknown:
         yield (
-            f"The global batch of {plural(len(unknown), 'run')} is not known ({listing(unknown, 4)}): "
-            "without trainer.save_state() after training, a state has that of one device alone. If there was one "
-            "device without gradient accumulation, take per_device_train_batch_size as batch_size."
+            f"The global batch of {plural(len(unknown), 'run')} is not known ({listing(unknown, 4)}): a "
+            "state has that of one device alone unless trainer.save_state() was called after training. If "
+            "there was one device without accumulation, take per_device_train_batch_size as batch_size."
         )
 
 

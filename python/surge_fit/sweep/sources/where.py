@@ -100,10 +100,12 @@ def chosen(frame: Frame, conditions: Sequence[Condition], name: str) -> tuple[Fr
 
 
 def _header(key: str, frame: Frame, name: str) -> str:
-    """Return the header that a key means: itself, or the one that ends in it."""
+    """Return the header that a key means: itself, with or without ``config.``, or the one that ends in it."""
     if key in frame.cells:
         return key
     wanted = re.split(r"[./]", key.lower())
+    if wanted[0] in ("config", "summary") and len(wanted) > 1:
+        wanted = wanted[1:]
     ends = [header for header in frame.cells if re.split(r"[./]", header.lower())[-len(wanted) :] == wanted]
     if len(ends) == 1:
         return ends[0]
