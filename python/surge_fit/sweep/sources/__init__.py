@@ -1,20 +1,26 @@
 """Sources: the places runs are kept, one module each.
 
-A source module looks like this, and nothing in it is imported before a location is its own::
+A tracker's module looks like this::
 
-    def recognises(location: str) -> bool:
-        '''Whether the location is one of this source: by its scheme, or by the files in a folder.'''
+    NAME = "Name of the tracker"
 
-    def read(location: str) -> Table:
-        '''Return the runs at a location; raise `SweepError` where they cannot be read.'''
+    def is_run_folder(folder: Path, entries: Collection[str]) -> bool:
+        '''Whether a folder with these entries is that of one run.'''
 
-`recognises` is cheap, imports no framework and opens no connection; `read` imports the framework when it is
-called, and names the extra to install where it is missing. A `Table` (see `base`) has a column for everything
-the source knows, under the source's own headers (``config.lr``, ``summary.val/loss``, ``state``): the one
-reading of headers, cells, rows, status words and histories in `surge_fit.sweep.table` serves all sources, so
-a source neither renames nor converts. `base.frame_of_records` makes the frame of dicts, nested or not. What a
-source leaves out it says in ``Table.decisions``; what it knows better than any header, such as the direction
-of a study, in ``Table.maximize`` and ``Table.columns``.
+    def read(request: Request) -> Tracked:
+        '''Return the runs at the places of a request; raise `SweepError` where they cannot be read.'''
 
-`opening` lists the source modules in the order in which they are asked.
+A tracker that keeps its runs in a database has ``holds_database(tables)`` in place of ``is_run_folder``.
+`trackers` lists the modules, walks a folder once and asks each of them; none is imported before a location
+may be a tracker's. Files are opened for reading alone, nothing is unpickled or executed, and no framework is
+imported but wandb for its public API.
+
+A `TrackedRun` (see `tracked`) has all that the tracker knows, under the tracker's own names: settings, last
+values, and histories, which are reduced to the peak of a learning rate and the last value of everything else
+(`history`). A `Table` (see `base`) is what every source hands over: the one reading of headers, cells, rows
+and status words in `surge_fit.sweep.table` serves all sources, so a source neither renames nor converts. What
+a source leaves out it says in its notes; what it knows better than any header, such as the direction of a
+study, it states.
+
+`opening` tells trackers' places from files, and applies conditions (`where`) to whatever was read.
 """
