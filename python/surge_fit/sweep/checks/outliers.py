@@ -1,0 +1,160 @@
+"""Runs that are not what their siblings are: failures that nobody marked, replicates far from the others."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from surge_fit._support.wording import listing, number, plural
+from surge_fit.sweep.checks.finding import Finding
+from surge_fit.sweep.columns import SweepColumns
+from surge_fit.typing import FloatArray, IndexArray
+
+_FAR = 8.0
+"""Robust standard deviations from its siblings at which a replicate is far from them."""
+
+_LEAST_SPREAD = 0.01
+"""Standard deviation of replicates, in log units, that is never surprising."""
+
+_FEWEST_REPLICATES = 4
+_FEWEST_OF_A_MODE = 3
+"""Replicates in each of two clusters."""
+
+_FEWEST_FAILURES = 3
+_ALIKE = 0.02
+"""Failures of one kind differ by less than this share of how far they lie above the best loss."""
+
+_MOST_NAMED = 6
+
+
+def check_outliers(sweep: SweepColumns) -> list[Finding | None]:
+    """Return the findings about single runs, None for what was not found."""
+    sets = list(_replicates(sweep))
+    far, modes = _far_from_siblings(sweep, sets)
+    return [_unmarked_failures(sweep), far, modes]
+
+
+def _replicates(sweep: SweepColumns) -> Iterator[IndexArray]:
+    """Yield the indices of runs with an outcome that share group, batch size and learning rate, if several."""
+    usable = np.flatnonzero(sweep.outcome > 0)
+    if not usable.size:
+        return
+    rate = np.nan_to_num(sweep.learning_rate[usable], nan=0.0)
+    key = np.stack([sweep.group_index[usable], sweep.batch_size[usable], rate])
+    _, which = np.unique(key, axis=1, return_inverse=True)
+    order = np.argsort(which.ravel(), kind="stable")
+    for runs in np.split(usable[order], np.flatnonzero(np.diff(which.ravel()[order])) + 1):
+        if runs.size >= _FEWEST_REPLICATES:
+            yield runs
+
+
+def _far_from_siblings(
+    sweep: SweepColumns, sets: list[IndexArray]
+) -> tuple[Finding | None, Finding | None]:
+    """Find single replicates far from the others, and replicates that fall into two clusters."""
+    if not sets:
+        return None, None
+    logs = [np.log(sweep.outcome[runs]) for runs in sets]
+    spread = max(_robust_sd(np.concatenate([values - np.median(values) for values in logs])), _LEAST_SPREAD)
+    far: list[int] = []
+    split: list[int] = []
+    for runs, values in zip(sets, logs, strict=True):
+        if _has_two_clusters(values, spread):
+            split.append(int(runs[0]))
+            continue
+        own = max(_robust_sd(values - np.median(values)), spread)
+        far += runs[np.abs(values - np.median(values)) > _FAR * own].tolist()
+    return _one_far(sweep, far), _two_clusters(sweep, split)
+
+
+def _robust_sd(deviations: FloatArray) -> float:
+    """1.48 times the median absolute deviation, the standard deviation of a normal distribution."""
+    return 1.4826 * float(np.median(np.abs(deviations)))
+
+
+def _has_two_clusters(values: FloatArray, spread: float) -> NDArray[np.bool_] | bool:
+    """Whether a gap far wider than the clusters beside it divides the values, with several on each side."""
+    ordered = np.sort(values)
+    if ordered.size < 2 * _FEWEST_OF_A_MODE:
+        return False
+    gaps = np.diff(ordered)[_FEWEST_OF_A_MODE - 1 : ordered.size - _FEWEST_OF_A_MODE]
+    at = int(np.argmax(gaps)) + _FEWEST_OF_A_MODE
+    below, above = ordered[:at], ordered[at:]
+    within = max(float(below.std(ddof=1)), float(above.std(ddof=1)), _LEAST_SPREAD)
+    return bool(ordered[at] - ordered[at - 1] > 5 * within and ordered[at] - ordered[at - 1] > 2 * spread)
+
+
+def _one_far(sweep: SweepColumns, far: list[int]) -> Finding | None:
+    if not far:
+        return None
+    named = [
+        f"'{sweep.run_id[run]}' ({number(sweep.outcome[run])} at batch size {number(sweep.batch_size[run])})"
+        for run in far[:_MOST_NAMED]
+    ]
+    rest = len(far) - len(named)
+    return Finding(
+        "replicate_far_from_siblings",
+        "warning",
+        f"{plural(len(far), 'run')} ended far from the replicates with the same batch size and learning rate: "
+        f"{listing([*named, f'{rest} more'] if rest else named)}.",
+        "Look at them; mark what failed as 'diverged' or 'crashed', or correct the number.",
+    )
+
+
+def _two_clusters(sweep: SweepColumns, split: list[int]) -> Finding | None:
+    if not split:
+        return None
+    places = [_place(sweep, run) for run in split[:_MOST_NAMED]]
+    rest = len(split) - len(places)
+    return Finding(
+        "replicates_in_two_clusters",
+        "warning",
+        f"Replicates fall into two clusters at {listing([*places, f'{rest} more'] if rest else places)}.",
+        "Something that the table does not group by differs between them: add it to group_by (command line: "
+        "--group-by), or mark the runs that failed.",
+    )
+
+
+def _place(sweep: SweepColumns, run: int) -> str:
+    rate = sweep.learning_rate[run]
+    at_rate = "" if np.isnan(rate) else f", learning rate {number(rate)}"
+    return f"batch size {number(sweep.batch_size[run])}{at_rate}"
+
+
+def _unmarked_failures(sweep: SweepColumns) -> Finding | None:
+    """Find finished runs that share one loss far above the others, as networks that learnt nothing do."""
+    if sweep.kind != "runs":
+        return None
+    found: list[int] = []
+    for g in range(max(len(sweep.groups), 1)):
+        usable = np.flatnonzero(sweep.is_finished & np.isfinite(sweep.loss) & (sweep.group_index == g))
+        found += _plateau(sweep.loss[usable], usable)
+    if not found:
+        return None
+    losses = sweep.loss[found]
+    span = listing(list(dict.fromkeys([number(losses.min()), number(losses.max())])))
+    return Finding(
+        "unmarked_failures",
+        "warning",
+        f"{plural(len(found), 'finished run')} ended at nearly one loss, {span}, far above the others: networks "
+        "that have learnt nothing end so.",
+        "If they failed, give them the status 'diverged'; they then tell where the cliff is.",
+    )
+
+
+def _plateau(loss: FloatArray, runs: IndexArray) -> list[int]:
+    """Return the runs of a narrow cluster of high losses, set apart from the rest; none where there is none."""
+    if loss.size < 2 * _FEWEST_FAILURES:
+        return []
+    order = np.argsort(loss)
+    ordered = loss[order]
+    best, middle = float(ordered[0]), float(np.median(ordered))
+    # From the top down: the widest stretch of at least a few runs that are all alike.
+    for first in range(ordered.size // 2, ordered.size - _FEWEST_FAILURES + 1):
+        height = float(ordered[first]) - best
+        alike = ordered[first:] - ordered[first] <= _ALIKE * height
+        count = int(alike.sum())
+        apart = ordered[first] - ordered[first - 1] > 2 * _ALIKE * height
+        if count >= _FEWEST_FAILURES and apart and height > 3 * (middle - best):
+            return [int(runs[index]) for index in order[first : first + count]]
+    return []
