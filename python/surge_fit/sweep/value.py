@@ -8,8 +8,8 @@ from numpy.typing import ArrayLike
 
 from surge_fit._support.wording import Source, number, plural
 from surge_fit.errors import SweepError
+from surge_fit.sweep.checks.checking import check_sweep
 from surge_fit.sweep.checks.finding import Finding
-from surge_fit.sweep.checks.runs import check_sweep
 from surge_fit.sweep.columns import SweepColumns
 from surge_fit.sweep.schema import STATUSES
 from surge_fit.sweep.sources import arrays, frames

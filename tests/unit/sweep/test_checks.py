@@ -46,12 +46,23 @@ def test_a_finding_is_a_frozen_value_that_reads_as_two_sentences():
 
 
 def test_winner_on_edge_says_which_edge_at_which_batch_size():
-    found = checks(valleys(best=(0.1, 1.6, 0.1)))
-    assert list(found) == ["winner_on_edge"]
+    found = checks(valleys(best=(0.1, 0.4, 1.6)))
+    assert list(found) == ["winner_on_edge", "peak_not_bracketed"]
     assert found["winner_on_edge"].severity == "warning"
     assert found["winner_on_edge"].message == (
-        "The best learning rate is the highest tried at batch size 64 and the lowest tried at "
-        "batch sizes 8 and 512: the optimum may lie beyond the grid."
+        "The best learning rate is the highest tried at batch size 512 and the lowest tried at batch size 8: "
+        "the optimum may lie beyond the grid."
+    )
+
+
+def test_winners_that_are_all_on_an_edge_are_said_to_be():
+    found = checks(valleys(best=(0.1, 1.6, 0.1)))
+    assert list(found) == ["every_winner_on_edge"]
+    assert found["every_winner_on_edge"].severity == "warning"
+    assert found["every_winner_on_edge"].message == (
+        "At every batch size the best learning rate is an end of the grid: the highest tried at batch size 64 "
+        "and the lowest tried at batch sizes 8 and 512. No valley has shown its bottom, and what is said of "
+        "the optima is extrapolated."
     )
 
 

@@ -4,7 +4,7 @@ Each check looks for one thing and speaks at most once, naming the batch sizes a
 that fails a check of severity ``error`` cannot be fitted.
 """
 
+from surge_fit.sweep.checks.checking import check_sweep
 from surge_fit.sweep.checks.finding import Finding
-from surge_fit.sweep.checks.runs import check_sweep
 
 __all__ = ["Finding", "check_sweep"]

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 
 import numpy as np
-from numpy.typing import NDArray
 
 from surge_fit._support.wording import listing, number, plural
 from surge_fit.sweep.checks.finding import Finding
@@ -11,18 +10,21 @@ from surge_fit.sweep.columns import SweepColumns
 from surge_fit.typing import FloatArray, IndexArray
 
 _FAR = 8.0
-"""Robust standard deviations from its siblings at which a replicate is far from them."""
+"""Standard deviations of its siblings at which a replicate is far from them."""
 
-_LEAST_SPREAD = 0.01
-"""Standard deviation of replicates, in log units, that is never surprising."""
+_FAR_STEPS, _FAR_LOSS = 0.4, 0.25
+"""And what it must differ by: in log steps, or as a share of how far the typical loss lies above the best.
+
+Numbers of steps come in units of how often the target was looked for, so that most siblings may be equal."""
 
 _FEWEST_REPLICATES = 4
 _FEWEST_OF_A_MODE = 3
 """Replicates in each of two clusters."""
 
 _FEWEST_FAILURES = 3
-_ALIKE = 0.02
-"""Failures of one kind differ by less than this share of how far they lie above the best loss."""
+_ALIKE, _APART = 0.005, 0.2
+"""Failures of one kind differ by less, and lie apart from the loss below them by more, than this share of how
+far they lie above the best loss."""
 
 _MOST_NAMED = 6
 
@@ -35,7 +37,7 @@ def check_outliers(sweep: SweepColumns) -> list[Finding | None]:
 
 
 def _replicates(sweep: SweepColumns) -> Iterator[IndexArray]:
-    """Yield the indices of runs with an outcome that share group, batch size and learning rate, if several."""
+    """Yield the runs with an outcome that share group, batch size and learning rate, where several do."""
     usable = np.flatnonzero(sweep.outcome > 0)
     if not usable.size:
         return
@@ -48,40 +50,45 @@ def _replicates(sweep: SweepColumns) -> Iterator[IndexArray]:
             yield runs
 
 
-def _far_from_siblings(
-    sweep: SweepColumns, sets: list[IndexArray]
-) -> tuple[Finding | None, Finding | None]:
+def _far_from_siblings(sweep: SweepColumns, sets: list[IndexArray]) -> tuple[Finding | None, Finding | None]:
     """Find single replicates far from the others, and replicates that fall into two clusters."""
-    if not sets:
-        return None, None
-    logs = [np.log(sweep.outcome[runs]) for runs in sets]
-    spread = max(_robust_sd(np.concatenate([values - np.median(values) for values in logs])), _LEAST_SPREAD)
     far: list[int] = []
     split: list[int] = []
-    for runs, values in zip(sets, logs, strict=True):
-        if _has_two_clusters(values, spread):
+    for runs in sets:
+        values, least = _scaled(sweep, runs)
+        if least is None:
+            continue
+        if _has_two_clusters(values, least):
             split.append(int(runs[0]))
             continue
-        own = max(_robust_sd(values - np.median(values)), spread)
-        far += runs[np.abs(values - np.median(values)) > _FAR * own].tolist()
+        for index, run in enumerate(runs.tolist()):
+            others = np.delete(values, index)
+            distance = abs(float(values[index] - np.median(others)))
+            if distance > max(_FAR * float(others.std(ddof=1)), least):
+                far.append(run)
     return _one_far(sweep, far), _two_clusters(sweep, split)
 
 
-def _robust_sd(deviations: FloatArray) -> float:
-    """1.48 times the median absolute deviation, the standard deviation of a normal distribution."""
-    return 1.4826 * float(np.median(np.abs(deviations)))
+def _scaled(sweep: SweepColumns, runs: IndexArray) -> tuple[FloatArray, float | None]:
+    """Outcomes of replicates, and the least distance that is far; None where no distance is surprising."""
+    values = sweep.outcome[runs]
+    if sweep.kind == "steps_to_target":
+        return np.log(values), _FAR_STEPS
+    group = sweep.outcome[sweep.group_index == sweep.group_index[runs[0]]]
+    best, typical = float(np.nanmin(group)), float(np.nanmedian(group))
+    # High rates end anywhere: only where most runs do well is a bad one surprising.
+    return values, None if np.median(values) > typical else _FAR_LOSS * (typical - best)
 
 
-def _has_two_clusters(values: FloatArray, spread: float) -> NDArray[np.bool_] | bool:
+def _has_two_clusters(values: FloatArray, least: float) -> bool:
     """Whether a gap far wider than the clusters beside it divides the values, with several on each side."""
     ordered = np.sort(values)
     if ordered.size < 2 * _FEWEST_OF_A_MODE:
         return False
     gaps = np.diff(ordered)[_FEWEST_OF_A_MODE - 1 : ordered.size - _FEWEST_OF_A_MODE]
     at = int(np.argmax(gaps)) + _FEWEST_OF_A_MODE
-    below, above = ordered[:at], ordered[at:]
-    within = max(float(below.std(ddof=1)), float(above.std(ddof=1)), _LEAST_SPREAD)
-    return bool(ordered[at] - ordered[at - 1] > 5 * within and ordered[at] - ordered[at - 1] > 2 * spread)
+    within = max(float(side.std(ddof=1)) for side in (ordered[:at], ordered[at:]))
+    return bool(ordered[at] - ordered[at - 1] > max(5 * within, least))
 
 
 def _one_far(sweep: SweepColumns, far: list[int]) -> Finding | None:
@@ -95,7 +102,7 @@ def _one_far(sweep: SweepColumns, far: list[int]) -> Finding | None:
     return Finding(
         "replicate_far_from_siblings",
         "warning",
-        f"{plural(len(far), 'run')} ended far from the replicates with the same batch size and learning rate: "
+        f"{plural(len(far), 'run')} ended far from the replicates at the same batch size and rate: "
         f"{listing([*named, f'{rest} more'] if rest else named)}.",
         "Look at them; mark what failed as 'diverged' or 'crashed', or correct the number.",
     )
@@ -136,14 +143,14 @@ def _unmarked_failures(sweep: SweepColumns) -> Finding | None:
     return Finding(
         "unmarked_failures",
         "warning",
-        f"{plural(len(found), 'finished run')} ended at nearly one loss, {span}, far above the others: networks "
-        "that have learnt nothing end so.",
+        f"{plural(len(found), 'finished run')} ended at nearly one loss, {span}, far above the others: "
+        "networks that have learnt nothing end so.",
         "If they failed, give them the status 'diverged'; they then tell where the cliff is.",
     )
 
 
 def _plateau(loss: FloatArray, runs: IndexArray) -> list[int]:
-    """Return the runs of a narrow cluster of high losses, set apart from the rest; none where there is none."""
+    """Return the runs of a narrow cluster of high losses that is set apart from the rest, if there is one."""
     if loss.size < 2 * _FEWEST_FAILURES:
         return []
     order = np.argsort(loss)
@@ -154,7 +161,7 @@ def _plateau(loss: FloatArray, runs: IndexArray) -> list[int]:
         height = float(ordered[first]) - best
         alike = ordered[first:] - ordered[first] <= _ALIKE * height
         count = int(alike.sum())
-        apart = ordered[first] - ordered[first - 1] > 2 * _ALIKE * height
+        apart = ordered[first] - ordered[first - 1] > _APART * height
         if count >= _FEWEST_FAILURES and apart and height > 3 * (middle - best):
             return [int(runs[index]) for index in order[first : first + count]]
     return []

@@ -1,8 +1,4 @@
-"""What a reader of a sweep should know before believing a fit of it.
-
-Each check looks for one thing and speaks at most once, naming the batch sizes at which it found it. A sweep
-that fails a check of severity ``error`` cannot be fitted.
-"""
+"""What weakens a fit: too few batch sizes and rates, optima at their ends, settings that moved with them."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -13,8 +9,6 @@ from numpy.typing import NDArray
 
 from surge_fit._support.wording import listing, number, plural
 from surge_fit.sweep.checks.finding import Finding
-from surge_fit.sweep.checks.reading import check_reading
-from surge_fit.sweep.checks.steps import check_steps
 from surge_fit.sweep.columns import SweepColumns
 from surge_fit.sweep.schema import STATUSES
 from surge_fit.typing import FloatArray
@@ -36,8 +30,8 @@ class _Valley:
     best: float
 
 
-def check_sweep(sweep: SweepColumns) -> tuple[Finding, ...]:
-    """Return the findings about a sweep, errors first, then warnings, then notes."""
+def check_runs(sweep: SweepColumns) -> list[Finding | None]:
+    """Return the findings about batch sizes and rates that were tried, None for what was not found."""
     found = [_one_batch_size(sweep)]
     valleys = [] if sweep.kind == "steps_to_target" else list(_valleys(sweep))
     if sweep.kind == "runs":
@@ -48,18 +42,14 @@ def check_sweep(sweep: SweepColumns) -> tuple[Finding, ...]:
             _without_outcome(sweep),
             _diverged(sweep),
         ]
-    if sweep.steps_to_target is not None:
-        found += check_steps(sweep)
-    found += check_reading(sweep)
-    found += [
+    return [
+        *found,
         _few_batch_sizes(sweep, valleys),
         _peak_not_bracketed(sweep, valleys),
         _few_steps(sweep),
         _changes_with_batch_size(sweep),
         _fixed_with_batch_size(sweep),
     ]
-    order = ("error", "warning", "note")
-    return tuple(sorted(filter(None, found), key=lambda finding: order.index(finding.severity)))
 
 
 def _one_batch_size(sweep: SweepColumns) -> Finding | None:
@@ -113,6 +103,14 @@ def _winner_on_edge(valleys: Sequence[_Valley]) -> Finding | None:
     if not edges:
         return None
     beyond = [word for word, there in (("higher", highest), ("lower", lowest)) if there]
+    if len(judged) > 1 and len(highest) + len(lowest) == len(judged):
+        return Finding(
+            "every_winner_on_edge",
+            "warning",
+            f"At every batch size the best learning rate is an end of the grid: {listing(edges)}. No valley "
+            "has shown its bottom, and what is said of the optima is extrapolated.",
+            f"Add {listing(beyond)} learning rates there before anything else.",
+        )
     return Finding(
         "winner_on_edge",
         "warning",

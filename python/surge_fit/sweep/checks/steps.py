@@ -15,6 +15,10 @@ _HALF_WAY = -0.5
 """Exponent of the steps in the batch size at the critical one: d log S/d log B = −1/(1 + B/B_crit)."""
 
 
+_RISE = 0.1
+"""Rise in log steps between neighbouring batch sizes that replicates hardly explain."""
+
+
 @dataclass(frozen=True)
 class _Curve:
     """The steps to the target of one group: geometric means over replicates, batch sizes ascending."""
@@ -36,6 +40,7 @@ def check_steps(sweep: SweepColumns) -> list[Finding | None]:
         _never_reached(sweep, curves),
         _several_targets(sweep),
         _few_batch_sizes_reached(curves),
+        _rising(curves),
         _critical_batch_size_not_bracketed(curves),
         _target_not_reached(sweep),
     ]
@@ -118,6 +123,28 @@ def _critical_batch_size_not_bracketed(curves: list[_Curve]) -> Finding | None:
         "warning",
         f"{sentence[0].upper()}{sentence[1:]}: the critical batch size is not bracketed.",
         f"Add {listing(where)} batch sizes, or read it as a bound.",
+    )
+
+
+def _rising(curves: list[_Curve]) -> Finding | None:
+    """Find steps that rise with the batch size, which no law of a tuned rate lets them do."""
+    rising: list[_Curve] = []
+    places: list[str] = []
+    for curve in curves:
+        up = np.flatnonzero(np.diff(curve.log_steps) > _RISE)
+        if up.size:
+            rising.append(curve)
+            low, high = (number(curve.batch_sizes[up[0] + end]) for end in (0, 1))
+            places.append(f"from batch size {low} to {high}")
+    if not rising:
+        return None
+    return Finding(
+        "steps_rise_with_batch_size",
+        "warning",
+        f"Steps to the target rise {places[0]}{_groups(rising)}; at the best learning rate of each batch "
+        "size they can only fall.",
+        "The rate was not tuned there, or the target was reached by luck before: add learning rates, or "
+        "leave that batch size out.",
     )
 
 

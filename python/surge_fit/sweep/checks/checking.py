@@ -1,0 +1,29 @@
+"""All checks of a sweep, in one list.
+
+Each check looks for one thing and speaks at most once, naming the batch sizes at which it found it. A sweep
+that fails a check of severity ``error`` cannot be fitted.
+"""
+
+from surge_fit.sweep.checks.design import one_factor_at_a_time
+from surge_fit.sweep.checks.effects import check_effects
+from surge_fit.sweep.checks.finding import Finding
+from surge_fit.sweep.checks.outliers import check_outliers
+from surge_fit.sweep.checks.reading import check_reading
+from surge_fit.sweep.checks.runs import check_runs
+from surge_fit.sweep.checks.steps import check_steps
+from surge_fit.sweep.columns import SweepColumns
+
+_SEVERITIES = ("error", "warning", "note")
+
+
+def check_sweep(sweep: SweepColumns) -> tuple[Finding, ...]:
+    """Return the findings about a sweep, errors first, then warnings, then notes."""
+    found = [
+        *check_runs(sweep),
+        *(check_steps(sweep) if sweep.steps_to_target is not None else ()),
+        *check_reading(sweep),
+        *check_outliers(sweep),
+        one_factor_at_a_time(sweep),
+        *(check_effects(sweep) if sweep.kind == "runs" else ()),
+    ]
+    return tuple(sorted(filter(None, found), key=lambda finding: _SEVERITIES.index(finding.severity)))
