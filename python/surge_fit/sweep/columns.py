@@ -52,6 +52,7 @@ class SweepColumns:
     group_values: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     loss_unit: str = "nats"
     ignored_columns: tuple[str, ...] = ()
+    settings: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     reading: tuple[Decision, ...] = ()
     source: str = "the columns"
 
@@ -69,6 +70,7 @@ class SweepColumns:
                 raise SweepError(msg)
         frozen = {label: MappingProxyType(dict(held)) for label, held in self.group_values.items()}
         object.__setattr__(self, "group_values", MappingProxyType(frozen))
+        object.__setattr__(self, "settings", MappingProxyType(dict(self.settings)))
 
     def present_columns(self) -> dict[str, Any]:
         """Return the columns that are there, one value per run: float arrays and tuples of str."""
@@ -207,6 +209,7 @@ class SweepColumns:
         }
         labels = dict.fromkeys(held.get("group_labels", ()))
         held["group_values"] = {label: self.group_values[label] for label in labels}
+        held["settings"] = {name: tuple(compress(cells, picked)) for name, cells in self.settings.items()}
         return type(self)(**{**self.scalars(), **held})
 
     def select(self, group: str | Mapping[str, object]) -> Self:

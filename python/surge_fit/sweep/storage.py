@@ -51,7 +51,8 @@ def dict_of(sweep: SweepColumns) -> dict[str, Any]:
     scalars = {**sweep.scalars(), "ignored_columns": list(sweep.ignored_columns)}
     scalars["reading"] = [asdict(decision) for decision in sweep.reading]
     groups = {label: dict(values) for label, values in sweep.group_values.items()}
-    return {**scalars, **held, "group_values": groups}
+    settings = {name: list(cells) for name, cells in sweep.settings.items()}
+    return {**scalars, **held, "group_values": groups, "settings": settings}
 
 
 def fields_of(stored: Mapping[str, Any]) -> dict[str, Any]:
@@ -79,6 +80,7 @@ def fields_of(stored: Mapping[str, Any]) -> dict[str, Any]:
             fields[column.name] = tuple(values) if column.is_text else _from_json(values)
     for name in ("group_labels", "ignored_columns"):
         fields[name] = None if fields.get(name) is None else tuple(fields[name])
+    fields["settings"] = {name: tuple(cells) for name, cells in fields.get("settings", {}).items()}
     fields["reading"] = tuple(Decision(**decision) for decision in fields.get("reading", ()))
     return fields
 

@@ -69,6 +69,9 @@ class Sweep(SweepColumns):
         Label of every run's group, such as ``"N=214663680, D=100000000000"``.
     group_values : mapping of str to mapping of str to str
         Group label → group column → value, in the order in which the groups appear.
+    settings : mapping of str to tuple of str
+        Header → words, one per run: columns that `ignored_columns` names and that may be settings of the run,
+        since they take several values within one batch size.
     ignored_columns : tuple of str
         Headers of the table that the sweep does not hold.
     reading : tuple of Decision

@@ -60,9 +60,9 @@ def test_winners_that_are_all_on_an_edge_are_said_to_be():
     assert list(found) == ["every_winner_on_edge"]
     assert found["every_winner_on_edge"].severity == "warning"
     assert found["every_winner_on_edge"].message == (
-        "At every batch size the best learning rate is an end of the grid: the highest tried at batch size 64 "
-        "and the lowest tried at batch sizes 8 and 512. No valley has shown its bottom, and what is said of "
-        "the optima is extrapolated."
+        "At every batch size the best learning rate is an end of the grid: the highest tried at batch size "
+        "64 and the lowest tried at batch sizes 8 and 512. No valley has shown its bottom, and what is said "
+        "of the optima is extrapolated."
     )
 
 

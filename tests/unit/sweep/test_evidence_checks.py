@@ -1,6 +1,7 @@
 """Evidence that cannot answer: each kind is found where it is there, and nowhere else."""
 
 import numpy as np
+import polars as pl
 import pytest
 import surge_fit as sf
 
@@ -25,6 +26,7 @@ def slugs(sweep):
 
 
 NEW = {
+    "mixed_settings",
     "every_winner_on_edge",
     "no_effect_of_batch_size",
     "no_effect_of_learning_rate",
@@ -79,6 +81,39 @@ def test_one_factor_at_a_time_is_found():
         batch_unit="examples",
     )
     assert "one_factor_at_a_time" in slugs(sweep)
+
+
+def two_kinds(name, kinds=("a", "b"), **options):
+    """A sound grid twice, once of each kind."""
+    sweep = grid()
+    table = {
+        "batch_size": np.tile(sweep.batch_size, 2),
+        "learning_rate": np.tile(sweep.learning_rate, 2),
+        "loss": np.tile(sweep.loss, 2),
+        name: np.repeat(kinds, len(sweep)),
+    }
+    return sf.Sweep.from_frame(pl.DataFrame(table), batch_unit="examples", **options)
+
+
+@pytest.mark.parametrize("name", ["optimizer", "dataset", "model.arch", "lr_scheduler", "remark"])
+def test_runs_of_two_kinds_are_named_with_the_remedy(name):
+    (finding,) = [f for f in two_kinds(name).checks() if f.slug == "mixed_settings"]
+    assert "'a' and 'b'" in finding.message
+    assert "--group-by" in finding.remedy
+    assert "mixed_settings" not in slugs(two_kinds(name, group_by=name))
+
+
+def test_one_kind_alone_is_no_mixture():
+    sweep = two_kinds("dataset")
+    first = sweep.where([kind == "a" for kind in sweep.settings["dataset"]])
+    assert "mixed_settings" not in slugs(first)
+    assert sf.Sweep.from_dict(sweep.to_dict()).settings == sweep.settings
+
+
+@pytest.mark.parametrize("name", ["seed", "host", "created_at", "run_name", "gpu"])
+def test_replicates_may_differ_in_seed_place_and_time(name):
+    kinds = (0, 1) if name == "seed" else ("a", "b")
+    assert "mixed_settings" not in slugs(two_kinds(name, kinds))
 
 
 def with_failures(status):

@@ -34,7 +34,7 @@ def sweep():
 def test_the_fields_of_a_sweep_are_the_canonical_columns():
     fields = {field.name for field in dataclasses.fields(Sweep)}
     table = {"batch_unit", "protocol", "kind", "loss_unit", "group_labels", "group_values"}
-    record = {"ignored_columns", "reading", "source"}
+    record = {"ignored_columns", "reading", "settings", "source"}
     assert fields == {column.name for column in RUN_COLUMNS} | table | record
 
 

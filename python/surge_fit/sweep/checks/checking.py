@@ -7,6 +7,7 @@ that fails a check of severity ``error`` cannot be fitted.
 from surge_fit.sweep.checks.design import one_factor_at_a_time
 from surge_fit.sweep.checks.effects import check_effects
 from surge_fit.sweep.checks.finding import Finding
+from surge_fit.sweep.checks.mixtures import mixed_settings
 from surge_fit.sweep.checks.outliers import check_outliers
 from surge_fit.sweep.checks.reading import check_reading
 from surge_fit.sweep.checks.runs import check_runs
@@ -18,12 +19,15 @@ _SEVERITIES = ("error", "warning", "note")
 
 def check_sweep(sweep: SweepColumns) -> tuple[Finding, ...]:
     """Return the findings about a sweep, errors first, then warnings, then notes."""
+    mixture = mixed_settings(sweep)
     found = [
+        mixture,
         *check_runs(sweep),
         *(check_steps(sweep) if sweep.steps_to_target is not None else ()),
         *check_reading(sweep),
         *check_outliers(sweep),
         one_factor_at_a_time(sweep),
-        *(check_effects(sweep) if sweep.kind == "runs" else ()),
+        # Among runs of several kinds no effect of batch size and rate could show.
+        *(check_effects(sweep) if sweep.kind == "runs" and mixture is None else ()),
     ]
     return tuple(sorted(filter(None, found), key=lambda finding: _SEVERITIES.index(finding.severity)))

@@ -18,8 +18,10 @@ from surge_fit.sweep.table.matching import COLUMNS, Match, find_group_columns, m
 from surge_fit.sweep.table.metric import Loss, loss_of
 from surge_fit.sweep.table.outcomes import StatusReading, flag_of, read_statuses
 from surge_fit.sweep.table.rows import Rows, name_runs
+from surge_fit.sweep.table.settings import settings_of
 from surge_fit.sweep.table.shapes import shape
 from surge_fit.sweep.table.targets import TARGETS, steps_to_target
+from surge_fit.typing import IndexArray
 
 
 def read_table(
@@ -76,6 +78,14 @@ def _require_words(batch_unit: str | None, protocol: str | None, nan_loss: str |
         if value is not None and value not in allowed[name]:
             msg = f"'{name}' must be one of {listing(allowed[name])}; got {value!r}."
             raise SweepError(msg)
+
+
+def _cells(fields: Mapping[str, Any]) -> IndexArray:
+    """Index of the group and batch size of every run."""
+    labels = fields["group_labels"] or ("",) * len(fields["batch_size"])
+    _, group = np.unique(np.array(labels, dtype=str), return_inverse=True)
+    key = np.stack([group.astype(np.float64), fields["batch_size"]])
+    return np.unique(key, axis=1, return_inverse=True)[1].ravel().astype(np.int64)
 
 
 def _groups_by_index(match: Match, groups: Sequence[str]) -> bool:
@@ -333,13 +343,15 @@ class _Reading:
         if "batch_size" in found and found["batch_size"] == found.get("micro_batch_size"):
             used |= used_factors(self.match)
         self._tell_columns(flags)
+        ignored = tuple(header for header in draft.headers if header not in used and header)
         return {
             **fields,
             "batch_unit": unit,
             "protocol": protocol or ("to_target" if kind == "steps_to_target" else None),
             "kind": kind,
             "loss_unit": loss_unit,
-            "ignored_columns": tuple(header for header in draft.headers if header not in used and header),
+            "ignored_columns": ignored,
+            "settings": settings_of(draft, ignored, _cells(fields), rows),
             "reading": tuple(draft.decisions),
             "source": draft.source.name,
         }
