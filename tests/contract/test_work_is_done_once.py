@@ -10,7 +10,7 @@ from support.pooled import make_pooled_posterior
 from surge_fit.cli import main
 from surge_fit.model import observations
 from surge_fit.posterior.effort import EFFORTS, Effort
-from surge_fit.sweep.checks import runs as sweep_checks
+from surge_fit.sweep.checks import checking as sweep_checks
 
 DIGITS = "examples/digits_adam/sweep.csv"
 BATCH_SIZES = (8.0, 64.0, 512.0)
