@@ -77,7 +77,7 @@ RUN_COLUMNS: tuple[Column, ...] = (
         "loss_se",
         "non_negative",
         "standard error of the loss, in its unit",
-        ("loss_stderr", "stderr_loss", "se_loss", "loss_sem"),
+        ("loss_stderr", "stderr_loss", "se_loss", "loss_sem", "sem", "se", "stderr", "standard_error"),
     ),
     Column(
         "status",

@@ -330,6 +330,21 @@ TRAILING = frozenset(
 )
 """Words that may follow a name."""
 
+WHEREVER = frozenset(
+    [
+        "batch_size",
+        "micro_batch_size",
+        "accumulation",
+        "data_parallel",
+        "devices",
+        "weight_decay",
+        "beta1",
+        "beta2",
+        "seed",
+    ]
+)
+"""What a name means whatever path leads to it; ``critic/lr`` and ``aux/loss`` may be other things."""
+
 END_OF_SCHEDULE = frozenset(["min", "minimum", "end", "final", "last"])
 """Words that make a learning rate the one at the end of its schedule."""
 

@@ -28,6 +28,7 @@ _HEAD = 1_000_000
 """Letters among which the header and the separator are looked for."""
 
 _MOST_RAGGED = 0.5
+_STATED = re.compile(r"^sep=(.)\r?\n", re.I)
 _COMMENT = re.compile(r"^\s*(?:#|//|%)")
 
 
@@ -97,8 +98,12 @@ def _layout(text: str, name: str, suffix: str) -> _Layout:
             msg = f"Line 1 of {name} must be the header; it is blank. Put the column names there."
             raise SweepError(msg)
         start, line = end, line + 1
+    if stated := _STATED.match(text[start : start + 10]):  # as spreadsheets write it
+        start, line = start + stated.end(), line + 1
+    separator = stated[1] if stated else _separator(text[start : start + _HEAD], suffix)
+    while (cut := _title(text, start, separator)) > start:
+        start, line = cut, line + text.count("\n", start, cut)
     rest = text[start:]
-    separator = _separator(rest, suffix)
     first, length = _first_row(rest, separator)
     if comment and all(map(_is_number, first)):  # the header is the last comment, as NumPy writes it
         named, _ = _first_row(_COMMENT.sub("", comment), separator)
@@ -106,6 +111,15 @@ def _layout(text: str, name: str, suffix: str) -> _Layout:
             return _Layout([cell.strip() for cell in named], line, separator, rest)
     taken = rest[:length].count("\n") or 1
     return _Layout([cell.strip() for cell in first], line + taken, separator, rest[length:])
+
+
+def _title(text: str, start: int, separator: str) -> int:
+    """Return the end of a line above the header: it has no separator, and the lines below it have."""
+    end = text.find("\n", start) + 1
+    if not end or len(separator) > 1 or separator in text[start:end]:
+        return start
+    below = text[end : end + _HEAD].splitlines()[:_SAMPLE]
+    return end if sum(separator in line for line in below) > len(below) / 2 else start
 
 
 def _first_row(text: str, separator: str) -> tuple[list[str], int]:
@@ -133,16 +147,17 @@ def _separator(text: str, suffix: str) -> str:
     sample = list(islice(io.StringIO(text[:_HEAD], newline=""), _SAMPLE))
     sample = [line for line in sample if line.strip() and not _COMMENT.match(line)]
     order = ("\t", *_SEPARATORS) if suffix == ".tsv" else _SEPARATORS
-    best, best_score = order[0], (0.0, 0)
-    for separator in dict.fromkeys(order):
-        widths = [len(row) for row in csv.reader(sample, delimiter=separator)]
-        if not widths or widths[0] < 2:
-            continue
-        alike = sum(width in (widths[0], widths[0] + 1) for width in widths) / len(widths)
-        if (score := (round(alike, 1), widths[0])) > best_score:
-            best, best_score = separator, score
-    if best_score[1] >= 2:
-        return best
+    for above in range(min(3, len(sample))):  # titles above the header
+        best, best_score = order[0], (0.0, 0)
+        for separator in dict.fromkeys(order):
+            widths = [len(row) for row in csv.reader(sample[above:], delimiter=separator)]
+            if not widths or widths[0] < 2:
+                continue
+            alike = sum(width in (widths[0], widths[0] + 1) for width in widths) / len(widths)
+            if (score := (round(alike, 1), widths[0])) > best_score:
+                best, best_score = separator, score
+        if best_score[1] >= 2:
+            return best
     for spaces in (r"\s{2,}|\t", r"\s+"):
         widths = [len(re.split(spaces, line.strip())) for line in sample]
         if (
@@ -151,7 +166,7 @@ def _separator(text: str, suffix: str) -> str:
             and all(width in (widths[0], widths[0] + 1) for width in widths)
         ):
             return spaces
-    return best
+    return order[0]
 
 
 def _require_header(header: Sequence[str], name: str) -> None:

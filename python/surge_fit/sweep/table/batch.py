@@ -56,6 +56,7 @@ def whole_batch(draft: Draft, match: Match, chosen: Collection[str]) -> NumberCo
     return None
 
 
+_OF_ONE_DEVICE = frozenset(["device", "gpu", "rank", "core", "replica", "worker", "chip", "local"])
 _SAYS_WHOLE = frozenset(
     ["global", "total", "effective", "overall", "gbs", "gbsz", "per", "step", "tokens", "update"]
 )
@@ -95,7 +96,8 @@ def _multiplied(draft: Draft, match: Match) -> NumberColumn | None:
     absent = []
     if "accumulation" not in found:
         absent.append("'gradient_accumulation_steps'")
-    if parallel is None and "accumulation" not in found:
+    of_one_device = bool(draft.headers[header].words & _OF_ONE_DEVICE)
+    if parallel is None and (of_one_device or "accumulation" not in found):
         absent.append("'world_size' (data-parallel devices)")
     if absent:
         draft.refuse(

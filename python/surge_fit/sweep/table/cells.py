@@ -30,8 +30,9 @@ from surge_fit.sweep.table.numerals import (
 from surge_fit.typing import FloatArray
 
 BoolArray = NDArray[np.bool_]
-Kind = Literal["count", "measure"]
-"""A count (a batch, steps, tokens) may have K behind it; a measure (a rate, a loss) has not."""
+Kind = Literal["batch", "count", "measure"]
+"""A batch or a count (steps, tokens) may have K behind it, of a batch perhaps 1,024; a measure (a rate, a
+loss) has not."""
 
 RULES: dict[Rule, tuple[str, Callable[[FloatArray], BoolArray]]] = {
     "positive": ("a positive, finite number", lambda x: np.isfinite(x) & (x > 0)),
@@ -107,7 +108,7 @@ def read_column(cells: Cells, kind: Kind, decimal_comma: bool = False) -> Number
     Parameters
     ----------
     cells : Cells
-    kind : {"count", "measure"}
+    kind : {"batch", "count", "measure"}
     decimal_comma : bool
         Whether another column of the table has decimal commas.
     """
@@ -117,7 +118,7 @@ def read_column(cells: Cells, kind: Kind, decimal_comma: bool = False) -> Number
         return NumberColumn(values, blank, np.zeros(values.shape, dtype=bool), cells.written)
     written = cells.written()
     plain = _plain_numbers(written)
-    if plain is not None and not (kind == "count" and _has_dotted_thousands(plain, written)):
+    if plain is not None and not (kind != "measure" and _has_dotted_thousands(plain, written)):
         none = np.zeros(plain.shape, dtype=bool)
         return NumberColumn(plain, none, none, cells.written)
     texts = [_opened(cell) for cell in written]
@@ -181,7 +182,7 @@ def settle_style(texts: Sequence[str], kind: Kind, decimal_comma: bool) -> tuple
     ----------
     texts : sequence of str
         Its distinct cells, bare.
-    kind : {"count", "measure"}
+    kind : {"batch", "count", "measure"}
     decimal_comma : bool
         Whether another column of the table has decimal commas.
 
@@ -204,7 +205,7 @@ def settle_style(texts: Sequence[str], kind: Kind, decimal_comma: bool) -> tuple
         what = "a decimal comma" if decimal == "," else "commas separate thousands"
         choices.append(f"{what} ({commas[0]})")
     elif (
-        kind == "count"
+        kind != "measure"
         and texts
         and any(map(DOTTED_THOUSANDS.match, texts))
         and not commas
@@ -214,16 +215,16 @@ def settle_style(texts: Sequence[str], kind: Kind, decimal_comma: bool) -> tuple
         choices.append(f"dots separate thousands ({next(filter(DOTTED_THOUSANDS.match, texts))})")
     elif decimal_comma and not any("." in text and len(text.rpartition(".")[2]) != 3 for text in texts):
         decimal = ","
-    kilo, choice = _kilo(texts) if kind == "count" else (1000, "")
-    return Style(decimal, kilo, kind == "count"), [*choices, *filter(None, (choice,))]
+    kilo, choice = _kilo(texts, may_be_binary=kind == "batch") if kind != "measure" else (1000, "")
+    return Style(decimal, kilo, kind != "measure"), [*choices, *filter(None, (choice,))]
 
 
 def _first(text: str) -> str:
     return text.split("±")[0].split("(")[0].strip()
 
 
-def _kilo(texts: Iterable[str]) -> tuple[int, str]:
-    """Take K for 1,024 where every number before it is a power of two, and for 1,000 otherwise."""
+def _kilo(texts: Iterable[str], *, may_be_binary: bool) -> tuple[int, str]:
+    """Take K for 1,024 in batch sizes that are all powers of two before it, and for 1,000 otherwise."""
     found = [
         (float(match[1].replace(",", ".") if "." not in match[1] else match[1]), match)
         for text in texts
@@ -232,7 +233,9 @@ def _kilo(texts: Iterable[str]) -> tuple[int, str]:
     if not found:
         return 1000, ""
     fractions = [math.log2(value) for value, _ in found if value > 0]
-    binary = any(value != 1 for value, _ in found) and all(log == int(log) for log in fractions)
+    binary = (
+        may_be_binary and any(value != 1 for value, _ in found) and all(log == int(log) for log in fractions)
+    )
     kilo = 1024 if binary else 1000
     letter = found[0][1][2]
     power = {"k": 1, "m": 2, "g": 3, "b": 3, "t": 4}[letter.lower()]

@@ -12,6 +12,7 @@ from surge_fit.sweep.sources.base import Frame
 from surge_fit.sweep.table.cells import Kind, NumberColumn, read_column, words
 from surge_fit.sweep.table.headers import Header, read_header
 
+_BATCHES = ("batch_size", "micro_batch_size")
 _COUNTS = frozenset(
     [
         "batch_size",
@@ -106,7 +107,9 @@ class Draft:
 
     def _read(self, header: str) -> NumberColumn:
         cells, read = self.frame.cells[header], self.headers[header]
-        kind: Kind = "count" if read.meaning in _COUNTS else "measure"
+        kind: Kind = (
+            "batch" if read.meaning in _BATCHES else "count" if read.meaning in _COUNTS else "measure"
+        )
         column = read_column(cells, kind, self._has_decimal_comma())
         if read.base is not None:
             base = read.base

@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
 from surge_fit.sweep.vocabulary import (
     AROUND,
@@ -12,6 +12,7 @@ from surge_fit.sweep.vocabulary import (
     NOT_FOR_TRAINING,
     PHRASES,
     TRAILING,
+    WHEREVER,
 )
 
 _UNITS = {
@@ -32,9 +33,14 @@ _LOGARITHM = re.compile(
     r"^\s*(log2|log10|log_10|log_2|ln|lg)(?:\s*\(\s*(.+?)\s*\)|[\s_]+(?:of[\s_]+)?(.+))\s*$", re.I
 )
 _BASES = {"log2": 2.0, "log_2": 2.0, "log10": 10.0, "log_10": 10.0, "lg": 10.0, "ln": 2.718281828459045}
+_TIMES = re.compile(r"^(.*?)\s*[×x*]\s*(1e[+-]?\d+|10\^\{?[+-−]?\d+\}?)\s*$")
+_BASELESS = re.compile(r"^\s*log(?:\s*\(|[\s_]+)(.+?)\)?\s*$", re.I)
 _BRACKETS = re.compile(r"[(\[{]([^()\[\]{}]*)[)\]}]")
 _POWER_OF_TEN = re.compile(r"^[×x*]?\s*(?:10\^?\{?([+-−]?\d+)\}?|1e([+-]?\d+))$")
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+_LOGGED = ("learning_rate", "batch_size")
+"""What may be written as a logarithm without its base."""
+
 _REPLICATE = re.compile(r"^(?:seed|run|rep|replicate|trial|try|repeat|fold|s|r)?[\s_]?(\d+)$", re.I)
 _GROUP = re.compile(r"^(?:pg|group|param_group)?\d+$", re.I)
 _ACROSS_PATHS = re.compile(r"^(?:tokens|sequences|samples|examples)(?:step|update|batch)$")
@@ -98,12 +104,15 @@ def read_header(text: str) -> Header:
     inner, base = text, None
     if match := _LOGARITHM.match(text):
         inner, base = match[2] or match[3], _BASES[match[1].lower()]
-    inner, unit, factor, extra = _bracketed(inner)
+    elif (baseless := _BASELESS.match(text)) and read_header(baseless[1]).meaning in _LOGGED:
+        return Header(text, read_header(baseless[1]).meaning, strange=("log",))
+    inner, unit, factor, extra = _bracketed(_TIMES.sub(r"\1 (\2)", inner))
     components = [_words(part) for part in re.split(r"[/.:>|\\]+", inner) if part.strip()]
     words = [word for component in components for word in component]
     if not words:
         return Header(text, unit=unit)
-    start_of_last = len(words) - len(components[-1])
+    firsts = [0, *accumulate(len(component) for component in components[:-1])]
+    start_of_last = firsts[-1]
     best: Header | None = None
     for end in range(len(words), 0, -1):
         after = tuple(words[end:])
@@ -116,7 +125,11 @@ def read_header(text: str) -> Header:
             phrase = PHRASES.get(key)
             if phrase is None:
                 continue
-            header = _judged(text, phrase.meaning, tuple(words[:start]), (*after, *extra))
+            before = words[:start]
+            if phrase.meaning in WHEREVER:
+                own = max(first for first in firsts if first <= start)
+                before = [word for word in words[:own] if word in NOT_FOR_TRAINING] + words[own:start]
+            header = _judged(text, phrase.meaning, tuple(before), (*after, *extra))
             is_metric = phrase.meaning in ("loss", "score")
             header = replace(
                 header,

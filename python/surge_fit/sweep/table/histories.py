@@ -22,12 +22,13 @@ def reduce_history(draft: Draft, match: Match) -> tuple[Frame, Source] | None:
     Of the learning rates that a run logged the highest is kept, of everything else the last that is not
     blank: a rate follows its schedule, a loss is judged at the end.
     """
-    if "index" not in match.found or not any(name in match.found for name in ("learning_rate", "loss")):
+    header = match.found.get("index") or match.found.get("steps")
+    if header is None or not any(name in match.found for name in ("learning_rate", "loss")):
         return None
-    index = draft.numbers(match.found["index"]).values
+    index = draft.numbers(header).values
     if not np.isfinite(index).all():
         return None
-    runs = _runs_of(draft, match, index)
+    runs = _runs_of(draft, match, index, only_alike="index" not in match.found)
     if runs is None:
         return None
     count = int(runs.max()) + 1
@@ -37,10 +38,12 @@ def reduce_history(draft: Draft, match: Match) -> tuple[Frame, Source] | None:
         header: _reduced(draft, draft.headers[header], column, runs, index, count)
         for header, column in draft.frame.cells.items()
     }
+    lengths = f"; if they are runs of several lengths, group by '{header}'"
     draft.decide(
         "shape",
         f"A history: the {draft.frame.count} rows are steps of {plural(count, 'run')}; of each run the "
-        f"highest learning rate and the last loss are kept{_peak_caution(draft, match, runs, index)}.",
+        "highest learning rate and the last loss are kept"
+        f"{_peak_caution(draft, match, runs, index)}{'' if 'index' in match.found else lengths}.",
         doubt=True,
     )
     return Frame(cells, count), draft.source.taking(last)
@@ -60,12 +63,18 @@ def _peak_caution(draft: Draft, match: Match, runs: IndexArray, index: FloatArra
     return f"; the rates fall from the first row on (at {number(first)}), so the peak may have been higher"
 
 
-def _runs_of(draft: Draft, match: Match, index: FloatArray) -> IndexArray | None:
-    """Number the run of every row, or return None where rows are runs."""
+def _runs_of(draft: Draft, match: Match, index: FloatArray, *, only_alike: bool) -> IndexArray | None:
+    """Number the run of every row, or return None where rows are runs.
+
+    Under a header that may also be the length of a run, rows are steps only if every run has as many.
+    """
     for key in _keys(draft, match):
         runs = _numbered(key)
-        if _are_histories(runs, index):
+        rows = np.bincount(runs)
+        if _are_histories(runs, index) and not (only_alike and rows.min() < rows.max()):
             return runs
+    if only_alike:
+        return None
     batch = match.found.get("batch_size") or match.found.get("micro_batch_size")
     if batch is None:
         return None

@@ -11,7 +11,7 @@ from surge_fit.errors import SweepError
 from surge_fit.sweep.schema import ALL_COLUMNS, Column
 from surge_fit.sweep.table.cells import NumberColumn
 from surge_fit.sweep.table.draft import Draft, quoted_headers
-from surge_fit.sweep.table.headers import Header, spelt_alike
+from surge_fit.sweep.table.headers import Header, read_header, spelt_alike
 from surge_fit.sweep.table.ranking import (
     first_by_rank,
     metric_class,
@@ -129,7 +129,8 @@ def _required(
     """Find the column of a batch size, a learning rate or a loss."""
     meanings = ("loss", "score") if name == "loss" else (name,)
     sure = [header for header in free if header.meaning in meanings and not header.strange]
-    for header in [header for header in sure if draft.is_text(header.text)]:
+    texts = [header for header in sure if draft.is_text(header.text)]
+    for header in texts if len(texts) < len(sure) else ():
         sure.remove(header)
         draft.decide("ignored", f"'{header.text}' holds words, such as {draft.words(header.text)[0]!r}.")
     sure = [header for header in sure if not draft.numbers(header.text).blank.all()] or sure[:1]
@@ -290,6 +291,11 @@ def missing(name: str, headers: Sequence[str], source: Source) -> str:
 
 def unsure(name: str, header: str, source: Source) -> str:
     """Return the question for a column that may be meant."""
+    if "log" in read_header(header).strange:
+        return (
+            f"'{header}' of {source.name} is a logarithm without its base. Name the column by its base: "
+            f"'log10_{name}', 'log2_{name}' or 'ln_{name}'."
+        )
     return (
         f"Is the column '{header}' of {source.name} the '{name}' ({COLUMNS[name].help})? If so, say it with "
         f"{source.column_remedy(name, header)}; if not, name another or add it to the table."

@@ -97,6 +97,7 @@ _LATEX = re.compile(r"\\(?:mathbf|textbf|mathrm|text|emph|underline|num)\s*\{([^
 _MARKS = re.compile(r"^(?:\*\*|__|\*|`|~~|<b>|<strong>)+|(?:\*\*|__|[*†‡★✓✔!]|`|~~|</b>|</strong>)+$")
 _SPACED_THOUSANDS = re.compile(r"(?<=\d)[ '’_\u00a0\u202f\u2009](?=\d{3}(?:\D|$))")
 _NOTE = re.compile(r"^(.*?)\s*(?:[(\[]([^()\[\]]*)[)\]]|(?:#|<-|←)\s*(.*))$", re.S)
+_LAST_DIGITS = re.compile(r"^([+-]?\d+\.(\d+))\((\d+)\)$")
 _PLUS_MINUS = re.compile(r"^(.*?)\s*(?:±|\+/-|\+-|\\pm)\s*(.*)$", re.S)
 _PLAIN = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
 _TIMES_TEN = re.compile(rf"^({_PLAIN})?\s*(?:[×x*·]|\\times|\\cdot)?\s*10\s*(?:\^|\*\*)\s*\(?([+-]?\d+)\)?$")
@@ -172,6 +173,8 @@ def read_numeral(cell: str, style: Style) -> Numeral:
         return Numeral(value, unit=unit)
     if match := _PLUS_MINUS.match(text):
         return _with_error(match[1], match[2], style)
+    if match := _LAST_DIGITS.match(text):
+        return Numeral(float(match[1]), error=int(match[3]) * 10.0 ** -len(match[2]))
     if match := _NOTE.match(text):
         note = match[2] if match[2] is not None else match[3]
         inner = read_numeral(match[1], style) if match[1] else _BLANK

@@ -89,7 +89,7 @@ def _cells(fields: Mapping[str, Any]) -> IndexArray:
 
 
 def _groups_by_index(match: Match, groups: Sequence[str]) -> bool:
-    return match.found.get("index") in groups
+    return any(match.found.get(name) in groups for name in ("index", "steps"))
 
 
 class _Reading:
@@ -183,7 +183,7 @@ class _Reading:
         headers = list(draft.headers)
         has_steps_to_target = any(name in found for name in ("steps_to_target", *TARGETS))
         optima = found.pop("optimal_learning_rate", None)
-        if "steps" not in found and "index" in found and not _counts_epochs(found["index"]):
+        if "steps" not in found and "index" in found and "step" in found["index"].lower():
             found["steps"] = found["index"]
         if "learning_rate" not in found and optima is not None and has_steps_to_target:
             found["learning_rate"], optima = optima, None
@@ -340,6 +340,11 @@ class _Reading:
             fields["steps_to_target"] = np.where(finished, fields["steps"], np.nan)
         fields |= _groups(draft, group_headers, rows)
         used = {*self.match.used, *group_headers.values(), *flags}
+        for name in ("end_learning_rate", "loss_deviation", "index", *TARGETS):
+            used -= {header for key, header in found.items() if key == name}
+        used |= {header for key, header in found.items() if key in COLUMNS or key in TARGETS}
+        if (deviation := found.get("loss_deviation")) is not None:
+            draft.decide("ignored", f"'{deviation}' is a deviation between runs, not a standard error.")
         if "batch_size" in found and found["batch_size"] == found.get("micro_batch_size"):
             used |= used_factors(self.match)
         self._tell_columns(flags)
@@ -360,6 +365,8 @@ class _Reading:
         """Say which header was read as which column, and what was chosen for its cells."""
         draft, told = self.draft, []
         for name, header in self.match.found.items():
+            if name == "batch_size" and header == self.match.found.get("micro_batch_size"):
+                continue
             if name in COLUMNS or name == "micro_batch_size":
                 if name != header:
                     told.append(f"'{header}' is '{name}'")
@@ -369,10 +376,6 @@ class _Reading:
         told += [f"'{header}' is 'status'" for header in (*self.match.statuses, *flags) if header != "status"]
         if told:
             draft.decide("columns", f"{listing(told)}.")
-
-
-def _counts_epochs(header: str) -> bool:
-    return "epoch" in header.lower()
 
 
 def _unusable(column: NumberColumn, rule: tuple[str, Any]) -> str | None:

@@ -210,7 +210,7 @@ def _melted_replicates(frame: Frame, source: Source, decisions: list[Decision]) 
         return frame, source
     values = {read.text: read.replicate for read in alike}
     name = re.sub(
-        r"[\s_/.\-]*(?:seed|run|rep|replicate|trial|s|r)?[\s_]*\d+\s*$", "", alike[0].text, flags=re.I
+        r"[\s_/.\-]+(?:seed|run|rep|replicate|trial|s|r)?[\s_]*\d+\s*$|\d+\s*$", "", alike[0].text, flags=re.I
     )
     name = name if name and name != alike[0].text and name not in frame.cells else "loss"
     decisions.append(
