@@ -88,7 +88,8 @@ class NumberColumn:
 
     def mapped(self, function: Callable[[FloatArray], FloatArray], choice: str) -> "NumberColumn":
         """Return the column with its numbers changed, and the choice that changed them."""
-        return replace(self, values=function(self.values), choices=(*self.choices, choice))
+        with np.errstate(all="ignore"):
+            return replace(self, values=function(self.values), choices=(*self.choices, choice))
 
 
 def words(cells: Cells) -> list[str]:
@@ -234,7 +235,7 @@ def _kilo(texts: Iterable[str], *, may_be_binary: bool) -> tuple[int, str]:
         return 1000, ""
     fractions = [math.log2(value) for value, _ in found if value > 0]
     binary = (
-        may_be_binary and any(value != 1 for value, _ in found) and all(log == int(log) for log in fractions)
+        may_be_binary and any(value != 1 for value, _ in found) and all(log.is_integer() for log in fractions)
     )
     kilo = 1024 if binary else 1000
     letter = found[0][1][2]

@@ -33,10 +33,10 @@ _LOGARITHM = re.compile(
     r"^\s*(log2|log10|log_10|log_2|ln|lg)(?:\s*\(\s*(.+?)\s*\)|[\s_]+(?:of[\s_]+)?(.+))\s*$", re.I
 )
 _BASES = {"log2": 2.0, "log_2": 2.0, "log10": 10.0, "log_10": 10.0, "lg": 10.0, "ln": 2.718281828459045}
-_TIMES = re.compile(r"^(.*?)\s*[×x*]\s*(1e[+-]?\d+|10\^\{?[+-−]?\d+\}?)\s*$")
+_TIMES = re.compile(r"^(.*?)\s*[×x*]\s*(1e[+-]?\d{1,2}|10\^\{?[+-−]?\d{1,2}\}?)\s*$")
 _BASELESS = re.compile(r"^\s*log(?:\s*\(|[\s_]+)(.+?)\)?\s*$", re.I)
 _BRACKETS = re.compile(r"[(\[{]([^()\[\]{}]*)[)\]}]")
-_POWER_OF_TEN = re.compile(r"^[×x*]?\s*(?:10\^?\{?([+-−]?\d+)\}?|1e([+-]?\d+))$")
+_POWER_OF_TEN = re.compile(r"^[×x*]?\s*(?:10\^?\{?([+-−]?\d{1,2})\}?|1e([+-]?\d{1,2}))$")
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _LOGGED = ("learning_rate", "batch_size")
 """What may be written as a logarithm without its base."""
@@ -101,7 +101,7 @@ def read_header(text: str) -> Header:
     schedule,
     ``loss_scale`` nothing known.
     """
-    inner, base = text, None
+    inner, base = text.strip(" *`"), None
     if match := _LOGARITHM.match(text):
         inner, base = match[2] or match[3], _BASES[match[1].lower()]
     elif (baseless := _BASELESS.match(text)) and read_header(baseless[1]).meaning in _LOGGED:

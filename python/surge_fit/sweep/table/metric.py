@@ -105,6 +105,6 @@ def _transform(header: Header, column: NumberColumn, maximize: bool, stated_unit
     unit = stated_unit or header.unit or column.unit or metric or "nats"
     if unit == "%":
         unit = metric or "nats"
-    if unit in ("value", "objective"):
+    if unit in ("value", "objective") and not stated_unit:
         unit = header.text
     return _Transform(values, ones, unit, "" if unit == "nats" else f"its unit is {unit}")

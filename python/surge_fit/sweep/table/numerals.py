@@ -181,7 +181,8 @@ def read_numeral(cell: str, style: Style) -> Numeral:
         status = status_in_words(note)
         if inner.is_readable and (match[1] or status):
             is_blank = inner.is_blank and not status
-            return Numeral(inner.value, is_blank, True, inner.error, inner.status or status, inner.unit)
+            said = status_in_words(text) if inner.status and status else inner.status or status
+            return Numeral(inner.value, is_blank, True, inner.error, said, inner.unit)
     if status := status_in_words(text):
         return Numeral(status=status)
     return _UNREADABLE

@@ -81,6 +81,8 @@ def status_of(word: str) -> str:
     for pattern, status in _PATTERNS:
         if pattern.search(text):
             return status
+    if (enumerated := _plain(word.rpartition(".")[2])) in STATUS_WORDS:  # TrialState.COMPLETE
+        return STATUS_WORDS[enumerated]
     first = re.split(r"[(:;,\[]| by | with | at | after ", word.strip(), maxsplit=1)[0]
     return STATUS_WORDS.get(_plain(first), "")
 
