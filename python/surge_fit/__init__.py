@@ -2,12 +2,19 @@
 
 Data flows one way: read → observe → law → model → posterior → recommendation → report.
 
+>>> import numpy as np
 >>> import surge_fit as sf
->>> sweep = sf.read_sweep("sweep.csv", batch_unit="examples")  # doctest: +SKIP
->>> posterior = sf.fit(sweep, random_seed=0)  # doctest: +SKIP
->>> sf.recommend(posterior, batch_size=[64, 512, 4096])  # doctest: +SKIP
+>>> sweep = sf.read_sweep("examples/digits_adam/sweep.csv")
+>>> posterior = sf.fit(sweep)
+>>> for r in sf.recommend(posterior, batch_size=[64, 512, 4096]):
+...     print(f"batch size {r.batch_size:4.0f}: learning rate about {r.learning_rate:.0e}")
+batch size   64: learning rate about 3e-03
+batch size  512: learning rate about 1e-02
+batch size 4096: learning rate about 3e-02
 
-Importing the package loads neither PyMC nor matplotlib; `fit` and the plots do.
+The examples of this package start from these lines, at the root of the repository.
+
+Importing the package loads neither PyMC nor matplotlib; a fit with PyMC and the plots do.
 """
 
 from importlib import import_module

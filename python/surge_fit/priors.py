@@ -100,7 +100,13 @@ def _require_finite(family: str, name: str, value: float) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Normal(Prior):
-    """Normal distribution with mean `mean` and standard deviation `sd`."""
+    """Normal distribution with mean `mean` and standard deviation `sd`.
+
+    Examples
+    --------
+    >>> print(sf.Normal(mean=0.0, sd=2.0))
+    Normal(0, 2)
+    """
 
     mean: float
     sd: float
@@ -134,7 +140,13 @@ class Normal(Prior):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogNormal(Prior):
-    """Distribution of exp(x) with x ~ Normal(log `median`, `log_sd`)."""
+    """Distribution of exp(x) with x ~ Normal(log `median`, `log_sd`).
+
+    Examples
+    --------
+    >>> print(sf.LogNormal(median=0.1, log_sd=0.5))
+    LogNormal(median 0.1, log-sd 0.5)
+    """
 
     median: float
     log_sd: float
@@ -172,7 +184,13 @@ class LogNormal(Prior):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HalfNormal(Prior):
-    """Distribution of the absolute value of x with x ~ Normal(0, `sd`)."""
+    """Distribution of the absolute value of x with x ~ Normal(0, `sd`).
+
+    Examples
+    --------
+    >>> print(sf.HalfNormal(sd=0.25))
+    HalfNormal(0.25)
+    """
 
     sd: float
     family: ClassVar[str] = "HalfNormal"
@@ -205,7 +223,13 @@ class HalfNormal(Prior):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudentT(Prior):
-    """Student's t with `degrees` of freedom: a normal with heavy tails, for what may be far off."""
+    """Student's t with `degrees` of freedom: a normal with heavy tails, for what may be far off.
+
+    Examples
+    --------
+    >>> print(sf.StudentT(degrees=4.0, location=0.5, scale=1.0))
+    StudentT(4, 0.5, 1)
+    """
 
     degrees: float
     location: float

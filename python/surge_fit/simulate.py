@@ -85,7 +85,7 @@ def simulate_sweep(
     Examples
     --------
     >>> truth = {"log_max_learning_rate": -6.2, "log_noise_scale": 5.5}
-    >>> simulate_sweep("surge", truth, batch_size=[16, 64, 256], learning_rate=[5e-4, 1e-3, 2e-3])
+    >>> sf.simulate_sweep("surge", truth, batch_size=[16, 64, 256], learning_rate=[5e-4, 1e-3, 2e-3])
     Sweep(9 runs, 3 batch sizes 16…256 [examples])
     """
     law, valley = get_law(law), valley or Valley()

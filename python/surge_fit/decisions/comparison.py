@@ -199,6 +199,11 @@ def compare(
     Scores are means over draws, and refits are held to what means need
     (`surge_fit.sampling.diagnostics.FOR_MEANS`): natively 300 draws of each chain, more where these do not
     pass.
+
+    Examples
+    --------
+    >>> comparison = sf.compare(sweep, laws=["constant", "square_root", "surge"])  # doctest: +SKIP
+    >>> [(score.law.name, score.verdict) for score in comparison.scores]  # doctest: +SKIP
     """
     chosen = _distinct(laws)
     if len(sweep.groups) > 1:

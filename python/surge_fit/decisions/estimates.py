@@ -124,6 +124,17 @@ def estimate_parameters(posterior: Posterior) -> tuple[ParameterEstimate, ...]:
     Returns
     -------
     tuple of ParameterEstimate
+
+    Examples
+    --------
+    >>> for estimate in sf.estimate_parameters(posterior):
+    ...     print(f"{estimate.name}: {'identified' if estimate.identified else 'not identified'}")
+    noise_scale: not identified
+    max_learning_rate: not identified
+    critical_batch_size: not identified
+    overhead_batch_size: not identified
+    min_steps: not identified
+    min_examples: identified
     """
     found = _of_learning_rate(posterior) if posterior.has_law else []
     return (*found, *(_of_steps(posterior) if posterior.has_steps else ()))

@@ -154,6 +154,16 @@ def recommend(
     The expected regret of a rate is the mean over the posterior of ``(1 − π) κ h(u) + π max(C, κ h(u))``:
     what the valley costs where the run survives, and where it diverges (probability π) at least the range of
     the losses seen, C.
+
+    Examples
+    --------
+    >>> r = sf.recommend(posterior, batch_size=512, current_learning_rate=3e-3)
+    >>> round(r.learning_rate, 2), r.extrapolation
+    (0.01, False)
+    >>> [alternative.name for alternative in r.alternatives]
+    ['current', 'square_root', 'linear']
+    >>> r.expected_regret < r.alternatives[0].expected_regret
+    True
     """
     posterior.require_one_group()
     asked = require_batch_sizes(batch_size)

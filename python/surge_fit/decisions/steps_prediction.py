@@ -86,6 +86,15 @@ def predict_steps(
     InputError
         If the sweep has no steps to a target, a batch size is not a positive finite number, or the posterior
         is one of several groups.
+
+    Examples
+    --------
+    >>> prediction = sf.predict_steps(posterior, batch_size=128)
+    >>> low, high = prediction.interval
+    >>> 200 < low < prediction.steps < high < 400
+    True
+    >>> prediction.examples == 128 * prediction.steps
+    True
     """
     asked = require_batch_sizes(batch_size)
     sizes = distinct(asked)

@@ -63,6 +63,11 @@ def get_law(law: str | Law) -> Law:
     ------
     InputError
         If no built-in law has that name.
+
+    Examples
+    --------
+    >>> print(sf.get_law("square_root"))
+    Square-root rule: log ε = log c + ½·log B
     """
     if isinstance(law, Law):
         return law

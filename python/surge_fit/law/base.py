@@ -44,6 +44,18 @@ class Parameter:
     ------
     InputError
         If a shape parameter has no prior, or a scale has one.
+
+    Examples
+    --------
+    >>> sf.Parameter(
+    ...     name="exponent",
+    ...     symbol="α",
+    ...     unit="",
+    ...     role="shape",
+    ...     prior=sf.Normal(mean=0.5, sd=0.25),
+    ...     description="Exponent of the batch size.",
+    ... ).prior
+    Normal(mean=0.5, sd=0.25)
     """
 
     name: str
@@ -111,6 +123,29 @@ class Law:
     ------
     InputError
         If the first parameter is not the only learning-rate scale, or two parameters share a name.
+
+    Examples
+    --------
+    >>> scale = sf.Parameter(
+    ...     name="log_unit_learning_rate",
+    ...     symbol="log ε₁",
+    ...     unit="log learning rate",
+    ...     role="learning_rate_scale",
+    ...     prior=None,
+    ...     description="Log of the learning rate at batch size 1.",
+    ... )
+    >>> cube_root = sf.Law(
+    ...     name="cube_root",
+    ...     title="Cube root",
+    ...     parameters=(scale,),
+    ...     shape=lambda xp, log_batch_size: log_batch_size / 3,
+    ...     formula="log ε = log ε₁ + ⅓·log B",
+    ...     reference="",
+    ...     regime="",
+    ... )
+    >>> rate = np.exp(cube_root.log_learning_rate(np, np.log(8.0), log_unit_learning_rate=np.log(1e-3)))
+    >>> print(f"{rate:.3g}")
+    0.002
     """
 
     name: str

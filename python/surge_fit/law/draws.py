@@ -74,7 +74,7 @@ class LawDraws(Mapping[str, FloatArray]):
     Examples
     --------
     >>> from surge_fit.law import get_law
-    >>> draws = LawDraws.of(get_law("power"), {"log_learning_rate_at_one": [-7.0, -6.5], "slope": 0.5})
+    >>> draws = LawDraws.of(get_law("power"), {"log_learning_rate_scale": [-7.0, -6.5], "slope": 0.5})
     >>> draws.optimum([1.0, np.exp(2.0)])
     array([[-7. , -6. ],
            [-6.5, -5.5]])

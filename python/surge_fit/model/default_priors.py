@@ -36,6 +36,12 @@ def default_priors(observations: Observations, law: Law) -> Priors:
     Returns
     -------
     Priors
+
+    Examples
+    --------
+    >>> priors = sf.default_priors(sf.observe(sweep), sf.get_law("surge"))
+    >>> print(priors["discrepancy_scale"])
+    LogNormal(median 0.3, log-sd 0.6)
     """
     priors = _learning_rate_priors(observations, law) if observations.has_learning_rates else {}
     if len(observations.steps):

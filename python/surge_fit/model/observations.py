@@ -140,6 +140,14 @@ def observe(sweep: Sweep, covariates: Sequence[str] = ()) -> Observations:
     SweepError
         If the sweep has fewer than two usable batch sizes, or no usable run at all, or a covariate is not a
         positive number in every group.
+
+    Examples
+    --------
+    >>> observations = sf.observe(sweep)
+    >>> observations.batch_size
+    array([  8.,  64., 512.])
+    >>> len(observations.finished), len(observations.wall), observations.unused
+    (12, 13, ())
     """
     sweep.require_fittable()
     return sort_runs(sweep, covariates)

@@ -3,7 +3,8 @@
 Matplotlib is imported when something is drawn.
 
 >>> from surge_fit.plots import plot_recommendation
->>> plot_recommendation(posterior, recommendations).savefig("law.svg")  # doctest: +SKIP
+>>> recommendations = sf.recommend(posterior, batch_size=[64, 4096])
+>>> plot_recommendation(posterior, recommendations).savefig("law.svg")
 """
 
 from __future__ import annotations

@@ -55,6 +55,11 @@ def build_model(
         If the sweep cannot be fitted: one batch size, no usable run, too few runs, an unusable covariate.
     InputError
         If the law or a prior's name is unknown.
+
+    Examples
+    --------
+    >>> model = sf.build_model(sweep, law="surge")  # doctest: +SKIP
+    >>> model.to_graphviz()  # doctest: +SKIP
     """
     from surge_fit.model.in_pymc import assemble
 
@@ -133,6 +138,14 @@ def fit(
         sweep.
     UntrustworthyFitError
         If the chains do not pass, unless `on_failure` is ``"warn"``; carries the posterior.
+
+    Examples
+    --------
+    >>> posterior = sf.fit(
+    ...     sweep, law="surge", priors={"discrepancy_scale": sf.LogNormal(median=0.1, log_sd=0.5)}
+    ... )
+    >>> posterior.law.name, posterior.diagnostics.trustworthy
+    ('surge', True)
     """
     _require_known(on_failure)
     priors = with_measured_noise_scale(
@@ -177,6 +190,12 @@ def fit_many(
         As for `fit`, and if there is not one law for each sweep.
     UntrustworthyFitError
         If the chains of a fit do not pass, unless `on_failure` is ``"warn"``; carries all posteriors.
+
+    Examples
+    --------
+    >>> with_power, with_linear = sf.fit_many([sweep, sweep], law=["power", "linear"])
+    >>> with_linear.law.name
+    'linear'
     """
     _require_known(on_failure)
     laws = [get_law(law)] * len(sweeps) if isinstance(law, str | Law) else [get_law(name) for name in law]

@@ -38,6 +38,13 @@ def load_posterior(path: Path, *, law: Law | None = None) -> Posterior:
     ------
     InputError
         If the file is missing, is not a posterior of surge_fit, or needs the law it was fitted with.
+
+    Examples
+    --------
+    >>> posterior.save("posterior.nc")
+    >>> again = sf.load_posterior("posterior.nc")
+    >>> again.law.name, again.sweep
+    ('broken_power', Sweep(13 runs, 3 batch sizes 8…512 [examples], 1 diverged))
     """
     where = _Path(path)
     tree, found = storage.read(where)

@@ -55,6 +55,17 @@ class Posterior:
         Whether the chains can be trusted.
     group_meant : GroupMeant or None
         Which group of a pooled fit it is about, if `group` made it.
+
+    Examples
+    --------
+    >>> posterior.law.name, posterior.sweep
+    ('broken_power', Sweep(13 runs, 3 batch sizes 8…512 [examples], 1 diverged))
+    >>> posterior.draws("loss_noise").shape
+    (4000,)
+    >>> posterior.log_optimal_learning_rate([64, 512]).shape
+    (4000, 2)
+    >>> posterior.to_datatree()["posterior"].sizes["chain"]
+    4
     """
 
     draw_groups: DrawGroups

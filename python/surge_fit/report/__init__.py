@@ -1,7 +1,10 @@
 """The faces of a result: one `Report`, composed once, told as text or as JSON.
 
 >>> from surge_fit.report import compose, to_text
->>> print(to_text(compose(posterior, recommendations)))  # doctest: +SKIP
+>>> recommendations = sf.recommend(posterior, batch_size=[64, 4096])
+>>> text = to_text(compose(posterior, recommendations))
+>>> "extrapolated: outside the batch sizes tried" in text
+True
 """
 
 from surge_fit.report.comparison import comparison_to_text

@@ -22,8 +22,7 @@ def progress_bar() -> Iterator[Progress]:
 
     Examples
     --------
-    >>> import surge_fit as sf
-    >>> with sf.progress_bar() as progress:  # doctest: +SKIP
+    >>> with sf.progress_bar() as progress:
     ...     posterior = sf.fit(sweep, progress=progress)
     """
     if sys.stderr.isatty():

@@ -64,6 +64,16 @@ def read_sweep(
     ------
     SweepError
         If the file cannot be read, or a row does not hold what it must; the message names the row.
+
+    Examples
+    --------
+    >>> sweep = sf.read_sweep("examples/digits_adam/sweep.csv")
+    >>> sweep
+    Sweep(13 runs, 3 batch sizes 8…512 [examples], 1 diverged)
+    >>> sweep.best_run().learning_rate
+    0.001
+    >>> sf.read_sweep("examples/critical_batch_size/steps_to_target.csv", group_by="params")
+    Sweep(45 runs, 9 batch sizes 64…16384 [sequences], 5 groups)
     """
     table = open_source(
         str(path), where=(where,) if isinstance(where, str) else tuple(where), progress=progress

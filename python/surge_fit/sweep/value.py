@@ -79,6 +79,16 @@ class Sweep(SweepColumns):
         was left out and why.
     source : str
         Where the table came from, for messages.
+
+    Examples
+    --------
+    >>> for finding in sweep.checks()[:2]:
+    ...     print(f"{finding.severity}: {finding.slug}")
+    warning: critical_batch_size_not_bracketed
+    warning: peak_not_bracketed
+    >>> small = sweep.batch_size < 512
+    >>> float(sweep.loss[small].min())
+    0.220776
     """
 
     @classmethod
@@ -108,8 +118,10 @@ class Sweep(SweepColumns):
 
         Examples
         --------
-        >>> Sweep.from_columns(
-        ...     batch_size=[8, 8, 64], learning_rate=[1e-3, 1e-2, 1e-2], loss=[2.1, None, 1.9],
+        >>> sf.Sweep.from_columns(
+        ...     batch_size=[8, 8, 64],
+        ...     learning_rate=[1e-3, 1e-2, 1e-2],
+        ...     loss=[2.1, None, 1.9],
         ...     batch_unit="examples",
         ... )
         Sweep(3 runs, 2 batch sizes 8…64 [examples], 1 stopped)
@@ -154,6 +166,13 @@ class Sweep(SweepColumns):
         ------
         SweepError
             If `frame` is not an eager frame, or as `read_sweep`.
+
+        Examples
+        --------
+        >>> import polars as pl
+        >>> frame = pl.DataFrame({"bs": [8, 8, 64], "lr": [1e-3, 1e-2, 1e-2], "val/loss": [2.1, None, 1.9]})
+        >>> sf.Sweep.from_frame(frame, batch_unit="examples")
+        Sweep(3 runs, 2 batch sizes 8…64 [examples], 1 stopped)
         """
         source = Source("the frame")
         cells = frames.frame_of(frame, source)

@@ -79,6 +79,16 @@ def next_runs(
     runs are also weighed together. Of more than 300 runs and blocks all are valued by a third of the outcomes
     and draws, and the best 30 to 60 by all of them. Stop means that the first choice is not worth its cost
     or, without `worth`, that none shrinks the expected regret by that much.
+
+    Examples
+    --------
+    >>> plan = sf.next_runs(
+    ...     posterior, batch_size=4096, candidates=[(4096, 1e-2), (4096, 3e-2), (4096, 1e-1)], count=2
+    ... )
+    >>> len(plan.runs), plan.stop
+    (2, False)
+    >>> plan.runs[1].expected_regret_after < plan.expected_regret
+    True
     """
     targets = require_batch_sizes(np.atleast_1d(np.asarray(batch_size, dtype=np.float64)))
     _require(posterior, count, worth)

@@ -1,8 +1,12 @@
 """Learning-rate curves: dump → `LearningRateCurve`, by theory and by resampling.
 
 >>> import surge_fit as sf
->>> curve = sf.learning_rate_curve("gradients.safetensors", "sign")  # doctest: +SKIP
->>> [(point.batch_size, point.resampled.learning_rate) for point in curve.points]  # doctest: +SKIP
+>>> dump = sf.open_dump("examples/digits_gradients/step00010.safetensors")
+>>> curve = sf.learning_rate_curve(dump, "sign", batch_size=[1, 4])
+>>> for point in curve.points:
+...     print(f"{point.batch_size:.0f}: {point.resampled.learning_rate:.1e}")
+1: 1.2e-03
+4: 3.8e-03
 """
 
 from surge_fit.gradients.curve.curvature import Curvature, CurvatureLike, read_curvature

@@ -91,6 +91,14 @@ def learning_rate_curve(
     follows from. Resampling: ε = mean(V·μ)/mean(VᵀHV) over minibatches drawn without replacement,
     with μ from rows that are not in the minibatch. Computed in single precision, summed in double; the result
     does not depend on the number of threads.
+
+    Examples
+    --------
+    >>> curve = sf.learning_rate_curve(
+    ...     "examples/digits_gradients/step00010.safetensors", "sgd", batch_size=[4, 16, 64]
+    ... )
+    >>> [point.batch_size for point in curve.points], curve.verdict.agrees
+    ([4.0, 16.0, 64.0], True)
     """
     opened = dump if isinstance(dump, Dump) else open_dump(dump)
     _require_equal_rows(opened)

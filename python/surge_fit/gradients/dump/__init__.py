@@ -1,8 +1,13 @@
 """Gradient dumps: files or arrays → `Dump`, which knows what is where and has read none of it.
 
 >>> import surge_fit as sf
->>> dump = sf.open_dump("gradients.safetensors")  # doctest: +SKIP
->>> [(tensor.name, tensor.dtype, tensor.shape) for tensor in dump.tensors]  # doctest: +SKIP
+>>> dump = sf.open_dump("examples/digits_gradients/step00010.safetensors")
+>>> for tensor in dump.tensors:
+...     print(tensor.name, tensor.dtype, tensor.shape)
+hidden.bias bfloat16 (24,)
+hidden.weight bfloat16 (24, 64)
+output.bias bfloat16 (10,)
+output.weight bfloat16 (10, 24)
 """
 
 from surge_fit.gradients.dump.inventory import FileContents, list_contents

@@ -93,6 +93,14 @@ def open_dump(
         message names file, tensor and byte.
     InputError
         If an option cannot be used as given, or `only` and `leave_out` leave nothing.
+
+    Examples
+    --------
+    >>> sf.open_dump("examples/digits_gradients/step00010.safetensors")
+    Dump(step00010.safetensors: 384 gradients of 1810 parameters in 4 tensors, 1.39 MB)
+    >>> gradients = {"weight": np.random.default_rng(0).normal(size=(32, 10, 4))}
+    >>> sf.open_dump(gradients, layout="examples").parameters
+    40
     """
     selection = Selection.of(only, leave_out)
     return _assemble(
