@@ -82,10 +82,8 @@ class Sweep(SweepColumns):
 
     Examples
     --------
-    >>> for finding in sweep.checks()[:2]:
-    ...     print(f"{finding.severity}: {finding.slug}")
-    warning: critical_batch_size_not_bracketed
-    warning: peak_not_bracketed
+    >>> sorted(finding.slug for finding in sweep.checks() if finding.severity == "warning")
+    ['critical_batch_size_not_bracketed', 'peak_not_bracketed']
     >>> small = sweep.batch_size < 512
     >>> float(sweep.loss[small].min())
     0.220776
