@@ -136,7 +136,9 @@ def estimate_parameters(posterior: Posterior) -> tuple[ParameterEstimate, ...]:
     min_steps: not identified
     min_examples: identified
     """
-    found = _of_learning_rate(posterior) if posterior.has_law else []
+    # One batch size shows no law, and its best rate is no maximum over batch sizes.
+    has_law = posterior.has_law and not posterior.has_one_batch_size
+    found = _of_learning_rate(posterior) if has_law else []
     return (*found, *(_of_steps(posterior) if posterior.has_steps else ()))
 
 

@@ -168,6 +168,7 @@ def recommend(
     posterior.require_one_group()
     asked = require_batch_sizes(batch_size)
     sizes = distinct(asked)
+    posterior.require_known_batch_sizes(sizes)
     require_positive("current_learning_rate", current_learning_rate)
     deviation = posterior.discrepancy(sizes)
     log_optimum = posterior.law_draws.optimum(sizes) + deviation
@@ -284,7 +285,9 @@ def _reason(
     width: float,
 ) -> str:
     low, middle, high = slope
-    if max(abs(low), abs(high)) < _FLAT:
+    if posterior.has_one_batch_size:
+        trend = "how the optimum moves with the batch size was not seen"
+    elif max(abs(low), abs(high)) < _FLAT:
         trend = "the optimum does not depend on the batch size"
     elif low > 0:
         trend = f"the optimum still rises, about as B^{middle:.2f}"

@@ -138,7 +138,7 @@ def observe(sweep: Sweep, covariates: Sequence[str] = ()) -> Observations:
     Raises
     ------
     SweepError
-        If the sweep has fewer than two usable batch sizes, or no usable run at all, or a covariate is not a
+        If the sweep has no usable run, one batch size and no learning rates at it, or a covariate is not a
         positive number in every group.
 
     Examples

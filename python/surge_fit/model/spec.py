@@ -23,7 +23,8 @@ class Model:
     observations : Observations
         The runs of the sweep, sorted by the likelihood that each enters.
     law : Law
-        Of the learning rate; of no effect where the sweep has no learning rates.
+        Of the learning rate; of no effect where the sweep has no learning rates. Where it has one batch size
+        alone, the constant law, whatever was asked for.
     priors : Priors
         All priors of the model.
     """
@@ -69,8 +70,8 @@ class Model:
         InputError
             If the law or a prior's name is unknown.
         """
-        law = get_law(law)
         seen = observe(sweep, covariates) if observations is None else observations
+        law = _law_of(seen, get_law(law))
         require_enough_runs(seen, law)
         return cls(sweep, seen, law, default_priors(seen, law).replace(**dict(priors or {})))
 
@@ -78,6 +79,12 @@ class Model:
     def covariates(self) -> tuple[str, ...]:
         """Group columns that the groups' parameters may follow."""
         return self.observations.covariates.names
+
+
+def _law_of(observations: Observations, law: Law) -> Law:
+    """The law that is fitted: where one batch size was tried, one rate, since nothing shows how it moves."""
+    one = observations.has_learning_rates and len(set(observations.batch_size.tolist())) == 1
+    return get_law("constant") if one else law
 
 
 def require_enough_runs(observations: Observations, law: Law) -> None:

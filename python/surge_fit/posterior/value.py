@@ -12,7 +12,7 @@ import numpy as np
 
 from surge_fit._support import compat
 from surge_fit._support.arguments import require_batch_sizes
-from surge_fit._support.wording import listing
+from surge_fit._support.wording import listing, number
 from surge_fit._version import __version__
 from surge_fit.errors import InputError
 from surge_fit.law import Law, LawDraws
@@ -157,6 +157,11 @@ class Posterior:
         return self.sweep.groups[0] if len(self.sweep.groups) == 1 else None
 
     @property
+    def has_one_batch_size(self) -> bool:
+        """Whether all runs with learning rates share one batch size, so that none other can be asked for."""
+        return self.has_law and len(np.unique(self.observations.batch_size)) == 1
+
+    @property
     def has_law(self) -> bool:
         """Whether anything was seen of the optimal learning rate; steps to a target do not show it."""
         return "log_optimal_learning_rate" in self.draw_groups["posterior"]
@@ -291,6 +296,27 @@ class Posterior:
         """
         sizes = require_batch_sizes(batch_size)
         return self.law_draws.optimum(sizes) + self.discrepancy(sizes)
+
+    def require_known_batch_sizes(self, batch_size: FloatArray) -> None:
+        """Refuse batch sizes that nothing is known of, where all runs share another one.
+
+        Parameters
+        ----------
+        batch_size : ndarray, shape (batch_size,)
+
+        Raises
+        ------
+        InputError
+        """
+        other = batch_size[~np.isclose(batch_size, self.observations.batch_size[0])]
+        if self.has_one_batch_size and len(other):
+            tried = number(self.observations.batch_size[0])
+            msg = (
+                f"All runs of {self.sweep.source} have batch size {tried}: nothing shows how the best "
+                f"learning rate moves with it, so none can be told at {number(other[0])}. Ask for {tried}, or "
+                "add runs at other batch sizes."
+            )
+            raise InputError(msg)
 
     def require_one_group(self) -> None:
         """Refuse a posterior of several groups, whose draws are not those of any one.

@@ -30,7 +30,7 @@ def test_check_takes_several_groups(sweep, tmp_path):
 
 def test_check_fails_where_the_sweep_cannot_be_fitted(tmp_path):
     path = tmp_path / "one.csv"
-    path.write_text("batch_size,lr,loss\n8,0.1,2\n8,0.2,1\n")
+    path.write_text("batch_size,steps_to_target\n8,200\n8,210\n")
     result = run("check", path, *READ)
     assert result.exit_code == 1
     assert "Error: A law of the batch size needs runs at two or more batch sizes" in result.stdout

@@ -72,9 +72,10 @@ def test_the_standard_error_of_an_optimum_includes_the_step_of_its_grid():
     assert len(seen.finished) == len(seen.wall) == 0
 
 
-def test_one_batch_size_cannot_be_fitted():
-    with pytest.raises(SweepError, match="batch size"):
-        observe(sweep(batch_size=[8] * 6, learning_rate=[1e-3, 2e-3, 4e-3, 1e-2, 2e-2, 4e-2]))
+def test_optima_of_one_batch_size_cannot_be_fitted():
+    points = Sweep.from_columns(batch_size=[8, 8], optimal_learning_rate=[1e-3, 2e-3], batch_unit="examples")
+    with pytest.raises(SweepError, match="two or more batch sizes"):
+        observe(points)
 
 
 def test_cells_are_the_batch_sizes_of_each_group():

@@ -91,6 +91,7 @@ def next_runs(
     True
     """
     targets = require_batch_sizes(np.atleast_1d(np.asarray(batch_size, dtype=np.float64)))
+    posterior.require_known_batch_sizes(targets)
     _require(posterior, count, worth)
     price = cost_of(posterior, cost)
     runs = default_runs(posterior, targets) if candidates is None else given_runs(candidates)

@@ -55,11 +55,20 @@ def check_runs(sweep: SweepColumns) -> list[Finding | None]:
 def _one_batch_size(sweep: SweepColumns) -> Finding | None:
     if sweep.batch_sizes.size != 1:
         return None
+    size = number(sweep.batch_sizes[0])
+    if sweep.kind == "runs":
+        return Finding(
+            "one_batch_size",
+            "warning",
+            f"All {plural(len(sweep), 'run')} of {sweep.source} have batch size {size}: its best rate can be "
+            "told, and nothing of how it moves with the batch size.",
+            "Add runs at other batch sizes, a factor of four or more away.",
+        )
     return Finding(
         "one_batch_size",
         "error",
         f"A law of the batch size needs runs at two or more batch sizes; all {plural(len(sweep), 'run')} of "
-        f"{sweep.source} have batch size {number(sweep.batch_sizes[0])}.",
+        f"{sweep.source} have batch size {size}.",
         "Add runs at other batch sizes.",
     )
 
