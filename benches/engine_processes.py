@@ -48,7 +48,7 @@ import surge_fit.cli
 lap("interpreter and command line")
 import numpy
 lap("import numpy")
-from surge_fit import report
+from surge_fit.report import compose, fit, render
 from surge_fit.posterior import fitting
 from surge_fit.decisions import recommendation
 lap("other imports")
@@ -58,7 +58,7 @@ lap("read the sweep")
 posterior = fitting.fit(sweep, engine="native")
 lap("fit")
 found = recommendation.recommend(posterior, batch_size=[4096])
-report.to_text(report.compose(posterior, found), color=False)
+render(fit.blocks(compose(posterior, found)))
 lap("recommend and report")
 print(json.dumps(stages))
 """

@@ -21,6 +21,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from surge_fit._support.results import to_frame
     from surge_fit._version import __version__
     from surge_fit.decisions.comparison import LawComparison, compare
     from surge_fit.decisions.estimates import ParameterEstimate, estimate_parameters
@@ -99,6 +100,7 @@ _HOME = {
     "read_sweep": "sweep",
     "recommend": "decisions.recommendation",
     "simulate_sweep": "simulate",
+    "to_frame": "_support.results",
 }
 
 __all__ = [*_HOME]

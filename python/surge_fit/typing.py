@@ -28,6 +28,9 @@ NanMeaning: TypeAlias = Literal["diverged", "crashed"]
 Engine: TypeAlias = Literal["native", "pymc"]
 """What samples: compiled ahead of time, in Rust; or the definition in PyMC, compiled by nutpie."""
 
+FrameLibrary: TypeAlias = Literal["polars", "pandas"]
+"""Whose data frame a result becomes."""
+
 Path: TypeAlias = str | PathLike[str]
 """Anything that names a file."""
 

@@ -28,19 +28,17 @@ from surge_fit.gradients.noise import GradientStatistics, gradient_statistics
 from surge_fit.law import LAWS
 from surge_fit.report import (
     Report,
-    comparison_to_json,
-    comparison_to_text,
+    comparison,
     compose,
-    laws_to_text,
-    sweep_to_json,
-    sweep_to_text,
-    to_json,
-    to_text,
+    curve,
+    fit,
+    gradients,
+    laws,
+    render,
+    sweep,
 )
-from surge_fit.report.curve import curve_to_json, curve_to_text
-from surge_fit.report.gradient_records import checkpoints_to_json, dumps_to_json
-from surge_fit.report.gradients import checkpoints_to_text, dumps_to_text
-from surge_fit.report.plan import plan_to_csv, plan_to_json, plan_to_text
+from surge_fit.report import dump as dumps
+from surge_fit.report import plan as plans
 
 HERE = Path(__file__).parent
 BATCH_SIZES = [1, 64, 512, 4096]
@@ -106,40 +104,38 @@ def text_of_help(command: str | None) -> str:
 
 
 TEXTS = {
-    "report_recommend": lambda: to_text(report(BATCH_SIZES)),
-    "report_fit": lambda: to_text(report(), parameters=True, priors=True),
-    "report_not_trusted": lambda: to_text(report([64], diagnostics=BAD)),
-    "report_no_maximum": lambda: to_text(report([64], law="linear"), parameters=True),
-    "report_optimum_points": lambda: to_text(report(BATCH_SIZES, sweep=optimum_points())),
-    "report_steps": lambda: to_text(steps_report(), parameters=True, priors=True),
-    "report_steps_bound": lambda: to_text(steps_report(smallest=1, spread=2.5), parameters=True),
-    "report_narrow": lambda: to_text(report([64]), width=70),
-    "comparison": lambda: comparison_to_text(make_comparison()),
-    "comparison_tie": lambda: comparison_to_text(make_comparison(tie=True)),
-    "comparison_no_curve": lambda: comparison_to_text(replace(make_comparison(), statements=None)),
-    "check": lambda: sweep_to_text(runs()),
-    "check_steps": lambda: sweep_to_text(steps_to_target()),
-    "laws": lambda: laws_to_text(LAWS.values()),
-    "gradients": lambda: checkpoints_to_text(
-        [noise(batch_size=64, group=r"layers\.\d+")],
-    ),
-    "gradients_series": lambda: checkpoints_to_text([noise(10, 1), noise(60, 2)]),
-    "curve": lambda: curve_to_text(rates()),
-    "inspect": lambda: dumps_to_text([dump(10, 1)]),
-    "plan": lambda: plan_to_text(plan()),
-    "plan_stop": lambda: plan_to_text(plan(stop=True, cost_unit="tokens")),
-    "plan_csv": lambda: plan_to_csv(plan()),
+    "report_recommend": lambda: render(fit.blocks(report(BATCH_SIZES))),
+    "report_fit": lambda: render(fit.blocks(report(), parameters=True, priors=True)),
+    "report_not_trusted": lambda: render(fit.blocks(report([64], diagnostics=BAD))),
+    "report_no_maximum": lambda: render(fit.blocks(report([64], law="linear"), parameters=True)),
+    "report_optimum_points": lambda: render(fit.blocks(report(BATCH_SIZES, sweep=optimum_points()))),
+    "report_steps": lambda: render(fit.blocks(steps_report(), parameters=True, priors=True)),
+    "report_steps_bound": lambda: render(fit.blocks(steps_report(smallest=1, spread=2.5), parameters=True)),
+    "report_narrow": lambda: render(fit.blocks(report([64])), width=70),
+    "comparison": lambda: render(comparison.blocks(make_comparison())),
+    "comparison_tie": lambda: render(comparison.blocks(make_comparison(tie=True))),
+    "comparison_no_curve": lambda: render(comparison.blocks(replace(make_comparison(), statements=None))),
+    "check": lambda: render(sweep.blocks(runs())),
+    "check_steps": lambda: render(sweep.blocks(steps_to_target())),
+    "laws": lambda: render(laws.blocks(LAWS.values())),
+    "gradients": lambda: render(gradients.blocks([noise(batch_size=64, group=r"layers\.\d+")])),
+    "gradients_series": lambda: render(gradients.blocks([noise(10, 1), noise(60, 2)])),
+    "curve": lambda: render(curve.blocks(rates())),
+    "inspect": lambda: render(dumps.blocks([dump(10, 1)])),
+    "plan": lambda: render(plans.blocks(plan())),
+    "plan_stop": lambda: render(plans.blocks(plan(stop=True, cost_unit="tokens"))),
+    "plan_csv": lambda: plans.to_csv(plan()),
     "help": lambda: "\n".join(text_of_help(command) for command in (None, *COMMANDS)),
 }
 JSONS = {
-    "report": lambda: to_json(report(BATCH_SIZES)),
-    "comparison": lambda: comparison_to_json(make_comparison(tie=True)),
-    "report_steps": lambda: to_json(steps_report()),
-    "check": lambda: sweep_to_json(runs()),
-    "gradients": lambda: checkpoints_to_json([noise(batch_size=64)]),
-    "curve": lambda: curve_to_json(rates()),
-    "plan": lambda: plan_to_json(plan()),
-    "inspect": lambda: dumps_to_json([dump(10, 1)]),
+    "report": lambda: fit.record(report(BATCH_SIZES)),
+    "comparison": lambda: comparison.record(make_comparison(tie=True)),
+    "report_steps": lambda: fit.record(steps_report()),
+    "check": lambda: sweep.record(runs()),
+    "gradients": lambda: gradients.record([noise(batch_size=64)]),
+    "curve": lambda: curve.record(rates()),
+    "plan": lambda: plans.record(plan()),
+    "inspect": lambda: dumps.record([dump(10, 1)]),
 }
 
 

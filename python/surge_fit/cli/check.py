@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from surge_fit.cli.output import FAILED, examples, terminal, write, write_json
+from surge_fit.cli.output import FAILED, examples, show
 from surge_fit.cli.parameters import json_option
 from surge_fit.cli.sweep_options import SweepOptions, sweep_argument, sweep_options
 
@@ -24,11 +24,8 @@ def check(path: str, sweep_options: SweepOptions, as_json: bool) -> None:
     Exits with status 1 if the sweep cannot be fitted.
     """
     sweep = sweep_options.read(path)
-    from surge_fit.report import sweep_to_json, sweep_to_text
+    from surge_fit.report import sweep as report
 
-    if as_json:
-        write_json(sweep_to_json(sweep))
-    else:
-        write(sweep_to_text(sweep, **terminal()))
+    show(report, sweep, as_json=as_json)
     if any(finding.severity == "error" for finding in sweep.checks()):
         click.get_current_context().exit(FAILED)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from surge_fit.cli.output import examples, terminal, write, write_json
+from surge_fit.cli.output import examples, show
 from surge_fit.cli.parameters import LAW, SEED, json_option, plot_option
 from surge_fit.cli.sweep_options import SweepOptions, sweep_argument, sweep_options
 
@@ -59,15 +59,12 @@ def compare(
     """
     sweep = sweep_options.read(path)
     from surge_fit.decisions.comparison import compare as compare_laws
-    from surge_fit.report import comparison_to_json, comparison_to_text
+    from surge_fit.report import comparison as report
     from surge_fit.report.progress import progress_bar
 
     with progress_bar() as progress:
         comparison = compare_laws(sweep, laws=laws, random_seed=seed, progress=progress)
-    if as_json:
-        write_json(comparison_to_json(comparison))
-    else:
-        write(comparison_to_text(comparison, **terminal()))
+    show(report, comparison, as_json=as_json)
     if plot is not None:
         from surge_fit.plots import save_comparison
 

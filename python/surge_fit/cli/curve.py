@@ -8,7 +8,7 @@ from typing import Literal
 import click
 
 from surge_fit.cli.dump_options import DumpOptions, dump_argument, dump_options
-from surge_fit.cli.output import examples, terminal, write, write_json
+from surge_fit.cli.output import examples, show
 from surge_fit.cli.parameters import BATCH_SIZES, FILE, SEED, joined, json_option, output_file, plot_option
 
 
@@ -100,7 +100,7 @@ def curve(
     """
     from surge_fit.gradients.curve import learning_rate_curve, save_curve
     from surge_fit.gradients.dump import open_dump
-    from surge_fit.report.curve import curve_to_json, curve_to_text
+    from surge_fit.report import curve as report
     from surge_fit.report.progress import byte_progress
 
     dump = open_dump(paths, **vars(dump_options))
@@ -117,10 +117,7 @@ def curve(
             random_seed=seed,
             progress=progress,
         )
-    if as_json:
-        write_json(curve_to_json(rates))
-    else:
-        write(curve_to_text(rates, **terminal()))
+    show(report, rates, as_json=as_json)
     if output is not None:
         save_curve(rates, output)
         click.echo(f"Saved {output}.", err=True)

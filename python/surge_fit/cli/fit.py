@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
@@ -16,12 +15,9 @@ from surge_fit.cli.fits import (
     require_one_way,
     save,
 )
-from surge_fit.cli.output import examples, terminal, write, write_json
+from surge_fit.cli.output import examples, show
 from surge_fit.cli.parameters import json_option, output_file, plot_option
 from surge_fit.cli.sweep_options import SweepOptions, sweep_argument, sweep_options
-
-if TYPE_CHECKING:
-    from surge_fit.posterior.value import Posterior
 
 
 @click.command(
@@ -74,10 +70,13 @@ def fit(
     if output is not None:
         save(fitted, output)
     posterior = one_group(fitted, at)
+    from surge_fit.report import compose, compose_population, population
+    from surge_fit.report import fit as one_fit
+
     if posterior.is_pooled:
-        _show_population(posterior, priors, as_json)
+        show(population, compose_population(posterior), as_json=as_json, priors=priors)
     else:
-        _show_fit(posterior, priors, as_json)
+        show(one_fit, compose(posterior), as_json=as_json, parameters=True, priors=priors)
     if plot is not None:
         from surge_fit.plots import save_fit
 
@@ -87,23 +86,3 @@ def fit(
 
         save_priors(fitted, plot_priors)
     exit_unless_trustworthy(posterior)
-
-
-def _show_population(posterior: Posterior, priors: bool, as_json: bool) -> None:
-    from surge_fit.report import compose_population, population_to_json, population_to_text
-
-    report = compose_population(posterior)
-    if as_json:
-        write_json(population_to_json(report))
-    else:
-        write(population_to_text(report, priors=priors, **terminal()))
-
-
-def _show_fit(posterior: Posterior, priors: bool, as_json: bool) -> None:
-    from surge_fit.report import compose, to_json, to_text
-
-    report = compose(posterior)
-    if as_json:
-        write_json(to_json(report))
-    else:
-        write(to_text(report, parameters=True, priors=priors, **terminal()))

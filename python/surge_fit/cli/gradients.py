@@ -8,7 +8,7 @@ import click
 
 from surge_fit.cli.dump_options import DumpOptions, dump_options, optional_dump_argument
 from surge_fit.cli.options import options_given
-from surge_fit.cli.output import examples, terminal, write, write_json
+from surge_fit.cli.output import examples, show
 from surge_fit.cli.parameters import BATCH_SIZE, FILE, PATTERN, json_option, output_file, plot_option
 
 
@@ -93,8 +93,7 @@ def gradients(
         raise click.UsageError(msg)
     from surge_fit.gradients.dump import open_checkpoints, read_labels
     from surge_fit.gradients.noise import gradient_statistics, save_statistics
-    from surge_fit.report.gradient_records import checkpoints_to_json
-    from surge_fit.report.gradients import checkpoints_to_text
+    from surge_fit.report import gradients as report
     from surge_fit.report.progress import byte_progress
 
     labels = None if row_groups is None else read_labels(row_groups)
@@ -110,12 +109,9 @@ def gradients(
             for dump in dumps
         ]
     if output is not None:
-        save_statistics(measured, output, **checkpoints_to_json(measured))
+        save_statistics(measured, output, **report.record(measured))
         click.echo(f"Saved {output}.", err=True)
-    if as_json:
-        write_json(checkpoints_to_json(measured))
-    else:
-        write(checkpoints_to_text(measured, **terminal()))
+    show(report, measured, as_json=as_json)
     if plot is not None:
         from surge_fit.plots import save_gradient_noise
 
@@ -138,16 +134,13 @@ def _from_norms(
         )
         raise click.UsageError(msg)
     from surge_fit.gradients.noise import noise_scale_from_norms, read_norm_log
-    from surge_fit.report.logged_noise import logged_noise_to_json, logged_noise_to_text
+    from surge_fit.report import logged_noise as report
 
     log = read_norm_log(file, small_batch_size=small, big_batch_size=big)
     noise = noise_scale_from_norms(
         log.small_batch_size, log.small_norm_squared, log.big_batch_size, log.big_norm_squared
     )
-    if as_json:
-        write_json(logged_noise_to_json(noise, log))
-    else:
-        write(logged_noise_to_text(noise, log, **terminal()))
+    show(report, noise, log, as_json=as_json)
 
 
 _WITH_NORMS = ("norms", "microbatch_size", "batch_size", "as_json")

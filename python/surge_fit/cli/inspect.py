@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from surge_fit.cli.dump_options import DumpOptions, dump_argument, dump_options
-from surge_fit.cli.output import examples, terminal, write, write_json
+from surge_fit.cli.output import examples, show
 from surge_fit.cli.parameters import json_option
 
 
@@ -28,20 +28,12 @@ def inspect(paths: tuple[str, ...], dump_options: DumpOptions, as_json: bool) ->
     """
     from surge_fit.errors import DumpError
     from surge_fit.gradients.dump import list_contents, open_checkpoints
-    from surge_fit.report.dump_contents import contents_to_json, contents_to_text
-    from surge_fit.report.gradient_records import dumps_to_json
-    from surge_fit.report.gradients import dumps_to_text
+    from surge_fit.report import dump, dump_contents
 
     try:
         dumps = open_checkpoints(paths, **vars(dump_options))
     except DumpError as error:
         files, problem = list_contents(paths, void_dtype=dump_options.void_dtype), str(error)
-        if as_json:
-            write_json(contents_to_json(files, problem))
-        else:
-            write(contents_to_text(files, problem, **terminal()))
-        return
-    if as_json:
-        write_json(dumps_to_json(dumps))
+        show(dump_contents, files, problem, as_json=as_json)
     else:
-        write(dumps_to_text(dumps, **terminal()))
+        show(dump, dumps, as_json=as_json)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from surge_fit.cli.output import examples, terminal, write, write_json
+from surge_fit.cli.output import examples, show
 from surge_fit.cli.parameters import json_option
 
 
@@ -16,9 +16,6 @@ def laws(as_json: bool) -> None:
     Shows the name, formula, parameters, regime and reference of every built-in law.
     """
     from surge_fit.law import LAWS
-    from surge_fit.report import law_to_json, laws_to_text
+    from surge_fit.report import laws as report
 
-    if as_json:
-        write_json([law_to_json(law) for law in LAWS.values()])
-    else:
-        write(laws_to_text(LAWS.values(), **terminal()))
+    show(report, LAWS.values(), as_json=as_json)

@@ -14,7 +14,7 @@ from surge_fit.cli.fits import (
     output_option,
     sweep_or_posterior_argument,
 )
-from surge_fit.cli.output import examples, terminal, write, write_json
+from surge_fit.cli.output import examples, show, write
 from surge_fit.cli.parameters import BATCH_SIZES, POSITIVE, joined, json_option
 from surge_fit.cli.sweep_options import SweepOptions, sweep_options
 
@@ -83,14 +83,12 @@ def next_runs(
     posterior = fit_or_load(path, sweep_options, fit_options, output=output, at=at)
     from surge_fit._support.allocator import keep_freed_memory
     from surge_fit.decisions import planning
-    from surge_fit.report.plan import plan_to_csv, plan_to_json, plan_to_text
+    from surge_fit.report import plan as report
 
     keep_freed_memory()
     plan = planning.next_runs(posterior, batch_size=batch_size, count=count, cost=cost, worth=worth)
     if as_csv:
-        write(plan_to_csv(plan))
-    elif as_json:
-        write_json(plan_to_json(plan))
+        write(report.to_csv(plan))
     else:
-        write(plan_to_text(plan, **terminal()))
+        show(report, plan, as_json=as_json)
     exit_unless_trustworthy(posterior)

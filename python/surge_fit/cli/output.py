@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Protocol
 
 import click
 
@@ -21,14 +22,42 @@ def terminal() -> dict[str, Any]:
     return {"width": console.width, "color": not console.no_color and not console.is_dumb_terminal}
 
 
+class ReportModule(Protocol):
+    """A file of `surge_fit.report`: how one kind of result is told."""
+
+    @property
+    def blocks(self) -> Callable[..., list[Any]]:
+        """Return text of a result."""
+
+    @property
+    def record(self) -> Callable[..., Any]:
+        """Return a result for strict JSON."""
+
+
+def show(report: ReportModule, *result: object, as_json: bool, **options: bool) -> None:
+    """Print a result to stdout, as strict JSON or as text.
+
+    Parameters
+    ----------
+    report : module
+        The file of `surge_fit.report` that tells such a result.
+    *result : object
+        With what belongs to it.
+    as_json : bool
+    **options : bool
+        Of ``report.blocks``: what to tell as well.
+    """
+    if as_json:
+        click.echo(json.dumps(report.record(*result), indent=2, allow_nan=False))
+        return
+    from surge_fit.report.blocks import render
+
+    write(render(report.blocks(*result, **options), **terminal()))
+
+
 def write(text: str) -> None:
     """Print a text to stdout as it is, colours and all."""
     click.echo(text, nl=False, color=True)
-
-
-def write_json(value: object) -> None:
-    """Print a value to stdout as strict JSON."""
-    click.echo(json.dumps(value, indent=2, allow_nan=False))
 
 
 def examples(*lines: str) -> str:

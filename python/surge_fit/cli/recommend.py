@@ -14,7 +14,7 @@ from surge_fit.cli.fits import (
     output_option,
     sweep_or_posterior_argument,
 )
-from surge_fit.cli.output import examples, terminal, write, write_json
+from surge_fit.cli.output import examples, show
 from surge_fit.cli.parameters import BATCH_SIZES, POSITIVE, joined, json_option, plot_option
 from surge_fit.cli.sweep_options import SweepOptions, sweep_options
 
@@ -70,16 +70,13 @@ def recommend(
     """
     posterior = fit_or_load(path, sweep_options, fit_options, output=output, at=at)
     from surge_fit.decisions.recommendation import recommend as recommend_from
-    from surge_fit.report import compose, to_json, to_text
+    from surge_fit.report import compose
+    from surge_fit.report import fit as report
 
     recommendations = recommend_from(
         posterior, batch_size=batch_size, current_learning_rate=current_learning_rate
     )
-    report = compose(posterior, recommendations)
-    if as_json:
-        write_json(to_json(report))
-    else:
-        write(to_text(report, **terminal()))
+    show(report, compose(posterior, recommendations), as_json=as_json)
     if plot is not None:
         from surge_fit.plots import save_recommendation
 

@@ -9,16 +9,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from itertools import islice
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
+from surge_fit._support.results import Result
 from surge_fit._support.wording import listing, plural
 from surge_fit._version import __version__
-from surge_fit.decisions.estimates import CURVE_LAW, CurveStatements, curve_statements
+from surge_fit.decisions.estimates import CURVE_LAW, PROBABILITY, CurveStatements, curve_statements
 from surge_fit.decisions.held_out import held_out_log_density, log_mean
 from surge_fit.errors import InputError, SweepError
 from surge_fit.law import Law, get_law
@@ -95,7 +96,7 @@ class LawScore:
 
 
 @dataclass(frozen=True, slots=True)
-class LawComparison:
+class LawComparison(Result):
     """Which law predicts best, and which predict clearly worse.
 
     Attributes
@@ -145,6 +146,40 @@ class LawComparison:
         more = len(self.scores) - len(lines)
         lines += [f"  … and {plural(more, 'law')} more"] if more else []
         return "\n".join([head, *lines]) + ")"
+
+    def _record(self) -> dict[str, Any]:
+        curve = None if self.statements is None else asdict(self.statements) | {"probability": PROBABILITY}
+        return {
+            "version": self.version,
+            "source": self.source,
+            "kind": self.kind,
+            "runs": self.runs,
+            "batch_sizes": self.batch_sizes,
+            "batch_unit": self.batch_unit,
+            "random_seed": self.random_seed,
+            "laws": self._rows(),
+            "curve": curve,
+            "left_out": [{"law": law, "reason": reason} for law, reason in self.left_out],
+            "untrusted": [
+                {"law": law, "batch_size_left_out": size, "problem": problem}
+                for law, size, problem in self.untrusted
+            ],
+        }
+
+    def _rows(self) -> list[dict[str, Any]]:
+        return [
+            {
+                "law": score.law.name,
+                "verdict": score.verdict,
+                "elpd": score.elpd,
+                "difference": score.difference,
+                "standard_error": score.standard_error,
+                "weight": score.weight,
+                "monte_carlo_error": score.monte_carlo_error,
+                "pointwise": score.pointwise,
+            }
+            for score in self.scores
+        ]
 
     @property
     def best(self) -> LawScore:

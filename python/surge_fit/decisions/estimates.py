@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
 from surge_fit._support.intervals import Interval
+from surge_fit._support.results import Result
 from surge_fit.law import LawDraws
 from surge_fit.model.steps import OVERHEAD
 from surge_fit.posterior.value import Posterior
@@ -39,7 +40,7 @@ Bound: TypeAlias = Literal["lower", "upper"]
 
 
 @dataclass(frozen=True, slots=True)
-class ParameterEstimate:
+class ParameterEstimate(Result):
     """One number of a law, in the user's units.
 
     Attributes
@@ -77,6 +78,9 @@ class ParameterEstimate:
             f"ParameterEstimate({self.name} {self.median:.3g}, {100 * self.probability:.0f} % interval "
             f"{low:.3g} … {high:.3g}, {known})"
         )
+
+    def _record(self) -> dict[str, Any]:
+        return asdict(self)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import overload
+from dataclasses import asdict, dataclass
+from typing import Any, overload
 
 import numpy as np
 
 from surge_fit._support.arguments import distinct, require_batch_sizes, require_positive
 from surge_fit._support.intervals import Interval
+from surge_fit._support.results import Result
 from surge_fit._support.wording import number
+from surge_fit.decisions.estimates import PROBABILITY
 from surge_fit.decisions.landscape import landscape_of
 from surge_fit.law import LawDraws
 from surge_fit.posterior.value import Posterior
@@ -44,7 +46,7 @@ class Alternative:
 
 
 @dataclass(frozen=True, slots=True)
-class Recommendation:
+class Recommendation(Result):
     """The learning rate for one batch size.
 
     Attributes
@@ -108,6 +110,23 @@ class Recommendation:
             f"[{self.batch_unit}], 90 % interval {low:.3g} … {high:.3g}{regret}"
             f"{', extrapolated' if self.extrapolation else ''})"
         )
+
+    def _record(self) -> dict[str, Any]:
+        record = asdict(self)
+        interval = record.pop("interval_90")
+        low, median, high = record.pop("slope")
+        record["covariate_e_folds"] = dict(self.covariate_e_folds)
+        return {
+            **record,
+            "interval": interval,
+            "probability": PROBABILITY,
+            "slope": {"median": median, "interval": (low, high)},
+        }
+
+    def _rows(self) -> tuple[dict[str, Any]]:
+        record = self._record()
+        alternatives = {choice.pop("name"): choice for choice in record.pop("alternatives")}
+        return ({**record, **alternatives},)
 
 
 @overload

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import overload
+from dataclasses import asdict, dataclass
+from typing import Any, overload
 
 import numpy as np
 
 from surge_fit._support.arguments import distinct, require_batch_sizes
 from surge_fit._support.intervals import Interval
+from surge_fit._support.results import Result
 from surge_fit._support.wording import number
+from surge_fit.decisions.estimates import PROBABILITY
 from surge_fit.model.loss_surface import STUDENT_T_DEGREES
 from surge_fit.posterior.value import Posterior
 from surge_fit.typing import BatchUnit, FloatArray
 
 
 @dataclass(frozen=True, slots=True)
-class StepsPrediction:
+class StepsPrediction(Result):
     """What reaching the target takes at one batch size, at its best learning rate.
 
     Attributes
@@ -56,6 +58,9 @@ class StepsPrediction:
             f"[{self.batch_unit}], 90 % interval {low:.3g} … {high:.3g}"
             f"{', extrapolated' if self.extrapolation else ''})"
         )
+
+    def _record(self) -> dict[str, Any]:
+        return {**asdict(self), "probability": PROBABILITY}
 
 
 @overload

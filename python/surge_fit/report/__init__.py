@@ -1,14 +1,16 @@
-"""The faces of a result: one `Report`, composed once, told as text or as JSON.
+"""Results in words: one file for each, with `blocks(result)` for people and `record(result)` for programs.
 
->>> from surge_fit.report import compose, to_text
+`render` lays blocks out for a terminal or a file; a record is a dict for strict JSON.
+
+>>> from surge_fit.report import compose, fit, render
 >>> recommendations = sf.recommend(posterior, batch_size=[64, 4096])
->>> text = to_text(compose(posterior, recommendations))
+>>> text = render(fit.blocks(compose(posterior, recommendations)))
 >>> "extrapolated: outside the batch sizes tried" in text
 True
 """
 
-from surge_fit.report.comparison import comparison_to_text
-from surge_fit.report.fit import (
+from surge_fit.report.blocks import render
+from surge_fit.report.composition import (
     LawParameter,
     PopulationReport,
     Report,
@@ -16,27 +18,15 @@ from surge_fit.report.fit import (
     compose,
     compose_population,
 )
-from surge_fit.report.population import population_to_json, population_to_text
 from surge_fit.report.progress import progress_bar
-from surge_fit.report.records import comparison_to_json, law_to_json, sweep_to_json, to_json
-from surge_fit.report.terminal import laws_to_text, sweep_to_text, to_text
 
 __all__ = [
     "LawParameter",
     "PopulationReport",
     "Report",
     "StepsReport",
-    "comparison_to_json",
-    "comparison_to_text",
     "compose",
     "compose_population",
-    "law_to_json",
-    "laws_to_text",
-    "population_to_json",
-    "population_to_text",
     "progress_bar",
-    "sweep_to_json",
-    "sweep_to_text",
-    "to_json",
-    "to_text",
+    "render",
 ]

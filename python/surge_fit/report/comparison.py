@@ -1,6 +1,8 @@
-"""A comparison of laws as text: the verdict first, then the numbers, then what the curve does."""
+"""A comparison of laws: the verdict first, then the numbers, then what the curve does."""
 
 from __future__ import annotations
+
+from typing import Any
 
 from surge_fit._support.wording import listing, plural
 from surge_fit.decisions.comparison import (
@@ -10,35 +12,48 @@ from surge_fit.decisions.comparison import (
     LawComparison,
 )
 from surge_fit.decisions.estimates import CURVE_LAW, PROBABILITY, CurveStatements
-from surge_fit.report.blocks import MAX_WIDTH, Block, Line, Table, render
+from surge_fit.report.blocks import Block, Line, Table
 from surge_fit.report.numbers import batch_size, probability, signed_together
 
 _FEW_BATCH_SIZES = 5
 _WORDS = ("verdict", "law")
 
 
-def comparison_to_text(comparison: LawComparison, *, width: int = MAX_WIDTH, color: bool = False) -> str:
-    """Tell a comparison of laws as text.
+def blocks(comparison: LawComparison) -> list[Block]:
+    """Tell a comparison of laws as text."""
+    text: list[Block] = [Line(verdict, "heading") for verdict in verdicts(comparison)]
+    text += [None, _score_table(comparison), Line(_METHOD, "faint")]
+    text += [None, Line(_POINTWISE, "heading"), _pointwise_table(comparison), None]
+    text += [Line(sentence) for sentence in curve_sentences(comparison)]
+    cautions = warnings(comparison)
+    text += [None] if cautions else []
+    text += [Line(caution, "warning", "Warning: ") for caution in cautions]
+    return [*text, None, Line(_provenance(comparison), "faint")]
+
+
+def record(comparison: LawComparison) -> dict[str, Any]:
+    """Tell a comparison of laws as a dict for strict JSON.
 
     Parameters
     ----------
     comparison : LawComparison
-    width, color
-        As for `to_text`.
 
     Returns
     -------
-    str
+    dict
+        Keys ``version, source, kind, runs, batch_sizes, batch_unit, random_seed, verdict, laws, curve,
+        left_out, untrusted, warnings``; the laws in the order of their elpd [nats], the best first.
     """
-    blocks: list[Block] = [Line(said, "heading") for said in verdicts(comparison)]
-    blocks += [None, _score_table(comparison), Line(_METHOD, "faint")]
-    blocks += [None, Line(_POINTWISE, "heading"), _pointwise_table(comparison), None]
-    blocks += [Line(said) for said in curve_sentences(comparison)]
-    cautions = comparison_warnings(comparison)
-    blocks += [None] if cautions else []
-    blocks += [Line(said, "warning", "Warning: ") for said in cautions]
-    blocks += [None, Line(_provenance(comparison), "faint")]
-    return render(blocks, width=width, color=color)
+    values = comparison.to_dict()
+    findings = {name: values.pop(name) for name in ("laws", "curve", "left_out", "untrusted")}
+    if findings["curve"] is not None:
+        findings["curve"]["statements"] = list(curve_sentences(comparison))
+    return {
+        **values,
+        "verdict": " ".join(verdicts(comparison)),
+        **findings,
+        "warnings": list(warnings(comparison)),
+    }
 
 
 _METHOD = (
@@ -68,13 +83,13 @@ def verdicts(comparison: LawComparison) -> tuple[str, ...]:
         return (
             f"A tie: the runs do not tell {listing([best, *ties])} apart; {best} is ahead, but not clearly.",
         )
-    told = [f"{'Ahead' if ties else 'Best'} at predicting unseen batch sizes: {best}."]
-    told += [f"Tied with it: {listing(ties)}."] if ties else []
-    return (*told, f"{'Loses' if len(losers) == 1 else 'Lose'}: {listing(losers)}.")
+    sentences = [f"{'Ahead' if ties else 'Best'} at predicting unseen batch sizes: {best}."]
+    sentences += [f"Tied with it: {listing(ties)}."] if ties else []
+    return (*sentences, f"{'Loses' if len(losers) == 1 else 'Lose'}: {listing(losers)}.")
 
 
 def curve_sentences(comparison: LawComparison) -> tuple[str, ...]:
-    """Say what the default law, fitted to all runs, knows of the curve.
+    """Say where the default law, fitted to all runs, has its peak, and its slope.
 
     Parameters
     ----------
@@ -85,30 +100,31 @@ def curve_sentences(comparison: LawComparison) -> tuple[str, ...]:
     tuple of str
         Two sentences, or one where there is no such fit.
     """
-    held, unit = comparison.statements, comparison.batch_unit
-    if held is None:
+    statements, unit = comparison.statements, comparison.batch_unit
+    if statements is None:
         return (f"There are too few runs to fit {CURVE_LAW}: nothing is said of peak and slope.",)
     low, high = (batch_size(comparison.batch_sizes[end]) for end in (0, -1))
     return (
         f"By {CURVE_LAW}, fitted to all runs: the optimal rate falls at batch size {high} with probability "
-        f"{probability(held.probability_falls)}; it peaks between {low} and {high} {unit} with probability "
-        f"{probability(held.probability_peak_inside)}.",
-        _slope(held),
+        f"{probability(statements.probability_falls)}; it peaks between {low} and {high} {unit} with "
+        f"probability {probability(statements.probability_peak_inside)}.",
+        _slope(statements),
     )
 
 
-def _slope(held: CurveStatements) -> str:
-    value, interval = signed_together(held.small_batch_slope, held.slope_interval)
-    told = f"{100 * PROBABILITY:.0f} % interval {interval}"
-    if not held.slope_resolved:
-        return f"Slope at small batch sizes: not resolved; ½ and 1 both lie in its {told}."
+def _slope(statements: CurveStatements) -> str:
+    value, interval = signed_together(statements.small_batch_slope, statements.slope_interval)
+    central = f"{100 * PROBABILITY:.0f} % interval {interval}"
+    if not statements.slope_resolved:
+        return f"Slope at small batch sizes: not resolved; ½ and 1 both lie in its {central}."
     return (
-        f"Slope at small batch sizes: {value} ({told}); below ½ with probability "
-        f"{probability(held.probability_below_half)}, above 1 with {probability(held.probability_above_one)}."
+        f"Slope at small batch sizes: {value} ({central}); below ½ with probability "
+        f"{probability(statements.probability_below_half)}, above 1 with "
+        f"{probability(statements.probability_above_one)}."
     )
 
 
-def comparison_warnings(comparison: LawComparison) -> tuple[str, ...]:
+def warnings(comparison: LawComparison) -> tuple[str, ...]:
     """Collect every reason for caution, the gravest first.
 
     Parameters
@@ -119,33 +135,33 @@ def comparison_warnings(comparison: LawComparison) -> tuple[str, ...]:
     -------
     tuple of str
     """
-    found = [
+    cautions = [
         f"The fit of {law} without batch size {batch_size(size)} cannot be trusted, but was used. {problem}"
         for law, size, problem in comparison.untrusted
     ]
     if comparison.statements is not None and not comparison.statements.trustworthy:
-        found.append(
+        cautions.append(
             f"The fit of {CURVE_LAW} to all runs cannot be trusted: do not rely on peak and slope. "
             "`surge-fit fit` tells why."
         )
-    found += [f"{law} is left out: {reason}" for law, reason in comparison.left_out]
+    cautions += [f"{law} is left out: {reason}" for law, reason in comparison.left_out]
     noisy = [
         f"{score.law.name} ({score.monte_carlo_error:.1f})"
         for score in comparison.scores
         if not score.monte_carlo_error <= MAX_MONTE_CARLO_ERROR
     ]
     if noisy:
-        found.append(
+        cautions.append(
             f"The Monte Carlo error of the elpd exceeds {MAX_MONTE_CARLO_ERROR:g} nats for {listing(noisy)}: "
             "few draws reach the runs left out. Compare with another seed before relying on it."
         )
     count = len(comparison.batch_sizes)
     if count < _FEW_BATCH_SIZES:
-        found.append(
+        cautions.append(
             f"Standard errors from {plural(count, 'batch size')} are rough. Add batch sizes where the laws "
             "differ."
         )
-    return tuple(found)
+    return tuple(cautions)
 
 
 def _score_table(comparison: LawComparison) -> Table:
@@ -192,9 +208,9 @@ def _signed(difference: float) -> str:
 
 
 def _provenance(comparison: LawComparison) -> str:
-    what = "run" if comparison.kind == "runs" else "optimum point"
+    noun = "run" if comparison.kind == "runs" else "optimum point"
     return (
-        f"{plural(comparison.runs, what)} of {comparison.source}; "
+        f"{plural(comparison.runs, noun)} of {comparison.source}; "
         f"{plural(len(comparison.batch_sizes), 'batch size')}, each left out once; seed "
         f"{comparison.random_seed}; surge_fit {comparison.version}"
     )

@@ -1,77 +1,42 @@
-"""A learning-rate curve as text and as a dict for strict JSON."""
+"""A learning-rate curve: what theory predicts and resampling shows, and whether they agree."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
 from surge_fit._support.wording import number
-from surge_fit.gradients.curve import FLAGS, CurvePoint, LearningRateCurve, SignCheck
-from surge_fit.report.blocks import MAX_WIDTH, Block, Line, Table, render
+from surge_fit.gradients.curve import FLAGS, CurvePoint, LearningRateCurve
+from surge_fit.report.blocks import Block, Line, Table
 from surge_fit.report.numbers import plain, probability, scientific, together
-from surge_fit.report.records import strict_dict
 
 _OPTIMIZERS = {"sgd": "SGD", "sign": "sign descent", "adam": "Adam"}
 
 
-def curve_to_json(curve: LearningRateCurve) -> dict[str, Any]:
-    """Tell a curve as a dict of JSON types.
-
-    Parameters
-    ----------
-    curve : LearningRateCurve
-
-    Returns
-    -------
-    dict
-        ``curve`` (per batch size ``theory``, ``resampled``, ``flags``, …), ``verdict``, and their ground.
-    """
-    keys = {"random_seed": "seed"}
-    told = {keys.get(name, name): getattr(curve, name) for name in curve.__dataclass_fields__}
-    told["curve"] = [asdict(point) for point in told.pop("points")]
-    told["verdict"] = asdict(curve.verdict)
-    told["signs"] = [_signs(check) for check in curve.signs]
-    return strict_dict(told)
-
-
-def _signs(check: SignCheck) -> dict[str, Any]:
-    columns = ("batch_size", "skewness", "excess_kurtosis", "agreement", "disagreement", "effective_signs")
-    held = {name: [float(value) for value in getattr(check, name)] for name in columns}
-    return {"name": check.name, "parameters": check.parameters, **held}
-
-
-def curve_to_text(curve: LearningRateCurve, *, width: int = MAX_WIDTH, color: bool = False) -> str:
-    """Tell a curve for a reader.
-
-    Parameters
-    ----------
-    curve : LearningRateCurve
-    width, color
-        As for `to_text`.
-
-    Returns
-    -------
-    str
-    """
-    blocks: list[Block] = [Line(_heading(curve), "heading"), None, _rates(curve)]
+def blocks(curve: LearningRateCurve) -> list[Block]:
+    """Tell a learning-rate curve as text."""
+    text: list[Block] = [Line(_heading(curve), "heading"), None, _rates(curve)]
     met = dict.fromkeys(flag for point in curve.points for flag in point.flags)
     marks = {flag: _MARKS[place] for place, flag in enumerate(met)}
-    blocks += [Line(f"{FLAGS[flag]}.", "faint", f"{marks[flag]} ") for flag in met]
-    blocks += [None, Line(curve.verdict.text, "warning" if curve.verdict.agrees is False else "plain")]
-    blocks += [None, *(Line(sentence) for sentence in _laws(curve)), None]
+    text += [Line(f"{FLAGS[flag]}.", "faint", f"{marks[flag]} ") for flag in met]
+    text += [None, Line(curve.verdict.text, "warning" if curve.verdict.agrees is False else "plain")]
+    text += [None, *(Line(sentence) for sentence in _laws(curve)), None]
     if curve.optimizer != "sgd":
-        blocks += [Line(_APPROXIMATION), None, _approximation(curve), None]
-    blocks += [_gaussianity(curve)]
+        text += [Line(_APPROXIMATION), None, _approximation(curve), None]
+    text += [_gaussianity(curve)]
     dropped = len(curve.dropped_examples)
     notes = [*curve.notes]
     if dropped:
         notes.append(f"{dropped} rows with numbers that are not finite were left out.")
-    blocks += [None] if notes else []
-    blocks += [Line(sentence, "warning", "Note: ") for sentence in notes]
-    return render(blocks, width=width, color=color)
+    text += [None] if notes else []
+    return text + [Line(sentence, "warning", "Note: ") for sentence in notes]
+
+
+def record(curve: LearningRateCurve) -> dict[str, Any]:
+    """Tell a curve as a dict for strict JSON: `LearningRateCurve.to_dict`."""
+    return curve.to_dict()
 
 
 _MARKS = "*†‡§¶#ªº"
@@ -139,20 +104,20 @@ def _laws(curve: LearningRateCurve) -> list[str]:
             f"SGD, ε_max/(1 + B_noise/B): B_noise = {plain(curve.noise_scale, 3)} examples, ε_max = "
             f"{scientific(curve.max_learning_rate, 3)}{unit}."
         ]
-    told = []
+    sentences = []
     if curve.noise_scale is not None and curve.max_learning_rate is not None:
-        told.append(
+        sentences.append(
             f"Theorem 3, small batches: B_noise = {plain(curve.noise_scale, 3)} examples, ε_max = "
             f"{scientific(curve.max_learning_rate, 3)}{unit}; Theorem 5: ΔL_max = "
             f"{plain(curve.max_loss_drop or math.nan)}{unit}."
         )
     if curve.limit is not None:
-        told.append(f"Theorem 4, batches without end: {scientific(curve.limit, 3)}{unit}.")
-    told.append(
+        sentences.append(f"Theorem 4, batches without end: {scientific(curve.limit, 3)}{unit}.")
+    sentences.append(
         f"The mean of {probability(curve.unresolved_parameters)} of the parameters, with "
         f"{probability(curve.unresolved_curvature)} of the curvature, is not resolved from zero."
     )
-    return told
+    return sentences
 
 
 def _approximation(curve: LearningRateCurve) -> Table:
@@ -167,17 +132,17 @@ def _approximation(curve: LearningRateCurve) -> Table:
 
 
 def _gaussianity(curve: LearningRateCurve) -> Table:
-    """How Gaussian batch means are and how independent their signs, at the largest size that tells it."""
+    """Show how Gaussian batch means are and how independent their signs, at the largest size known."""
     sizes = curve.signs[-1].batch_size
-    told = np.flatnonzero(np.isfinite(curve.signs[-1].effective_signs))
-    place = int(told[np.argmax(sizes[told])]) if len(told) else 0
-    of_signs = curve.optimizer == "sign"
+    known = np.flatnonzero(np.isfinite(curve.signs[-1].effective_signs))
+    place = int(known[np.argmax(sizes[known])]) if len(known) else 0
+    has_signs = curve.optimizer == "sign"
     headers = ["parameters", f"skewness\nat {number(sizes[place])}", "excess\nkurtosis"]
-    headers += ["signs as\nGaussian", "independent\nsigns"] if of_signs else []
+    headers += ["signs as\nGaussian", "independent\nsigns"] if has_signs else []
     rows = []
     for check in curve.signs:
         cells = [f"{check.parameters:,}", plain(check.skewness[place]), plain(check.excess_kurtosis[place])]
-        if of_signs:
+        if has_signs:
             signs = check.effective_signs[place]
             cells += [plain(check.agreement[place]), f"{signs:,.0f}" if signs >= 10 else plain(signs)]
         rows.append((*cells, check.name))

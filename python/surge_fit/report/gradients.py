@@ -1,4 +1,4 @@
-"""Gradient dumps and their statistics as text."""
+"""Gradient-noise statistics: of one checkpoint in full, of several as a series."""
 
 from __future__ import annotations
 
@@ -7,62 +7,66 @@ from collections.abc import Sequence
 from typing import Any
 
 from surge_fit._support.wording import listing, number, plural
-from surge_fit.gradients.dump import Dump
 from surge_fit.gradients.noise import GradientStatistics, Quantity, cautions
 from surge_fit.gradients.noise.value import PROBABILITY
-from surge_fit.report.blocks import MAX_WIDTH, Block, Line, Table, render
+from surge_fit.report.blocks import Block, Line, Table
 from surge_fit.report.numbers import plain
-from surge_fit.report.progress import amount_of_bytes
 
 _INTERVAL = f"{100 * PROBABILITY:.0f} % interval"
 
 
-def checkpoints_to_text(
-    checkpoints: Sequence[GradientStatistics], *, width: int = MAX_WIDTH, color: bool = False
-) -> str:
-    """Tell the statistics of one checkpoint in full; of several, as a series.
+def blocks(checkpoints: Sequence[GradientStatistics]) -> list[Block]:
+    """Tell the statistics of one checkpoint in full, those of several as a series."""
+    return _one(checkpoints[0]) if len(checkpoints) == 1 else _series(checkpoints)
+
+
+def record(checkpoints: Sequence[GradientStatistics]) -> dict[str, Any]:
+    """Tell the statistics of one checkpoint, or of several, as a dict for strict JSON.
 
     Parameters
     ----------
     checkpoints : sequence of GradientStatistics
-    width, color
-        As for `to_text`.
 
     Returns
     -------
-    str
+    dict
+        For one checkpoint ``source, step, loss, unit, probability, batch_size, total, tensors, groups,
+        dropped_examples, skipped, notes``; for several ``checkpoints``, a list of these.
     """
-    blocks = _one(checkpoints[0]) if len(checkpoints) == 1 else _series(checkpoints)
-    return render(blocks, width=width, color=color)
+    records = [{**one.to_dict(), "notes": list(cautions(one))} for one in checkpoints]
+    return records[0] if len(records) == 1 else {"checkpoints": records}
 
 
-def _one(held: GradientStatistics) -> list[Block]:
-    blocks: list[Block] = [
-        Line(_heading(held), "heading"),
+def _one(checkpoint: GradientStatistics) -> list[Block]:
+    text: list[Block] = [
+        Line(_heading(checkpoint), "heading"),
         None,
-        _noise_table(held),
+        _noise_table(checkpoint),
         None,
-        _storage_table(held),
+        _storage_table(checkpoint),
     ]
-    blocks += [
+    text += [
         None,
-        Line(noise_scale_sentence(held.total.simple_noise_scale, held.unit)),
-        Line(_resolvable(held)),
+        Line(noise_scale_sentence(checkpoint.total.simple_noise_scale, checkpoint.unit)),
+        Line(_resolvable(checkpoint)),
         Line(ADAM_HINT, "faint"),
     ]
-    found = cautions(held)
-    blocks += [None] if found else []
-    return blocks + [Line(sentence, "warning", "Note: ") for sentence in found]
+    notes = cautions(checkpoint)
+    text += [None] if notes else []
+    return text + [Line(sentence, "warning", "Note: ") for sentence in notes]
 
 
-def _heading(held: GradientStatistics) -> str:
-    parts = [f"{number(held.examples)} {held.unit}", f"{held.total.parameters:,} parameters"]
-    parts += [f"step {number(held.step)}"] if held.step is not None else []
-    parts += [f"loss {plain(held.loss, 4)}"] if held.loss is not None else []
-    return f"{held.source}: {', '.join(parts)}"
+def _heading(checkpoint: GradientStatistics) -> str:
+    parts = [
+        f"{number(checkpoint.examples)} {checkpoint.unit}",
+        f"{checkpoint.total.parameters:,} parameters",
+    ]
+    parts += [f"step {number(checkpoint.step)}"] if checkpoint.step is not None else []
+    parts += [f"loss {plain(checkpoint.loss, 4)}"] if checkpoint.loss is not None else []
+    return f"{checkpoint.source}: {', '.join(parts)}"
 
 
-def _noise_table(held: GradientStatistics) -> Table:
+def _noise_table(checkpoint: GradientStatistics) -> Table:
     rows = [
         (
             f"{row.parameters:,}",
@@ -72,21 +76,21 @@ def _noise_table(held: GradientStatistics) -> Table:
             _rounded(row.examples_needed),
             row.name,
         )
-        for row in (*held.tensors, *held.groups, held.total)
+        for row in (*checkpoint.tensors, *checkpoint.groups, checkpoint.total)
     ]
     headers = (
         "parameters",
         "|G|²",
         "tr Σ",
-        f"noise scale\n[{held.unit}]",
+        f"noise scale\n[{checkpoint.unit}]",
         _INTERVAL,
-        f"{held.unit} for\n±20 %",
+        f"{checkpoint.unit} for\n±20 %",
         "tensor",
     )
     return Table(headers, tuple(rows), 1)
 
 
-def _storage_table(held: GradientStatistics) -> Table:
+def _storage_table(checkpoint: GradientStatistics) -> Table:
     columns: dict[str, Any] = {
         "signal to\nnoise": lambda row: plain(row.signal_to_noise),
         "resolvable\nbatch size": lambda row: _rounded(row.resolvable_batch_size.value),
@@ -94,12 +98,12 @@ def _storage_table(held: GradientStatistics) -> Table:
         "sub-\nnormal": lambda row: _percent(row.subnormal_fraction),
         "not\nfinite": lambda row: _percent(row.non_finite_fraction),
     }
-    size = held.batch_size
+    size = checkpoint.batch_size
     if size is not None:
         columns[f"skewness\nat {number(size)}"] = lambda row: _scaled(row.skewness, math.sqrt(size))
         columns[f"kurtosis\nat {number(size)}"] = lambda row: _scaled(row.excess_kurtosis, size)
     columns["tensor"] = lambda row: row.name
-    rows = (*held.tensors, *held.groups, held.total)
+    rows = (*checkpoint.tensors, *checkpoint.groups, checkpoint.total)
     return Table(tuple(columns), tuple(tuple(write(row) for write in columns.values()) for row in rows), 1)
 
 
@@ -115,8 +119,8 @@ def noise_scale_sentence(noise: Quantity, unit: str) -> str:
     return f"Simple noise scale tr Σ/|G|²: {value} {unit} ({_INTERVAL} {interval})."
 
 
-def _resolvable(held: GradientStatistics) -> str:
-    bound, unit = held.total.resolvable_batch_size, held.unit
+def _resolvable(checkpoint: GradientStatistics) -> str:
+    bound, unit = checkpoint.total.resolvable_batch_size, checkpoint.unit
     if math.isinf(bound.value):
         return "No parameter's mean gradient stands out of the noise: no batch size resolves its sign."
     interval = "" if math.isnan(bound.interval[0]) else f" ({_INTERVAL} {_span(bound)})"
@@ -134,31 +138,31 @@ ADAM_HINT = (
 
 def _series(checkpoints: Sequence[GradientStatistics]) -> list[Block]:
     rows = []
-    for held in checkpoints:
-        total = held.total
+    for checkpoint in checkpoints:
+        total = checkpoint.total
         rows.append(
             (
-                "" if held.step is None else number(held.step),
-                "" if held.loss is None else plain(held.loss, 4),
-                number(held.examples),
+                "" if checkpoint.step is None else number(checkpoint.step),
+                "" if checkpoint.loss is None else plain(checkpoint.loss, 4),
+                number(checkpoint.examples),
                 plain(total.gradient_norm_squared.value, 3),
                 plain(total.gradient_covariance_trace.value, 3),
                 *value_and_interval(total.simple_noise_scale),
-                held.source,
+                checkpoint.source,
             )
         )
     headers = ("step", "loss", "examples", "|G|²", "tr Σ", "noise scale", _INTERVAL, "files")
-    blocks: list[Block] = [Line(f"{plural(len(checkpoints), 'checkpoint')}, all tensors together", "heading")]
-    blocks += [None, Table(headers, tuple(rows), 1), None]
-    said: dict[str, list[str]] = {}
-    for held in checkpoints:
-        for sentence in cautions(held):
-            name = held.source if held.step is None else number(held.step)
-            said.setdefault(sentence, []).append(name)
-    for sentence, names in said.items():
+    text: list[Block] = [Line(f"{plural(len(checkpoints), 'checkpoint')}, all tensors together", "heading")]
+    text += [None, Table(headers, tuple(rows), 1), None]
+    steps: dict[str, list[str]] = {}
+    for checkpoint in checkpoints:
+        for sentence in cautions(checkpoint):
+            name = checkpoint.source if checkpoint.step is None else number(checkpoint.step)
+            steps.setdefault(sentence, []).append(name)
+    for sentence, names in steps.items():
         where = "" if len(names) == len(checkpoints) else f" (step {listing(names, 3)})"
-        blocks.append(Line(sentence, "warning", f"Note{where}: "))
-    return blocks
+        text.append(Line(sentence, "warning", f"Note{where}: "))
+    return text
 
 
 def value_and_interval(quantity: Quantity) -> tuple[str, str]:
@@ -187,66 +191,3 @@ def _percent(share: float) -> str:
 
 def _scaled(value: float | None, by: float) -> str:
     return "n/a" if value is None else plain(value / by)
-
-
-def dumps_to_text(dumps: Sequence[Dump], *, width: int = MAX_WIDTH, color: bool = False) -> str:
-    """Tell what gradient dumps hold, and what would be assumed of them.
-
-    Parameters
-    ----------
-    dumps : sequence of Dump
-    width, color
-        As for `to_text`.
-
-    Returns
-    -------
-    str
-    """
-    blocks: list[Block] = []
-    for dump in dumps:
-        blocks += [None] if blocks else []
-        blocks += [Line(_dump_heading(dump), "heading"), None, _dump_table(dump), None]
-        blocks += [Line(said, bullet="  ") for said in _dump_facts(dump)]
-        blocks += [Line(sentence, "warning", "Note: ") for sentence in dump.assumptions]
-        blocks += [Line(f"{name}: {why}.", "faint", "Left out: ") for name, why in dump.skipped]
-    return render(blocks, width=width, color=color)
-
-
-def _dump_heading(dump: Dump) -> str:
-    return (
-        f"{dump.source}: {plural(dump.rows, 'row')}, {dump.parameters:,} parameters in "
-        f"{plural(len(dump.tensors), 'tensor')}, {amount_of_bytes(dump.bytes)}"
-    )
-
-
-def _dump_table(dump: Dump) -> Table:
-    rows = [
-        (
-            str(tensor.rows),
-            f"{tensor.parameters:,}",
-            tensor.dtype,
-            "×".join(map(str, tensor.shape)) or "scalar",
-            str(len(tensor.segments)),
-            tensor.name,
-        )
-        for tensor in dump.tensors
-    ]
-    return Table(("rows", "parameters", "dtype", "shape", "arrays", "tensor"), tuple(rows), 1)
-
-
-def _dump_facts(dump: Dump) -> list[str]:
-    sizes = dump.microbatch_size
-    low, high = number(float(sizes.min())), number(float(sizes.max()))
-    mean = low if low == high else f"{low} to {high}"
-    along = {
-        "examples": "along the first axis of every array",
-        "rows": "one file per row",
-        "items": "one item of the list per row",
-    }[dump.layout]
-    facts = [f"Rows: {along}; each the mean of {mean} {'example' if mean == '1' else 'examples'}."]
-    facts.append(f"Stored numbers are multiplied by {dump.scale:.6g}.")
-    facts += ["Gradients were clipped."] if dump.clipped else []
-    facts += [f"Step {number(dump.step)}."] if dump.step is not None else []
-    facts += [f"Loss {plain(dump.loss, 4)}."] if dump.loss is not None else []
-    groups = len(set(dump.row_groups or ()))
-    return facts + ([f"Rows are correlated within {plural(groups, 'group')}."] if groups else [])

@@ -1,34 +1,19 @@
-"""The noise scale from logged gradient norms, as text and as a dict for strict JSON."""
+"""The noise scale that logged gradient norms give."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from surge_fit._support.json_text import strict_dict
 from surge_fit._support.wording import number, plural
 from surge_fit.gradients.noise import LoggedNoise, NormLog
 from surge_fit.gradients.noise.value import PROBABILITY
-from surge_fit.report.blocks import MAX_WIDTH, Block, Line, Table, render
+from surge_fit.report.blocks import Block, Line, Table
 from surge_fit.report.gradients import ADAM_HINT, noise_scale_sentence, value_and_interval
-from surge_fit.report.records import strict_dict
 
 
-def logged_noise_to_text(
-    noise: LoggedNoise, log: NormLog, *, width: int = MAX_WIDTH, color: bool = False
-) -> str:
-    """Tell the noise scale that logged norms give.
-
-    Parameters
-    ----------
-    noise : LoggedNoise
-    log : NormLog
-        Where it comes from.
-    width, color
-        As for `to_text`.
-
-    Returns
-    -------
-    str
-    """
+def blocks(noise: LoggedNoise, log: NormLog) -> list[Block]:
+    """Tell the noise scale from the norms of a log as text."""
     sizes = f"batch sizes {_sizes(log.small_batch_size)} and {_sizes(log.big_batch_size)}"
     rows = [
         (name, *value_and_interval(quantity))
@@ -39,7 +24,7 @@ def logged_noise_to_text(
         )
     ]
     interval = f"{100 * PROBABILITY:.0f} % interval"
-    blocks: list[Block] = [
+    return [
         Line(f"{log.source}: norms of {plural(len(log.big_norm_squared), 'step')}, {sizes}", "heading"),
         None,
         Table(("", "value", interval), tuple(rows)),
@@ -47,10 +32,8 @@ def logged_noise_to_text(
         Line(noise_scale_sentence(noise.simple_noise_scale, "examples")),
         Line(ADAM_HINT, "faint"),
         None,
+        *(Line(note, "warning", "Note: ") for note in log.notes),
     ]
-    return render(
-        [*blocks, *(Line(note, "warning", "Note: ") for note in log.notes)], width=width, color=color
-    )
 
 
 def _sizes(sizes: tuple[float, ...]) -> str:
@@ -58,8 +41,8 @@ def _sizes(sizes: tuple[float, ...]) -> str:
     return low if low == high else f"{low} to {high}"
 
 
-def logged_noise_to_json(noise: LoggedNoise, log: NormLog) -> dict[str, Any]:
-    """Tell the noise scale that logged norms give as a dict of JSON types.
+def record(noise: LoggedNoise, log: NormLog) -> dict[str, Any]:
+    """Tell the noise scale from the norms of a log as a dict for strict JSON.
 
     Parameters
     ----------
@@ -78,7 +61,7 @@ def logged_noise_to_json(noise: LoggedNoise, log: NormLog) -> dict[str, Any]:
         "gradient_covariance_trace": noise.gradient_covariance_trace,
         "simple_noise_scale": noise.simple_noise_scale,
     }
-    told: dict[str, Any] = {
+    values: dict[str, Any] = {
         "source": log.source,
         "steps": len(log.big_norm_squared),
         "small_batch_size": [min(log.small_batch_size), max(log.small_batch_size)],
@@ -87,5 +70,5 @@ def logged_noise_to_json(noise: LoggedNoise, log: NormLog) -> dict[str, Any]:
         "probability": PROBABILITY,
     }
     for name, quantity in quantities.items():
-        told |= {name: quantity.value, f"{name}_interval": quantity.interval}
-    return strict_dict(told | {"notes": log.notes})
+        values |= {name: quantity.value, f"{name}_interval": quantity.interval}
+    return strict_dict(values | {"notes": log.notes})

@@ -1,40 +1,25 @@
-"""A plan of next runs as text, as a dict for strict JSON, and as CSV to make the runs from."""
+"""A plan of next runs: also as CSV, to make the runs from."""
 
 from __future__ import annotations
 
 import csv
 import io
 import math
-from dataclasses import asdict
 from typing import Any
 
 from surge_fit._support.wording import listing
 from surge_fit.decisions.estimates import PROBABILITY
 from surge_fit.decisions.planning import NextRuns
-from surge_fit.report.blocks import MAX_WIDTH, Block, Line, Table, render
+from surge_fit.report.blocks import Block, Line, Table
 from surge_fit.report.numbers import batch_size, plain, scientific
-from surge_fit.report.records import strict_dict
 from surge_fit.report.statements import cost
 
 _CSV = ("batch_size", "learning_rate", "cost", "expected_regret_after", "value_per_cost")
 
 
-def plan_to_text(plan: NextRuns, *, width: int = MAX_WIDTH, color: bool = False) -> str:
-    """Tell a plan as text.
-
-    Parameters
-    ----------
-    plan : NextRuns
-    width : int
-        Of the terminal [columns]; at most 100 are used.
-    color : bool
-        Whether it shows colours.
-
-    Returns
-    -------
-    str
-    """
-    blocks: list[Block] = [
+def blocks(plan: NextRuns) -> list[Block]:
+    """Tell a plan as text."""
+    return [
         Line(plan.advice, "warning" if plan.stop else "heading"),
         None,
         _table(plan),
@@ -43,7 +28,11 @@ def plan_to_text(plan: NextRuns, *, width: int = MAX_WIDTH, color: bool = False)
         None,
         Line(_provenance(plan), "faint"),
     ]
-    return render(blocks, width=width, color=color)
+
+
+def record(plan: NextRuns) -> dict[str, Any]:
+    """Tell a plan as a dict for strict JSON: `NextRuns.to_dict`."""
+    return plan.to_dict()
 
 
 def _table(plan: NextRuns) -> Table:
@@ -73,8 +62,8 @@ def _table(plan: NextRuns) -> Table:
         f"{100 * PROBABILITY:.0f} % interval\nwithin a factor",
         f"worth [{plan.loss_unit}]\n{per}",
     )
-    kept = [i for i in range(len(headers)) if priced or i != 3]
-    return Table(tuple(headers[i] for i in kept), tuple(tuple(row[i] for i in kept) for row in rows))
+    shown = [i for i in range(len(headers)) if priced or i != 3]
+    return Table(tuple(headers[i] for i in shown), tuple(tuple(row[i] for i in shown) for row in rows))
 
 
 def _within(log_width: float) -> str:
@@ -91,23 +80,8 @@ def _provenance(plan: NextRuns) -> str:
     )
 
 
-def plan_to_json(plan: NextRuns) -> dict[str, Any]:
-    """Tell a plan as a dict of JSON types.
-
-    Parameters
-    ----------
-    plan : NextRuns
-
-    Returns
-    -------
-    dict
-        The fields of `NextRuns` and `NextRun`, and the ``probability`` of the intervals.
-    """
-    return strict_dict({**asdict(plan), "probability": PROBABILITY})
-
-
-def plan_to_csv(plan: NextRuns) -> str:
-    """Tell the runs of a plan as a table, one row per run, with the header that `read_sweep` reads.
+def to_csv(plan: NextRuns) -> str:
+    """Tell the runs of a plan as CSV, one row per run, with the header that `read_sweep` reads.
 
     Parameters
     ----------

@@ -1,18 +1,17 @@
-"""A fit of several groups as text and JSON: trends, the population, then every group."""
+"""A fit of several groups: trends, the population, then every group."""
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Any
 
+from surge_fit._support.json_text import strict_dict
 from surge_fit.decisions.estimates import PROBABILITY, ParameterEstimate
 from surge_fit.decisions.trends import PopulationEstimate, Trend
-from surge_fit.report.blocks import MAX_WIDTH, Block, Line, Table, render
-from surge_fit.report.fit import PopulationReport
+from surge_fit.report.blocks import Block, Line, Table
+from surge_fit.report.composition import PopulationReport
+from surge_fit.report.fit import closing, estimates_by_name, evidence, not_trusted, priors_table
 from surge_fit.report.numbers import plain, scientific, signed_together, together
-from surge_fit.report.records import strict_dict
 from surge_fit.report.statements import statement
-from surge_fit.report.terminal import closing, not_trusted, priors_table
 
 _INTERVAL = f"{100 * PROBABILITY:.0f} % interval"
 _SCALES = {
@@ -27,37 +26,35 @@ _SCALES = {
 _OF_GROUPS = ("noise_scale", "max_learning_rate", "critical_batch_size", "min_steps")
 
 
-def population_to_text(
-    report: PopulationReport, *, width: int = MAX_WIDTH, color: bool = False, priors: bool = False
-) -> str:
+def blocks(report: PopulationReport, *, priors: bool = False) -> list[Block]:
     """Tell a fit of several groups as text.
 
     Parameters
     ----------
     report : PopulationReport
-    width, color, priors
-        As for `to_text`.
+    priors : bool
+        Whether to tell the priors.
 
     Returns
     -------
-    str
+    list of Block
     """
-    blocks = not_trusted(report)
+    text = not_trusted(report)
     sentences = _trend_sentences(report)
-    blocks += [*map(Line, sentences), None] if sentences else []
-    blocks += [*_population(report), None, *_groups(report), None]
-    blocks.append(
+    text += [*map(Line, sentences), None] if sentences else []
+    text += [*_population(report), None, *_groups(report), None]
+    text.append(
         Line(
             "An answer is about one group: --at asks for one of these, or by its covariates for one that was "
             "never run."
         )
     )
-    blocks += [None, *priors_table(report)] if priors else []
-    return render([*blocks, *closing(report)], width=width, color=color)
+    text += [None, *priors_table(report)] if priors else []
+    return [*text, *closing(report)]
 
 
-def population_to_json(report: PopulationReport) -> dict[str, Any]:
-    """Tell a fit of several groups as a dict of JSON types.
+def record(report: PopulationReport) -> dict[str, Any]:
+    """Tell a fit of several groups as a dict for strict JSON.
 
     Parameters
     ----------
@@ -67,21 +64,9 @@ def population_to_json(report: PopulationReport) -> dict[str, Any]:
     -------
     dict
         Keys ``version, law, source, runs, batch_unit, loss_unit, random_seed, population, groups, trends,
-        priors, diagnostics, warnings``; `groups` by label, their parameters as in `to_json`.
+        priors, diagnostics, warnings``; `groups` by label, their parameters as in the record of a fit.
     """
     unit = report.batch_unit
-    groups = {
-        label: {
-            held.name: {name: value for name, value in asdict(held).items() if name != "name"}
-            | {"statement": statement(held, unit)}
-            for held in parameters
-        }
-        for label, parameters in report.population.groups
-    }
-    diagnostics = asdict(report.diagnostics) | {
-        "min_ess": report.diagnostics.min_ess,
-        "trustworthy": report.diagnostics.trustworthy,
-    }
     return strict_dict(
         {
             "version": report.version,
@@ -92,35 +77,40 @@ def population_to_json(report: PopulationReport) -> dict[str, Any]:
             "loss_unit": report.loss_unit,
             "random_seed": report.random_seed,
             "population": {
-                held.name: {
-                    "median": held.median,
-                    "interval": held.interval,
+                parameter.name: {
+                    "median": parameter.median,
+                    "interval": parameter.interval,
                     "probability": PROBABILITY,
-                    "spread": held.spread,
-                    "spread_interval": held.spread_interval,
+                    "spread": parameter.spread,
+                    "spread_interval": parameter.spread_interval,
                     "trends": {
                         trend.covariate: {"exponent": trend.exponent, "interval": trend.interval}
-                        for trend in held.trends
+                        for trend in parameter.trends
                     },
                 }
-                for held in report.population.parameters
+                for parameter in report.population.parameters
             },
-            "groups": groups,
+            "groups": {
+                label: estimates_by_name(estimates, [statement(estimate, unit) for estimate in estimates])
+                for label, estimates in report.population.groups
+            },
             "trends": _trend_sentences(report),
-            "priors": {name: str(prior) for name, prior in report.priors.items()},
-            "diagnostics": diagnostics,
-            "warnings": report.warnings,
+            **evidence(report),
         }
     )
 
 
 def _trend_sentences(report: PopulationReport) -> list[str]:
-    return [_trend_sentence(held, trend) for held in report.population.parameters for trend in held.trends]
+    return [
+        _trend_sentence(parameter, trend)
+        for parameter in report.population.parameters
+        for trend in parameter.trends
+    ]
 
 
-def _trend_sentence(held: PopulationEstimate, trend: Trend) -> str:
+def _trend_sentence(parameter: PopulationEstimate, trend: Trend) -> str:
     exponent, interval = signed_together(trend.exponent, trend.interval)
-    name = _name(held.name)
+    name = _name(parameter.name)
     low, high = trend.interval
     law = f"as {trend.covariate}^{exponent} ({interval}, {_INTERVAL})"
     if low <= 0 <= high:
@@ -130,13 +120,20 @@ def _trend_sentence(held: PopulationEstimate, trend: Trend) -> str:
 
 def _population(report: PopulationReport) -> list[Block]:
     rows = []
-    for held in report.population.parameters:
-        if held.name in _SCALES:
-            write = scientific if held.name == "reference_learning_rate" else plain
-            value, interval = together(held.median, held.interval, write)
+    for parameter in report.population.parameters:
+        if parameter.name in _SCALES:
+            write = scientific if parameter.name == "reference_learning_rate" else plain
+            value, interval = together(parameter.median, parameter.interval, write)
         else:
-            value, interval = signed_together(held.median, held.interval)
-        rows.append((value, interval, *together(held.spread, held.spread_interval, plain), _name(held.name)))
+            value, interval = signed_together(parameter.median, parameter.interval)
+        rows.append(
+            (
+                value,
+                interval,
+                *together(parameter.spread, parameter.spread_interval, plain),
+                _name(parameter.name),
+            )
+        )
     headers = ("group in\nthe middle", _INTERVAL, "spread between\ngroups [log]", _INTERVAL, "parameter")
     return [
         Line(f"The population of {len(report.population.groups)} groups", "heading"),
@@ -149,11 +146,13 @@ def _name(name: str) -> str:
 
 
 def _groups(report: PopulationReport) -> list[Block]:
-    held = [{e.name: e for e in parameters} for _, parameters in report.population.groups]
-    names = [name for name in _OF_GROUPS if any(name in estimates for estimates in held)]
+    by_group = [
+        {estimate.name: estimate for estimate in estimates} for _, estimates in report.population.groups
+    ]
+    names = [name for name in _OF_GROUPS if any(name in estimates for estimates in by_group)]
     rows = tuple(
         (*(_cell(estimates.get(name)) for name in names), label)
-        for (label, _), estimates in zip(report.population.groups, held, strict=True)
+        for (label, _), estimates in zip(report.population.groups, by_group, strict=True)
     )
     unit = {"max_learning_rate": "", "min_steps": ""}
     headers = tuple(

@@ -1,4 +1,4 @@
-"""The sentences of a report: what is known of the law's numbers, and every reason for caution."""
+"""Sentences of a report: the law's numbers as far as they are known, and every reason for caution."""
 
 from __future__ import annotations
 
@@ -40,23 +40,23 @@ def statement(estimate: ParameterEstimate, batch_unit: str) -> str:
     write = scientific if estimate.name == "max_learning_rate" else plain
     unit = "" if estimate.name in ("max_learning_rate", "min_steps") else f" {batch_unit}"
     if estimate.probability_none >= _CERTAIN:
-        said = "the law has none"
+        knowledge = "the law has none"
     elif estimate.identified:
         value, interval = together(estimate.median, estimate.interval, write)
-        said = f"{value}{unit} ({interval}, {100 * estimate.probability:.0f} % interval)"
+        knowledge = f"{value}{unit} ({interval}, {100 * estimate.probability:.0f} % interval)"
     else:
-        said = "not identified"
+        knowledge = "not identified"
         low, high = estimate.interval
         one_sided = f"({50 + 50 * estimate.probability:.0f} %)"
         if estimate.bound == "lower":
-            said += f"; ≥ {write(low, 2)}{unit} {one_sided}"
+            knowledge += f"; ≥ {write(low, 2)}{unit} {one_sided}"
         elif estimate.bound == "upper":
-            said += f"; ≤ {write(high, 2)}{unit} {one_sided}"
+            knowledge += f"; ≤ {write(high, 2)}{unit} {one_sided}"
         else:
-            said += "; the runs say little more than the prior"
+            knowledge += "; the runs say little more than the prior"
     if _WORTH_SAYING <= estimate.probability_none < _CERTAIN:
-        said += f"; the law has no maximum with probability {estimate.probability_none:.2f}"
-    return f"{_NAMES[estimate.name]}: {said}"
+        knowledge += f"; the law has no maximum with probability {estimate.probability_none:.2f}"
+    return f"{_NAMES[estimate.name]}: {knowledge}"
 
 
 def warnings_of(
@@ -78,15 +78,15 @@ def warnings_of(
     -------
     tuple of str
     """
-    found = list(posterior.diagnostics.problems)
-    found += [_extrapolated(recommendations)] if any(r.extrapolation for r in recommendations) else []
+    cautions = list(posterior.diagnostics.problems)
+    cautions += [_extrapolated(recommendations)] if any(r.extrapolation for r in recommendations) else []
     # Runs without a loss are named below, with what the fit made of them.
-    found += [
+    cautions += [
         str(check)
         for check in posterior.sweep.checks()
         if check.severity != "note" and check.slug != "runs_without_loss"
     ]
-    found += [_unused(posterior)] if posterior.observations.unused else []
+    cautions += [_unused(posterior)] if posterior.observations.unused else []
     loose = [
         _NAMES[estimate.name]
         for estimate in parameters
@@ -94,34 +94,36 @@ def warnings_of(
     ]
     if loose:
         verb, them = ("is", "it") if len(loose) == 1 else ("are", "them")
-        found.append(f"The {listing(loose)} {verb} not identified by these runs: quote no value for {them}.")
+        cautions.append(
+            f"The {listing(loose)} {verb} not identified by these runs: quote no value for {them}."
+        )
     identified = {estimate.name for estimate in parameters if estimate.identified}
-    # Of a number that is not identified, there is no interval to doubt.
-    told = [held for held in sensitivities if held.batch_size is not None or held.quantity in identified]
-    return (*found, *_led_by_priors(told))
+    # A number that is not identified has no interval to doubt.
+    quoted = [s for s in sensitivities if s.batch_size is not None or s.quantity in identified]
+    return (*cautions, *_led_by_priors(quoted))
 
 
 def _led_by_priors(sensitivities: Sequence[PriorSensitivity]) -> Iterator[str]:
     """A sentence for each quantity that the runs do not decide, all batch sizes of one verdict together."""
-    for held in sensitivities:
-        if held.batch_size is None and held.verdict != "data":
-            yield _led(f"the {_NAMES[held.quantity]}", [held])
+    for sensitivity in sensitivities:
+        if sensitivity.batch_size is None and sensitivity.verdict != "data":
+            yield _led(f"the {_NAMES[sensitivity.quantity]}", [sensitivity])
     for verdict in ("prior", "conflict"):
-        at = [held for held in sensitivities if held.batch_size is not None and held.verdict == verdict]
+        at = [s for s in sensitivities if s.batch_size is not None and s.verdict == verdict]
         if at:
-            sizes = listing([batch_size(held.batch_size) for held in at if held.batch_size is not None])
+            sizes = listing([batch_size(s.batch_size) for s in at if s.batch_size is not None])
             yield _led(f"the optimum at batch size{'s' if len(at) > 1 else ''} {sizes}", at)
 
 
-def _led(what: str, alike: Sequence[PriorSensitivity]) -> str:
-    priors = listing(list(dict.fromkeys(f"'{held.strongest_prior}'" for held in alike)))
+def _led(quantity: str, alike: Sequence[PriorSensitivity]) -> str:
+    priors = listing(list(dict.fromkeys(f"'{s.strongest_prior}'" for s in alike)))
     if alike[0].verdict == "prior":
         return (
-            f"What is said of {what} comes mostly from the priors, most of all from {priors}: the runs move "
-            "it less. Add runs that decide it, or make sure that the priors say what you know."
+            f"What is said of {quantity} comes mostly from the priors, most of all from {priors}: the runs "
+            "move it less. Add runs that decide it, or make sure that the priors say what you know."
         )
     return (
-        f"The priors, most of all {priors}, and the runs pull {what} in opposite directions. Look at the "
+        f"The priors, most of all {priors}, and the runs pull {quantity} in opposite directions. Look at the "
         "priors (--priors), and replace one that does not fit."
     )
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 
+from surge_fit._support.results import Result
 from surge_fit.sampling.mixing import Mixing, measure
 from surge_fit.typing import Engine, FloatArray
 
@@ -38,7 +40,7 @@ MAX_DIVERGENT_SHARE = 0.01
 
 
 @dataclass(frozen=True, slots=True)
-class Diagnostics:
+class Diagnostics(Result):
     """How well the chains mixed.
 
     Attributes
@@ -73,6 +75,9 @@ class Diagnostics:
             f"{self.max_rhat:.3f}, ≥ {self.min_ess:.0f} effective samples, {self.divergences} of "
             f"{self.draws} draws diverged, {self.engine} engine)"
         )
+
+    def _record(self) -> dict[str, Any]:
+        return {**asdict(self), "min_ess": self.min_ess, "trustworthy": self.trustworthy}
 
     @property
     def min_ess(self) -> float:

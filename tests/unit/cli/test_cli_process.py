@@ -25,7 +25,7 @@ def test_a_saved_posterior_is_recommended_from_without_pymc(tmp_path):
     code = (
         "import sys, surge_fit as sf; p = sf.load_posterior(sys.argv[1]);"
         "r = sf.recommend(p, batch_size=[64]);"
-        "from surge_fit.report import compose, to_text; to_text(compose(p, r));"
+        "from surge_fit.report import compose, fit, render; render(fit.blocks(compose(p, r)));"
         "sys.exit(bool({'pymc', 'pytensor', 'nutpie'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code, path], check=False).returncode == 0

@@ -295,11 +295,11 @@ def test_a_blank_column_is_refused():
 
 
 def test_the_faces_hold_the_same_runs():
-    from surge_fit.report.plan import plan_to_csv, plan_to_json
+    from surge_fit.report.plan import record, to_csv
 
     held = plan()
-    told = json.loads(json.dumps(plan_to_json(held), allow_nan=False))
-    rows = [line.split(",") for line in plan_to_csv(held).splitlines()]
+    told = json.loads(json.dumps(record(held), allow_nan=False))
+    rows = [line.split(",") for line in to_csv(held).splitlines()]
     assert rows[0][:2] == ["batch_size", "learning_rate"]
     for run, said, row in zip(held.runs, told["runs"], rows[1:], strict=True):
         assert said["learning_rate"] == run.learning_rate

@@ -10,7 +10,7 @@ from surge_fit import InputError, recommend
 from surge_fit._support.compat import import_arviz, reads_inference_data
 from surge_fit.decisions.sensitivity import PriorSensitivity, prior_sensitivity
 from surge_fit.model.draw_groups import DrawGroups
-from surge_fit.report import compose, to_json
+from surge_fit.report import compose, fit
 
 CHAINS, DRAWS = 4, 1500
 
@@ -130,7 +130,7 @@ def test_a_recommendation_that_the_priors_lead_is_warned_of(verdict, words):
     ]
     assert words in said
     assert "'slope_prior'" in said
-    told = to_json(report)["prior_sensitivity"]
+    told = fit.record(report)["prior_sensitivity"]
     assert [held["batch_size"] for held in told if held["quantity"] == "optimal_learning_rate"] == [512, 4096]
     assert {held["verdict"] for held in told if held["batch_size"]} == {verdict}
 

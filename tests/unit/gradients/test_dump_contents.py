@@ -6,7 +6,8 @@ import surge_fit as sf
 from support.dumps import write_safetensors
 from support.fixtures import NOT_GRADIENTS, ROOT
 from surge_fit.gradients.dump import list_contents
-from surge_fit.report.dump_contents import contents_to_json, contents_to_text
+from surge_fit.report import render
+from surge_fit.report.dump_contents import blocks, record
 
 
 def looks(path):
@@ -46,7 +47,7 @@ def test_a_broken_file_has_its_problem(name):
     (file,) = list_contents(ROOT / "tests" / "fixtures" / name)
     assert file.format is None
     assert file.problem
-    text = contents_to_text([file], "…")
+    text = render(blocks([file], "…"))
     assert f"{file.label}: cannot be read" in text
 
 
@@ -55,11 +56,11 @@ def test_sound_and_broken_files_are_told_together(tmp_path):
     (tmp_path / "optimizer.pt").write_bytes(b"cut")
     files = list_contents(tmp_path)
     assert [file.problem is None for file in files] == [True, False]
-    text = contents_to_text(files, "No dump.")
+    text = render(blocks(files, "No dump."))
     assert "a.safetensors (safetensors), 1 array" in text
     assert "optimizer.pt: cannot be read; by its name the state of an optimizer" in text
     assert text.rstrip().endswith("As gradients: No dump.")
-    told = contents_to_json(files, "No dump.")
+    told = record(files, "No dump.")
     assert told["problem"] == "No dump."
     assert told["files"][0]["arrays"] == [{"name": "w", "dtype": "float32", "shape": [4, 3]}]
     assert told["files"][0]["metadata"] == {"step": "3"}
@@ -68,8 +69,8 @@ def test_sound_and_broken_files_are_told_together(tmp_path):
 def test_a_long_list_is_cut_in_words_and_whole_in_json(tmp_path):
     arrays = {f"layers.{layer}.w": np.zeros((2, 2), np.float32) for layer in range(100)}
     files = list_contents(write_safetensors(tmp_path / "a.safetensors", arrays))
-    assert "and 60 more; --json lists them all." in contents_to_text(files, "…")
-    assert len(contents_to_json(files, "…")["files"][0]["arrays"]) == 100
+    assert "and 60 more; --json lists them all." in render(blocks(files, "…"))
+    assert len(record(files, "…")["files"][0]["arrays"]) == 100
 
 
 def test_nothing_there_is_refused(tmp_path):

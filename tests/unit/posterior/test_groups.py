@@ -11,14 +11,7 @@ from support.posteriors import make_posterior
 from surge_fit import plots
 from surge_fit.decisions.trends import estimate_population
 from surge_fit.posterior.population import PooledRuns, choose
-from surge_fit.report import (
-    compose,
-    compose_population,
-    population_to_json,
-    population_to_text,
-    to_json,
-    to_text,
-)
+from surge_fit.report import compose, compose_population, fit, population, render
 
 
 @pytest.fixture(scope="module")
@@ -225,12 +218,12 @@ def test_the_population_is_told_in_the_units_of_its_parameters(pooled):
 
 def test_the_report_of_groups_tells_trends_population_and_groups(pooled):
     report = compose_population(pooled)
-    text = population_to_text(report, priors=True)
+    text = render(population.blocks(report, priors=True))
     assert "noise scale grows as params^0.40" in text
     assert "learning rate at the reference batch size falls as params^-0.20" in text
     assert all(label in text for label in GROUPS)
     assert max(map(len, text.splitlines())) <= 100
-    held = json.loads(json.dumps(population_to_json(report), allow_nan=False))
+    held = json.loads(json.dumps(population.record(report), allow_nan=False))
     assert held["population"]["noise_scale"]["trends"]["params"]["exponent"] == pytest.approx(0.4)
     assert list(held["groups"]) == list(GROUPS)
     assert {"noise_scale", "critical_batch_size"} <= set(held["groups"][GROUPS[0]])
@@ -239,10 +232,10 @@ def test_the_report_of_groups_tells_trends_population_and_groups(pooled):
 def test_the_report_of_a_group_never_run_says_so(new):
     found = sf.recommend(new, batch_size=[64, 1e6])
     report = compose(new, found)
-    text = to_text(report, parameters=True)
+    text = render(fit.blocks(report, parameters=True))
     assert "never run, drawn from the population" in " ".join(text.split()[:20])
     assert "Cross-check" not in text
-    held = json.loads(json.dumps(to_json(report), allow_nan=False))
+    held = json.loads(json.dumps(fit.record(report), allow_nan=False))
     assert held["group"]["covariate_e_folds"] == {"params": pytest.approx(1.2)}
     assert held["recommendations"][0]["covariate_e_folds"] == {"params": pytest.approx(1.2)}
     assert held["steps"]["straight_line"] is None

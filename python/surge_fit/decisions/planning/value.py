@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
+from surge_fit._support.results import Result
 from surge_fit._support.wording import listing, number, plural
+from surge_fit.decisions.estimates import PROBABILITY
 from surge_fit.typing import BatchUnit
 
 _SHOWN = 6
@@ -12,7 +15,7 @@ _SHOWN = 6
 
 
 @dataclass(frozen=True, slots=True)
-class NextRun:
+class NextRun(Result):
     """One run to make, and what is expected after it and all runs before it in the plan.
 
     Attributes
@@ -47,9 +50,12 @@ class NextRun:
     interval_shrinkage: float
     reason: str
 
+    def _record(self) -> dict[str, Any]:
+        return asdict(self)
+
 
 @dataclass(frozen=True, slots=True)
-class NextRuns:
+class NextRuns(Result):
     """The runs to make next, in this order, or the advice to make none.
 
     Attributes
@@ -99,3 +105,9 @@ class NextRuns:
         verdict = "not worth its cost" if self.stop else "worth its cost"
         head = f"NextRuns({plural(len(self.runs), 'run')} for {targets}; the first is {verdict}"
         return "\n".join([head, *lines]) + ")"
+
+    def _record(self) -> dict[str, Any]:
+        return {**asdict(self), "probability": PROBABILITY}
+
+    def _rows(self) -> list[dict[str, Any]]:
+        return [run._record() for run in self.runs]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
 
+from surge_fit._support.results import Result
 from surge_fit._support.wording import number, plural
 from surge_fit.gradients.curve.state import Optimizer
 from surge_fit.typing import FloatArray
@@ -146,7 +147,7 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class LearningRateCurve:
+class LearningRateCurve(Result):
     """The best learning rate of the next step over the batch size, from one gradient dump.
 
     Attributes
@@ -219,3 +220,13 @@ class LearningRateCurve:
             f"LearningRateCurve({self.source}: {self.optimizer}, {plural(len(self.points), 'batch size')} "
             f"{sizes} [{self.unit}], noise scale {noise}; theory and resampling {agrees})"
         )
+
+    def _record(self) -> dict[str, Any]:
+        names = {"random_seed": "seed"}
+        record = {names.get(name, name): getattr(self, name) for name in self.__dataclass_fields__}
+        del record["points"]
+        record |= {"signs": [asdict(check) for check in self.signs], "verdict": asdict(self.verdict)}
+        return {**record, "curve": self._rows()}
+
+    def _rows(self) -> list[dict[str, Any]]:
+        return [asdict(point) for point in self.points]

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cached_property
+import math
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from surge_fit._core import TensorSums
+from surge_fit._support.results import Result, columns_of
 from surge_fit._support.wording import number, plural
 from surge_fit.typing import FloatArray
 
 if TYPE_CHECKING:
-    import polars as pl
     import xarray as xr
 
 PROBABILITY = 0.95
@@ -96,7 +95,7 @@ class TensorStatistics:
 
 
 @dataclass(frozen=True, eq=False)
-class GradientStatistics:
+class GradientStatistics(Result):
     """Gradient-noise statistics of one checkpoint.
 
     Attributes
@@ -162,32 +161,32 @@ class GradientStatistics:
         """Examples that the statistics rest on."""
         return float(self.microbatch_size[self.kept].sum())
 
-    @cached_property
-    def table(self) -> dict[str, Sequence[Any]]:
-        """One entry per column of `to_frame`: tensors, then groups, then the total."""
-        rows = (*self.tensors, *self.groups, self.total)
-        kinds = ["tensor"] * len(self.tensors) + ["group"] * len(self.groups) + ["total"]
-        table: dict[str, Sequence[Any]] = {"kind": kinds}
-        for column in TensorStatistics.__dataclass_fields__:
-            held = [getattr(row, column) for row in rows]
-            if isinstance(held[0], Quantity):
-                table[column] = [quantity.value for quantity in held]
-                table[f"{column}_low"] = [quantity.interval[0] for quantity in held]
-                table[f"{column}_high"] = [quantity.interval[1] for quantity in held]
-            else:
-                table[column] = held
-        return table
-
     @property
     def unit(self) -> str:
         """What noise scales count: ``examples``, or ``rows`` where nobody said how many examples a row is."""
         return "examples" if self.microbatch_known else "rows"
 
-    def to_frame(self) -> pl.DataFrame:
-        """Give the table of statistics as a polars frame: one row per tensor, per group, and the total."""
-        import polars as pl
+    def _record(self) -> dict[str, Any]:
+        return {
+            "source": self.source,
+            "step": self.step,
+            "loss": self.loss,
+            "unit": self.unit,
+            "probability": PROBABILITY,
+            "batch_size": self.batch_size,
+            "total": _record_of(self.total, self.batch_size),
+            "tensors": [_record_of(tensor, self.batch_size) for tensor in self.tensors],
+            "groups": [_record_of(group, self.batch_size) for group in self.groups],
+            "dropped_examples": self.dropped_examples,
+            "skipped": [{"name": name, "reason": reason} for name, reason in self.skipped],
+        }
 
-        return pl.DataFrame(self.table, strict=False)
+    def _rows(self) -> list[dict[str, Any]]:
+        """Return one row per tensor, per group, and the total."""
+        parts = {"tensor": self.tensors, "group": self.groups, "total": (self.total,)}
+        return [
+            {"kind": kind, **_row_of(statistics)} for kind, several in parts.items() for statistics in several
+        ]
 
     def to_dataset(self) -> xr.Dataset:
         """Give the statistics of the tensors, with the sums over rows, as an xarray dataset.
@@ -200,9 +199,8 @@ class GradientStatistics:
         import xarray as xr
 
         count = len(self.tensors)
-        table = {name: list(column[:count]) for name, column in self.table.items()}
+        table = columns_of([_row_of(tensor) for tensor in self.tensors])
         names = table.pop("name")
-        del table["kind"]
         data: dict[str, Any] = {
             name: ("parameter_tensor", np.asarray(column, dtype=np.float64)) for name, column in table.items()
         }
@@ -215,3 +213,28 @@ class GradientStatistics:
         attributes = {"source": self.source, "probability": PROBABILITY}
         attributes |= {key: getattr(self, key) for key in ("step", "loss") if getattr(self, key) is not None}
         return xr.Dataset(data, coords={"parameter_tensor": names}, attrs=attributes)
+
+
+def _record_of(statistics: TensorStatistics, batch_size: float | None) -> dict[str, Any]:
+    """Return the fields for JSON; for a batch size, also how far its mean is from Gaussian."""
+    record = asdict(statistics)
+    for name in ("gradient_norm_squared", "gradient_covariance_trace", "inverse_noise_scale"):
+        record[f"{name}_interval"] = record[name]["interval"]
+        record[name] = record[name]["value"]
+    skewness, kurtosis = statistics.skewness, statistics.excess_kurtosis
+    if batch_size is not None and skewness is not None and kurtosis is not None:
+        record["skewness_of_batch_mean"] = skewness / math.sqrt(batch_size)
+        record["excess_kurtosis_of_batch_mean"] = kurtosis / batch_size
+    return record
+
+
+def _row_of(statistics: TensorStatistics) -> dict[str, Any]:
+    """Return the fields for a frame: a quantity is its value and the ends of its interval."""
+    row: dict[str, Any] = {}
+    for name in TensorStatistics.__dataclass_fields__:
+        value = getattr(statistics, name)
+        if isinstance(value, Quantity):
+            row |= {name: value.value, f"{name}_low": value.interval[0], f"{name}_high": value.interval[1]}
+        else:
+            row[name] = value
+    return row
