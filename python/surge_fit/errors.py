@@ -1,4 +1,4 @@
-"""Every way surge_fit refuses, as one small family of exceptions, and the one warning.
+"""All exceptions that surge_fit raises on purpose, as one small family, and its one warning.
 
 A message says what must hold, what was found and where, and what to do. This module imports
 nothing: the Rust core raises these very classes.
@@ -31,11 +31,11 @@ class UntrustworthyFitError(FitError):
     Attributes
     ----------
     posterior : surge_fit.Posterior
-        What was sampled all the same, to look at; do not act on it. Of several fits, the first that failed.
+        The draws all the same, for inspection; do not act on them. With several fits, the first that failed.
     problems : tuple of str
         A sentence for each check that failed.
     posteriors : tuple of surge_fit.Posterior
-        Of `fit_many`, all posteriors in the order of the sweeps, those that passed among them.
+        All posteriors of `fit_many`, in the order of the sweeps, including those that passed.
     """
 
     def __init__(
@@ -52,4 +52,4 @@ class UntrustworthyFitError(FitError):
 
 
 class UntrustworthyFitWarning(UserWarning):
-    """What `UntrustworthyFitError` says, where `fit` or `fit_many` was told to warn instead."""
+    """`UntrustworthyFitError` as a warning, for `fit` and `fit_many` with ``on_failure="warn"``."""

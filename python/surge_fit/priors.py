@@ -50,7 +50,7 @@ class Prior(ABC):
     @property
     @abstractmethod
     def centre(self) -> float | None:
-        """Where the distribution lies, of log-normal ones in logarithms; None of half-normal ones."""
+        """Location of the distribution, in logarithms for log-normal ones; None for half-normal ones."""
 
     @abstractmethod
     def log_density(self, x: FloatArray | float) -> FloatArray:
@@ -140,7 +140,7 @@ class Normal(Prior):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogNormal(Prior):
-    """Distribution of exp(x) with x ~ Normal(log `median`, `log_sd`).
+    """Log-normal distribution: exp(x) with x ~ Normal(log `median`, `log_sd`).
 
     Examples
     --------
@@ -184,7 +184,7 @@ class LogNormal(Prior):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HalfNormal(Prior):
-    """Distribution of the absolute value of x with x ~ Normal(0, `sd`).
+    """Half-normal distribution: |x| with x ~ Normal(0, `sd`).
 
     Examples
     --------
@@ -223,7 +223,7 @@ class HalfNormal(Prior):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudentT(Prior):
-    """Student's t with `degrees` of freedom: a normal with heavy tails, for what may be far off.
+    """Student's t with `degrees` of freedom: a normal with heavy tails, for values that may be far off.
 
     Examples
     --------
@@ -321,7 +321,7 @@ class Priors(Mapping[str, Prior]):
         return Priors({**self._priors, **changes})
 
     def to_dict(self) -> dict[str, dict[str, object]]:
-        """Plain numbers and names, for JSON; `from_dict` reads them back."""
+        """Return plain numbers and names, for JSON; `from_dict` reads them back."""
         return {name: {"family": prior.family, **asdict(prior)} for name, prior in self.items()}
 
     @classmethod

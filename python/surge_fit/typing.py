@@ -14,16 +14,16 @@ IndexArray: TypeAlias = NDArray[np.int64]
 """An int64 array of any shape."""
 
 BatchUnit: TypeAlias = Literal["examples", "sequences", "tokens"]
-"""What one element of a batch is; never guessed."""
+"""Unit of a batch size; never guessed."""
 
 Protocol: TypeAlias = Literal["one_step", "fixed_steps", "fixed_tokens", "to_target"]
-"""What was held fixed between the runs of a sweep."""
+"""The quantity held fixed between the runs of a sweep."""
 
 RunStatus: TypeAlias = Literal["finished", "diverged", "crashed", "stopped"]
 """How a run ended."""
 
 NanMeaning: TypeAlias = Literal["diverged", "crashed"]
-"""What a loss of NaN without a status means; asked for where it matters."""
+"""Meaning of a NaN loss without a status; asked for where it matters."""
 
 Engine: TypeAlias = Literal["native", "pymc"]
 """What samples: compiled ahead of time, in Rust; or the definition in PyMC, compiled by nutpie."""

@@ -41,7 +41,7 @@ DEFAULT_LAWS = (
     "saturating_surge",
     "broken_power",
 )
-"""What `compare` compares where no laws are named."""
+"""The laws that `compare` compares by default."""
 
 LEAST_BATCH_SIZES = 3
 """Without one batch size, a fit needs two more."""
@@ -74,7 +74,8 @@ class LawScore:
     difference : float
         `elpd` less that of the best law; 0 for the best, else negative.
     standard_error : float
-        Of `difference`: √n times the standard deviation over the n batch sizes of the pointwise differences.
+        Standard error of `difference`: √n times the standard deviation of the pointwise differences over the
+        n batch sizes.
     weight : float
         Stacking weight: the share of this law in the mixture of laws that predicts best.
     pointwise : tuple of float
@@ -104,24 +105,24 @@ class LawComparison(Result):
     scores : tuple of LawScore
         The best law first.
     batch_sizes : tuple of float
-        Those left out, one after another; ascending, in `batch_unit`.
+        Batch sizes left out, one at a time; ascending, in `batch_unit`.
     statements : CurveStatements or None
         From a fit of the default law to all runs; None where there are too few for it.
     left_out : tuple of tuple of str
         Name and reason of every law that could not be fitted.
     untrusted : tuple of tuple
         Name of the law, batch size left out, and problem of every refit whose chains do not agree. It was
-        used all the same.
+        used nevertheless.
     source : str
         The table of runs.
     kind : {"runs", "optimum_points"}
         What the table holds.
     runs : int
-        How many of them entered.
+        Number of runs used.
     batch_unit : {"examples", "sequences", "tokens"}
     random_seed : int
     version : str
-        Of surge_fit.
+        Version of surge_fit.
     """
 
     scores: tuple[LawScore, ...]
@@ -199,7 +200,7 @@ def compare(
     For every law and every batch size b the sweep is fitted without b, and the runs at b are predicted:
     ``log p(y_b | y_−b)`` is the log of the mean over the posterior of the density of all runs at b, with the
     optimum drawn from the law and its discrepancy. The floor of the valley at b, which no other batch size
-    tells, is integrated out against its prior; that prior is scaled by the best run at b and by the whole
+    informs, is integrated out against its prior; that prior is scaled by the best run at b and by the whole
     sweep, the same for all laws, so the comparison is fair. Where the sweep holds optimum points, their own
     density counts. A law without its discrepancy is not compared: each law is as `fit` has it.
 
@@ -210,7 +211,7 @@ def compare(
     laws : sequence of str or Law, optional
         Two or more; `DEFAULT_LAWS` of `surge_fit.decisions.comparison` where None.
     random_seed : int
-        Of every fit.
+        Seed of every fit.
     progress : callable, optional
         Called with law, batch size and stage, and the share of that stage; see `surge_fit.progress_bar`.
 

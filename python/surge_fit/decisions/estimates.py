@@ -56,7 +56,7 @@ class ParameterEstimate(Result):
     probability : float
         0.9.
     identified : bool
-        Whether the runs say much more than the prior.
+        Whether the runs add much to the prior.
     bound : {"lower", "upper"} or None
         Where it is not identified: the side from which the runs bound it, if any.
     probability_none : float
@@ -116,7 +116,7 @@ class CurveStatements:
 
 
 def estimate_parameters(posterior: Posterior) -> tuple[ParameterEstimate, ...]:
-    """Estimate what the laws of the fit are made of.
+    """Estimate the parameters of the fitted laws, in the user's units.
 
     The law of the learning rate has a maximum and, where it bends, a noise scale; that of the steps to a
     target a critical batch size and the fewest steps and examples.

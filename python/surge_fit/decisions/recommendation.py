@@ -63,11 +63,11 @@ class Recommendation(Result):
         Expected loss above that of the unknown optimum [loss].
     equivalent_range : tuple of float or None
         Learning rates whose expected regret is within the noise of one run (one standard deviation) of the
-        recommended one; of these the smaller are the safer.
+        recommended one; the smaller ones are safer.
     probability_past_peak : float
         Probability that the law has a peak and this batch size lies beyond it.
     probability_of_divergence : float or None
-        Of a run at the recommended rate.
+        Probability that a run at the recommended rate diverges.
     extrapolation : bool
         Whether the batch size lies outside those tried.
     e_folds_outside : float
@@ -75,11 +75,11 @@ class Recommendation(Result):
     slope : tuple of float
         5, 50 and 95 % quantiles of the local exponent d log lr* / d log B of the law.
     alternatives : tuple of Alternative
-        What is used now and, for a group that was run, what the rules say.
+        The current rate and, for a group that was run, those of the usual rules.
     reason : str
         One sentence.
     group : str or None
-        Label of the group that it is for; None where the sweep has none.
+        Label of the group; None where the sweep has no groups.
     covariate_e_folds : tuple of (str, float)
         How far each covariate of the group lies outside those of the groups that were run, in natural log
         units: positive beyond the largest, negative below the smallest, 0 inside.
@@ -151,11 +151,11 @@ def recommend(
     Parameters
     ----------
     posterior : Posterior
-        From `surge_fit.fit`; of several groups, what `Posterior.group` makes of it.
+        From `surge_fit.fit`; if it pools several groups, what `Posterior.group` returns.
     batch_size : float or sequence of float
         In the sweep's batch unit.
     current_learning_rate : float, optional
-        What is used now: its expected regret is reported beside the recommended rate's.
+        The rate in use: its expected regret is reported beside that of the recommended rate.
 
     Returns
     -------
@@ -165,8 +165,8 @@ def recommend(
     Raises
     ------
     InputError
-        If a batch size or the current learning rate is not a positive finite number, or the posterior is one
-        of several groups.
+        If a batch size or the current learning rate is not a positive finite number, or the posterior
+        pools several groups.
 
     Notes
     -----

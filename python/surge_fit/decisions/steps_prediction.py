@@ -21,7 +21,7 @@ from surge_fit.typing import BatchUnit, FloatArray
 
 @dataclass(frozen=True, slots=True)
 class StepsPrediction(Result):
-    """What reaching the target takes at one batch size, at its best learning rate.
+    """The steps and examples to the target at one batch size, at its best learning rate.
 
     Attributes
     ----------
@@ -29,7 +29,7 @@ class StepsPrediction(Result):
         In `batch_unit`.
     batch_unit : {"examples", "sequences", "tokens"}
     steps : float
-        Optimizer steps, median of the curve: the law, and how far the runs say that the truth leaves it.
+        Optimizer steps, median of the curve: the law plus the deviation that the runs show.
     interval : tuple of float
         Central 90 % interval of the curve.
     run_interval : tuple of float
@@ -77,7 +77,7 @@ def predict_steps(
     Parameters
     ----------
     posterior : Posterior
-        Of a sweep with steps to a target.
+        The fit of a sweep with steps to a target.
     batch_size : float or sequence of float
         In the sweep's batch unit.
 
@@ -90,7 +90,7 @@ def predict_steps(
     ------
     InputError
         If the sweep has no steps to a target, a batch size is not a positive finite number, or the posterior
-        is one of several groups.
+        pools several groups.
 
     Examples
     --------

@@ -20,7 +20,7 @@ Arrays: TypeAlias = dict[str, NDArray[Any]]
 """Arrays by the name of their tensor."""
 
 SHARD_BYTES = 4 << 30
-"""Size of a file from which on the next one is begun, unless told otherwise."""
+"""Default size of a file [bytes] from which on the next one is begun."""
 
 _CHUNK_BYTES = 256 << 20
 _TOP_LEVEL = "parameters"
@@ -28,7 +28,7 @@ _TOP_LEVEL = "parameters"
 
 @dataclass(frozen=True, slots=True)
 class Captured:
-    """What was written.
+    """The files that were written.
 
     Attributes
     ----------

@@ -71,7 +71,7 @@ def capture_gradients(
     optimizer_state : optional
         Optax's, with the moments of one Adam; written beside the gradients for Adam's own curve.
     betas : tuple of float, optional
-        Adam's (β1, β2), which the state does not tell; needed with it.
+        Adam's (β1, β2), which the state does not contain; required with it.
     eps : float, optional
         Adam's; needed with the state.
     weight_decay : float
@@ -84,11 +84,11 @@ def capture_gradients(
         Random sign vectors for Hutchinson's estimate of the Hessian's diagonal, from the same examples;
         0 for none. The variance of an entry is the sum of the squares of the rest of its row, over probes.
     random_seed : int
-        Of those vectors.
+        Seed of those vectors.
     shard_bytes : int
         Size from which on a further file is begun.
     progress : callable, optional
-        Called with what is done, the amount done, and the amount in all.
+        Called with the stage, the amount done and the total.
 
     Returns
     -------

@@ -113,7 +113,7 @@ class Law:
     regime : str
         Where it holds, in one sentence.
     peak, supremum, slopes : callable, optional
-        Of a law of one's own: functions of all parameters (keyword arguments, arrays of shape (draw,)) that
+        For a law of your own: functions of all parameters (keyword arguments, arrays of shape (draw,)) that
         return the log batch size of the peak, the least upper bound of the log learning rate, and the log-log
         slopes at small and at large batch sizes.
     kernel : str, optional
@@ -223,7 +223,7 @@ class Law:
         Raises
         ------
         InputError
-            If a parameter is missing or not finite, or a law of one's own declares no peak.
+            If a parameter is missing or not finite, or a law of your own declares no peak.
         """
         with np.errstate(over="ignore"):
             return np.exp(LawDraws.of(self, draws).peak())
@@ -244,7 +244,7 @@ class Law:
         Raises
         ------
         InputError
-            If a parameter is missing or not finite, or a law of one's own declares no supremum.
+            If a parameter is missing or not finite, or a law of your own declares no supremum.
         """
         return LawDraws.of(self, draws).supremum()
 
@@ -264,7 +264,7 @@ class Law:
         Raises
         ------
         InputError
-            If a parameter is missing or not finite, or a law of one's own declares no slopes.
+            If a parameter is missing or not finite, or a law of your own declares no slopes.
         """
         return LawDraws.of(self, draws).slopes()
 

@@ -33,13 +33,13 @@ def build_model(
     priors: Mapping[str, Prior] | None = None,
     covariates: Sequence[str] = (),
 ) -> pm.Model:
-    """Build the PyMC model of a sweep, to look at it or to change it.
+    """Build the PyMC model of a sweep, to inspect or change it.
 
     Parameters
     ----------
     sweep : Sweep
     law : str or Law
-        Name of a built-in law (`surge_fit.LAWS`) or a law of one's own.
+        Name of a built-in law (`surge_fit.LAWS`) or a law of your own.
     priors : mapping of str to Prior, optional
         Priors that replace the default ones, by name.
     covariates : sequence of str
@@ -84,44 +84,44 @@ def fit(
     Steps to a target, where the sweep has them, are fitted as well: alone, or together with the law, whose
     noise scale is then loosely tied to the critical batch size (`surge_fit.default_priors`).
 
-    Several groups are pooled: what each has of its own comes from one population, so that groups with few
-    runs borrow from the others. Ask the result for one of them, or for one never run, with
-    `Posterior.group`; to fit one group by itself, pass ``sweep.select(label)``.
+    Several groups are pooled: their parameters are draws from one population, so that groups with few runs
+    borrow strength from the others. `Posterior.group` returns one of them, or one that was never run; to fit
+    one group by itself, pass ``sweep.select(label)``.
 
     Samples the model of `surge_fit.model.definition` with NUTS (4 chains, target acceptance 0.95; natively
     1,000 kept draws each, with PyMC 1,500) and checks R-hat, effective sample size and divergences. Where
-    they do not pass, the fit is repeated: natively with 3,000 draws, unless too many diverged; and where that
-    does not do, in smaller steps (target acceptance 0.99) with more tuning. Models of more than 100 entries,
-    of many groups or batch sizes, take 3,000 or 4,000 draws natively, and 6,000 where these do not do.
+    they do not pass, the fit is repeated: natively with 3,000 draws, unless too many diverged; and if that is
+    not enough, with smaller steps (target acceptance 0.99) and more tuning. Models of more than 100 entries,
+    with many groups or batch sizes, take 3,000 or 4,000 draws natively, and 6,000 if those are not enough.
 
     Parameters
     ----------
     sweep : Sweep
-        Runs, optimum points, or steps to a target; of one group or of several.
+        Runs, optimum points, or steps to a target; one group or several.
     law : str or Law
-        Name of a built-in law (`surge_fit.LAWS`) or a law of one's own; of no effect where the sweep has no
+        Name of a built-in law (`surge_fit.LAWS`) or a law of your own; without effect where the sweep has no
         learning rates.
     priors : mapping of str to Prior, optional
         Priors that replace the default ones, by name.
     gradients : GradientStatistics or path-like, optional
         Gradient noise measured on a dump, or a file that ``surge-fit gradients … -o`` saved: its noise scale
-        becomes a weak prior of ``log_noise_scale`` (`surge_fit.posterior.measured_priors`).
+        becomes a weak prior on ``log_noise_scale`` (`surge_fit.posterior.measured_priors`).
     curve : LearningRateCurve or path-like, optional
         From `surge_fit.learning_rate_curve`, or a file that ``surge-fit curve … -o`` saved: where it bends
-        becomes a weak prior of ``log_noise_scale`` (`surge_fit.posterior.measured_priors`).
+        becomes a weak prior on ``log_noise_scale`` (`surge_fit.posterior.measured_priors`).
     covariates : sequence of str
         Group columns with a positive number in every group, such as the parameters of the model and the
         tokens of the run: learning rates, noise scales, steps and curvatures may follow them, log-linearly.
     engine : {"auto", "native", "pymc"}
-        What samples. ``auto`` takes the native engine for built-in laws and PyMC for others; both sample the
-        same density. ``posterior.diagnostics.engine`` tells which it was.
+        The sampler. ``auto`` takes the native engine for built-in laws and PyMC for others; both sample the
+        same density. ``posterior.diagnostics.engine`` names the one that was used.
     random_seed : int
         The same seed gives the same posterior on the same machine and versions.
     progress : callable, optional
-        Called with the stage and the share of it that is done; see `surge_fit.progress_bar`.
+        Called with the stage and the fraction of it that is done; see `surge_fit.progress_bar`.
     on_failure : {"raise", "warn"}
-        What to do where the chains do not pass after the last attempt either: raise, or return the posterior
-        with one warning, `surge_fit.errors.UntrustworthyFitWarning`.
+        What to do if the chains still do not pass after the last attempt: raise, or return the posterior
+        with a warning, `surge_fit.errors.UntrustworthyFitWarning`.
 
     Returns
     -------
@@ -132,10 +132,9 @@ def fit(
     SweepError
         If the sweep cannot be fitted: one batch size, no usable run, too few runs, an unusable covariate.
     InputError
-        If the law, the engine, a prior's name or `on_failure` is unknown, the native engine is asked for a
-        law that is not built in, the seed is not a non-negative integer, or gradients or a curve cannot
-        serve: the law has no noise scale, its prior is given as well, or they count another unit than the
-        sweep.
+        If the law, the engine, a prior's name or `on_failure` is unknown, the native engine is requested for
+        a law that is not built in, the seed is not a non-negative integer, or gradients or a curve cannot be
+        used: the law has no noise scale, its prior is given as well, or their unit differs from the sweep's.
     UntrustworthyFitError
         If the chains do not pass, unless `on_failure` is ``"warn"``; carries the posterior.
 
@@ -173,16 +172,16 @@ def fit_many(
     Parameters
     ----------
     sweeps : sequence of Sweep
-        Such as the same sweep without one batch size after another.
+        For example, the same sweep without each batch size in turn.
     law : str, Law, or a sequence of them
-        For all sweeps, or one for each.
+        One for all sweeps, or one for each.
     priors, covariates, engine, random_seed, progress, on_failure
         As for `fit`, for all sweeps; each posterior is the one that `fit` would give.
 
     Returns
     -------
     tuple of Posterior
-        In the order of the sweeps. ``posterior.diagnostics.trustworthy`` tells which passed.
+        In the order of the sweeps. ``posterior.diagnostics.trustworthy`` says which passed.
 
     Raises
     ------
@@ -230,8 +229,8 @@ def fit_models(
     engine, random_seed, progress
         As for `fit`.
     for_means : bool
-        Whether only means over the draws are wanted, which take fewer of them than intervals: the chains are
-        then held to `surge_fit.sampling.diagnostics.FOR_MEANS`.
+        Whether only means over the draws are wanted, which take fewer of them than intervals: the chains
+        then need only meet `surge_fit.sampling.diagnostics.FOR_MEANS`.
 
     Returns
     -------

@@ -28,7 +28,7 @@ def load_posterior(path: Path, *, law: Law | None = None) -> Posterior:
     ----------
     path : path-like
     law : Law, optional
-        Needed where the posterior was fitted with a law that is not built in.
+        Required if the posterior was fitted with a law that is not built in.
 
     Returns
     -------

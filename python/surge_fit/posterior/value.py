@@ -41,7 +41,7 @@ _FROM_POSTERIOR, _FROM_PRIOR, _OF_STEPS = 1, 2, 3
 
 @dataclass(frozen=True, eq=False)
 class Posterior:
-    """Draws of a fitted law, and how they came about.
+    """The draws of a fitted law, with the model and the diagnostics of the fit.
 
     Attributes
     ----------
@@ -49,12 +49,12 @@ class Posterior:
         As `surge_fit.posterior.assembly.infer` makes it: draws, densities and data, in groups of arrays.
         Dims: ``chain``, ``draw``, ``batch_size``, ``run``.
     model : Model
-        What was fitted; of one group of a pooled fit (`group`), what it would be of its runs alone.
+        The model that was fitted; for one group of a pooled fit (`group`), the model of its runs alone.
     random_seed : int
     diagnostics : Diagnostics
         Whether the chains can be trusted.
     group_meant : GroupMeant or None
-        Which group of a pooled fit it is about, if `group` made it.
+        The group of a pooled fit that it describes, if `group` made it.
 
     Examples
     --------
@@ -82,17 +82,17 @@ class Posterior:
 
     @property
     def sweep(self) -> Sweep:
-        """What was fitted."""
+        """The sweep that was fitted."""
         return self.model.sweep
 
     @property
     def observations(self) -> Observations:
-        """The runs as the model saw them; of a group that was never run, those of all groups, merged."""
+        """The runs as the model uses them; for a group that was never run, those of all groups, merged."""
         return self.model.observations
 
     @property
     def law(self) -> Law:
-        """The law of the learning rate; where `has_law` is false, the one asked for, which has no draws."""
+        """The law of the learning rate; where `has_law` is false, the one requested, which has no draws."""
         return self.model.law
 
     @property
@@ -106,7 +106,7 @@ class Posterior:
         return self.model.covariates
 
     def to_datatree(self) -> xr.DataTree:
-        """Give draws, densities and data to xarray, which ArviZ 1 reads; arrays are not copied.
+        """Return draws, densities and data as an xarray tree, which ArviZ 1 reads; arrays are not copied.
 
         Returns
         -------
@@ -119,7 +119,7 @@ class Posterior:
         return xr.DataTree.from_dict(self.draw_groups.to_datasets())
 
     def to_inference_data(self) -> Any:
-        """Give draws, densities and data to ArviZ 0.x, which does not read a ``DataTree``.
+        """Return draws, densities and data for ArviZ 0.x, which does not read a ``DataTree``.
 
         Returns
         -------
@@ -141,17 +141,17 @@ class Posterior:
 
     @property
     def is_pooled(self) -> bool:
-        """Whether it holds several groups, so that `group` must choose one before a question is asked."""
+        """Whether it pools several groups, of which `group` must first pick one."""
         return len(self.observations.groups) > 0
 
     @property
     def has_own_runs(self) -> bool:
-        """Whether the sweep has runs of what is asked for: false for a group that was never run."""
+        """Whether the sweep has runs of the group in question: false for a group that was never run."""
         return self.group_meant is None or self.group_meant.tried
 
     @property
     def group_label(self) -> str | None:
-        """Label of the group that the posterior is about, if there is one."""
+        """Label of the group that the posterior describes, if there is one."""
         if self.group_meant is not None:
             return self.group_meant.label
         return self.sweep.groups[0] if len(self.sweep.groups) == 1 else None
@@ -163,17 +163,17 @@ class Posterior:
 
     @property
     def has_law(self) -> bool:
-        """Whether anything was seen of the optimal learning rate; steps to a target do not show it."""
+        """Whether a law of the learning rate was fitted; steps to a target alone do not inform it."""
         return "log_optimal_learning_rate" in self.draw_groups["posterior"]
 
     @property
     def has_steps(self) -> bool:
-        """Whether steps to a target were fitted, so that the critical batch size is known."""
+        """Whether steps to a target were fitted, which inform the critical batch size."""
         return "log_min_steps" in self.draw_groups["posterior"]
 
     @property
     def has_surface(self) -> bool:
-        """Whether losses were fitted, so that regret is known in the loss's units."""
+        """Whether losses were fitted, so that regret has the loss's units."""
         return "log_curvature" in self.draw_groups["posterior"]
 
     def draws(self, name: str) -> FloatArray:
@@ -207,7 +207,7 @@ class Posterior:
         Raises
         ------
         InputError
-            If the sweep has no learning rates (`has_law`), or the posterior is one of several groups.
+            If the sweep has no learning rates (`has_law`), or the posterior pools several groups.
         """
         self.require_one_group()
         if not self.has_law:
@@ -256,7 +256,7 @@ class Posterior:
         ------
         InputError
             If a batch size is not a positive finite number, or the sweep has no steps to a target
-            (`has_steps`), or the posterior is one of several groups.
+            (`has_steps`), or the posterior pools several groups.
         """
         self.require_one_group()
         sizes = require_batch_sizes(batch_size)
@@ -337,7 +337,7 @@ class Posterior:
             raise InputError(msg)
 
     def group(self, which: str | Mapping[str, object]) -> Posterior:
-        """Ask a pooled posterior for one group: one that was run, or one that never was.
+        """Return the posterior of one group: one that was run, or one that never was.
 
         Parameters
         ----------
@@ -349,9 +349,9 @@ class Posterior:
         Returns
         -------
         Posterior
-            Of that group alone, as a fit of one group has it, without predictive draws. A group that was run
-            keeps its runs. One that was not has the whole sweep, and is drawn from the population, once for
-            every draw: the same for equal arguments.
+            For that group alone, like the fit of a single group, without predictive draws. A group that was
+            run keeps its runs. One that was not has the whole sweep, and is drawn from the population, once
+            for every draw: the same for equal arguments.
 
         Raises
         ------

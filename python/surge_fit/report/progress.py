@@ -1,4 +1,4 @@
-"""How far a fit is, told on stderr while it runs."""
+"""The progress of a fit, shown on stderr while it runs."""
 
 from __future__ import annotations
 

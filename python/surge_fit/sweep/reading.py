@@ -29,25 +29,25 @@ def read_sweep(
         Hydra, offline runs of W&B, training logs), recognised by what it holds; ``sqlite:///file.db`` or a
         journal (Optuna, MLflow, Trackio); ``http://server`` of MLflow; ``wandb:entity/project[/sweep]``; or
         a CSV, TSV, JSONL or Parquet file, one row per run. Headers may be the synonyms in common use (``lr``,
-        ``bs``, ``val/loss``, …), whatever their case, spaces and slashes. Needed are the batch size, the
+        ``bs``, ``val/loss``, …), whatever their case, spaces and slashes. Required are the batch size, the
         learning rate, and the loss or the steps to a target; or, for published optima without runs, the batch
         size and ``optimal_learning_rate``; or, for the critical batch size, the batch size and the steps to a
         target (``steps_to_target``, or ``steps`` beside ``target_loss`` or with the protocol ``to_target``).
     columns : mapping of str to str, optional
-        Canonical name → header, for what synonyms cannot know: ``{"loss": "smooth loss"}``.
+        Canonical name → header, for headers that are not understood: ``{"loss": "smooth loss"}``.
     batch_unit : {"examples", "sequences", "tokens"}, optional
-        What the batch size counts. It is never guessed: without it, the file has a column ``batch_unit`` or a
-        header that says it (``batch_tokens``).
+        Unit of the batch size. It is never guessed: without it, the file must have a column ``batch_unit`` or
+        a header that states it (``batch_tokens``).
     protocol : {"one_step", "fixed_steps", "fixed_tokens", "to_target"}, optional
         What was held fixed between the runs, unless the file has a column ``protocol``.
     group_by : str or sequence of str, optional
-        Columns whose joint value makes a group: a model size, a data size, a checkpoint. No synonym claims
-        them: to have a column ``D`` as tokens too, say so in `columns`.
+        Columns whose values together define a group: a model size, a data size, a checkpoint. They are not
+        matched to other columns: to use a column ``D`` as tokens too, say so in `columns`.
     maximize : bool, optional
-        Whether more of the metric is better. An accuracy, a score or a reward is refused as a loss until this
-        is true; its negative or, of what lies between 0 and 1, its distance from 1 is the loss then.
+        Whether more of the metric is better. An accuracy, a score or a reward is refused as a loss unless
+        this is true; the loss is then its negative or, if it lies between 0 and 1, its distance from 1.
     nan_loss : {"diverged", "crashed"}, optional
-        What a loss of NaN without a status means. Until it is said, such runs are kept out, and
+        Meaning of a NaN loss without a status. Unless it is stated, such runs are left out, and
         `Sweep.checks` says so.
     where : str or sequence of str, optional
         Conditions that runs must meet: ``"optimizer=adamw"``, ``"steps>=1000"``, ``"state!=crashed"``.

@@ -41,9 +41,9 @@ class Sweep(SweepColumns):
         Final loss, in `loss_unit`, less being better; NaN where there is none, infinite losses are kept.
     status : tuple of str
         ``finished``, ``diverged``, ``crashed`` or ``stopped``. A finished run with a NaN or infinite loss has
-        diverged. Without a word in the table: an infinite loss means diverged, a finite loss (or steps to the
-        target) finished, a blank one stopped; a loss of NaN is kept out as stopped until `nan_loss` says
-        more.
+        diverged. Where the table states no status: an infinite loss means diverged, a finite loss (or steps
+        to the target) finished, a blank one stopped; a NaN loss counts as stopped unless `nan_loss` says
+        otherwise.
     loss_se : ndarray or None
         Standard error of the loss, in its unit.
     steps, tokens : ndarray or None
@@ -56,7 +56,7 @@ class Sweep(SweepColumns):
     optimizer, schedule : tuple of str or None
         Blank cells are ``""``.
     log_learning_rate_se, grid_step : ndarray or None
-        Of optimum points: the standard error of log learning rate, and the spacing in log learning rate of
+        For optimum points: the standard error of log learning rate, and the spacing in log learning rate of
         the grid it was read from.
     batch_unit : {"examples", "sequences", "tokens"}
     loss_unit : str
@@ -64,7 +64,7 @@ class Sweep(SweepColumns):
     protocol : {"one_step", "fixed_steps", "fixed_tokens", "to_target"} or None
         What was held fixed between the runs, None if unknown.
     kind : {"runs", "optimum_points", "steps_to_target"}
-        Of steps to a target without learning rates, `learning_rate` is NaN throughout.
+        For steps to a target without learning rates, `learning_rate` is NaN throughout.
     group_labels : tuple of str or None
         Label of every run's group, such as ``"N=214663680, D=100000000000"``.
     group_values : mapping of str to mapping of str to str
@@ -73,10 +73,10 @@ class Sweep(SweepColumns):
         Header → words, one per run: columns that `ignored_columns` names and that may be settings of the run,
         since they take several values within one batch size.
     ignored_columns : tuple of str
-        Headers of the table that the sweep does not hold.
+        Headers of the table that were not used.
     reading : tuple of Decision
-        What was decided while the table was read, a line each: which header was taken for which column, what
-        was left out and why.
+        Decisions made while the table was read, one each: which header was taken for which column, what was
+        left out and why.
     source : str
         Where the table came from, for messages.
 
@@ -150,8 +150,8 @@ class Sweep(SweepColumns):
     ) -> "Sweep":
         """Make a sweep from a frame of pandas, polars, pyarrow or another library that narwhals knows.
 
-        A float column of pandas cannot tell a blank cell from NaN; it counts as NaN, and what that means
-        without a status is asked for: see `nan_loss`.
+        A float column of pandas cannot tell a blank cell from NaN; it counts as NaN, and its meaning
+        without a status must be stated: see `nan_loss`.
 
         Parameters
         ----------
@@ -198,7 +198,7 @@ class Sweep(SweepColumns):
         return f"Sweep({', '.join(parts)})"
 
     def checks(self) -> tuple[Finding, ...]:
-        """Return what a reader of this sweep should know before believing a fit of it."""
+        """Return what to know about this sweep before trusting a fit of it."""
         return self._checks
 
     @cached_property

@@ -43,9 +43,9 @@ def next_runs(
     Parameters
     ----------
     posterior : Posterior
-        Of runs with losses, from `surge_fit.fit`.
+        The fit of runs with losses, from `surge_fit.fit`.
     batch_size : float or sequence of float
-        The targets: where a learning rate will be needed, in the sweep's batch unit.
+        The targets: batch sizes that need a learning rate, in the sweep's batch unit.
     candidates : iterable of (float, float), optional
         Batch size and learning rate of every run that can be made. By default seven rates around the
         predicted optimum at each batch size tried, each target, and between them where they are far apart.
@@ -53,9 +53,9 @@ def next_runs(
         What a run costs: a column of the sweep such as ``"tokens"`` (the mean at the nearest batch size that
         has it), or a function of batch size and learning rate. By default every run costs 1.
     count : int
-        How many runs to choose at most; fewer where more of them would tell nothing.
+        Maximum number of runs to choose; fewer where more would add nothing.
     worth : float, optional
-        What one nat less of loss at the targets is worth, in units of cost; decides when to stop.
+        The cost that a reduction of the loss at the targets by one nat is worth; decides when to stop.
     random_seed : int
 
     Returns
@@ -65,8 +65,8 @@ def next_runs(
     Raises
     ------
     InputError
-        If no losses were fitted, an argument is out of its range, or the posterior is one of several groups
-        or of a group that was never run (`Posterior.group`).
+        If no losses were fitted, an argument is out of its range, or the posterior pools several groups or
+        describes a group that was never run (`Posterior.group`).
 
     Notes
     -----

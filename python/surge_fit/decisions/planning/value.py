@@ -30,8 +30,8 @@ class NextRun(Result):
     value : float
         How far this run shrinks the expected regret, given the runs before it [loss].
     value_per_cost : float
-        Of the block of runs at one batch size that was chosen together with this one: what the plan is
-        ranked by. The first run at a batch size never tried is worth little alone.
+        Value per cost of the block of runs at one batch size that this run was chosen with, which ranks the
+        plan. The first run at a batch size never tried is worth little alone.
     expected_interval_width : float
         Mean over outcomes and targets of log(high/low) of the central 90 % interval of the optimum.
     interval_shrinkage : float
@@ -64,7 +64,7 @@ class NextRuns(Result):
         The batch sizes to be recommended for, in `batch_unit`.
     batch_unit : {"examples", "sequences", "tokens"}
     runs : tuple of NextRun
-        In the order to make them; told even where `stop` is true.
+        In the order to make them; given even where `stop` is true.
     expected_regret : float
         Now: mean over the targets of the expected regret of the recommended rate [loss].
     interval_width : float
@@ -76,10 +76,10 @@ class NextRuns(Result):
     advice : str
         Why to stop, or why not, in one sentence.
     candidates : int
-        How many runs and blocks of runs were weighed for the first place.
+        Number of runs and blocks of runs considered for the first place.
     random_seed : int
     loss_unit : str
-        What the regret counts, as in `Sweep`.
+        Unit of the regret, as in `Sweep`.
     """
 
     targets: tuple[float, ...]

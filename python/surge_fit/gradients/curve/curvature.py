@@ -21,7 +21,7 @@ HessianVectorProduct: TypeAlias = Callable[[SingleArray], Any]
 """Takes directions of shape (vector, parameter), in the order of the dump, and gives H times each."""
 
 CurvatureLike: TypeAlias = Path | NDArray[Any] | HessianVectorProduct | None
-"""What `learning_rate_curve` takes for curvature."""
+"""Forms of curvature that `learning_rate_curve` takes."""
 
 Kind: TypeAlias = Literal["hessian", "product", "diagonal", "fisher"]
 
@@ -54,7 +54,7 @@ class Curvature:
 
     @property
     def scale_known(self) -> bool:
-        """Whether its scale is that of the loss; an empirical Fisher has the shape alone."""
+        """Whether its scale is that of the loss; an empirical Fisher has only the shape."""
         return self.kind in ("hessian", "product")
 
     def forms(self, left: SingleArray, right: SingleArray) -> FloatArray:
@@ -93,7 +93,7 @@ def read_curvature(curvature: CurvatureLike, dump: Dump, seed: int) -> Curvature
         order of the dump; a Hessian-vector product; None or ``"fisher"`` for the empirical Fisher.
     dump : Dump
     seed : int
-        Of the ±1 probes by which a product gives its diagonal.
+        Seed of the ±1 probes that estimate the diagonal from products.
 
     Returns
     -------

@@ -40,20 +40,20 @@ def learning_rate_curve(
     random_seed: int = 0,
     progress: CountProgress | None = None,
 ) -> LearningRateCurve:
-    """Give the best learning rate of the next step over the batch size: by theory, and by resampling.
+    """Predict the best learning rate of the next step at each batch size, by theory and by resampling.
 
     Parameters
     ----------
     dump : Dump, path-like, sequence of path-like, or mapping of str to array
-        Gradients of one checkpoint; what is no `Dump` yet goes through `open_dump`. Rows are examples, or
+        Gradients of one checkpoint; anything but a `Dump` is passed to `open_dump`. Rows are examples, or
         micro-batches of equal size.
     optimizer : {"sgd", "sign", "adam"}
-        Whose update: V = g; V = sign(g), the paper's model of Adam; or Adam's own update after the minibatch.
+        The update rule: V = g; V = sign(g), the paper's model of Adam; or Adam's own update.
     curvature : path-like, ndarray, callable, "fisher" or None
         The Hessian: a file with ``hessian`` (metadata ``order`` lists its tensors) or with
         ``<tensor>.hessian_diagonal``; an array of shape (parameter, parameter) or (parameter,); a function
-        that takes directions of shape (vector, parameter), in the order of the dump's tensors, and gives H
-        times each; by default the empirical Fisher of the dump, which knows the shape but not the scale.
+        that takes directions of shape (vector, parameter), in the order of the dump's tensors, and returns H
+        times each; by default the empirical Fisher of the dump, which gives the shape but not the scale.
     state : path-like, optional
         What the optimizer remembers: ``<tensor>.exp_avg`` and ``<tensor>.exp_avg_sq`` with ``beta1``,
         ``beta2``, ``eps`` and ``step`` in the metadata; of SGD ``<tensor>.momentum_buffer``, ``momentum``; or
@@ -65,11 +65,11 @@ def learning_rate_curve(
     batch_size : float or sequence of float, optional
         [examples]. By default powers of two up to the number of examples.
     resamples : int, optional
-        Minibatches of each size. By default one per row, from 64 to 512.
+        Number of minibatches of each size. By default one per row, but from 64 to 512.
     random_seed : int
-        Of the minibatches.
+        Seed for drawing the minibatches.
     progress : callable, optional
-        Called now and then with what is read, bytes done and bytes in all.
+        Called repeatedly with the stage, the bytes read so far and the total.
 
     Returns
     -------

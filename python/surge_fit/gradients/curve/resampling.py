@@ -15,7 +15,7 @@ GROUPS = 9
 """Parts of the rows: their scatter tells how sure the mean gradient is, and three of them make a third."""
 
 T_QUANTILE = 2.306
-"""Of Student's t with GROUPS − 1 degrees of freedom, 97.5 %."""
+"""The 97.5 % quantile of Student's t with GROUPS − 1 degrees of freedom."""
 
 _WINDOW = 4
 """The first rows of a permutation follow each other, so that small batches meet every row equally often."""
@@ -95,7 +95,7 @@ class Ratio:
     ----------
     numerator, denominator : float
     log_error : float
-        Standard error of the log of the ratio; NaN where it cannot be told.
+        Standard error of the log of the ratio; NaN where it cannot be estimated.
     """
 
     numerator: float

@@ -14,7 +14,7 @@ from surge_fit.gradients.noise import GradientStatistics, TensorStatistics
 from surge_fit.typing import FloatArray
 
 _LEAST_PAIRS = 8
-"""Of minibatches without a common row, that tell how equally two of them agree."""
+"""Number of pairs of minibatches without a common row that it takes to compare how equally they agree."""
 
 
 def check_signs(

@@ -1,4 +1,4 @@
-"""What an optimizer remembers between steps, as its update needs it."""
+"""The state that an optimizer keeps between steps, as its update needs it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from surge_fit.gradients.dump import Dump, OptimizerState, read_arrays, read_opt
 from surge_fit.typing import Path
 
 Optimizer: TypeAlias = Literal["sgd", "sign", "adam"]
-"""Whose update is asked for."""
+"""The optimizer whose update is requested."""
 
 SingleArray: TypeAlias = NDArray[np.float32]
 """A float32 array of any shape."""
@@ -34,7 +34,7 @@ class UpdateRule:
     ----------
     optimizer : {"sgd", "sign", "adam"}
     constants : tuple of float
-        Of SGD the momentum; of Adam β1, β2, eps and the number of the step that is taken.
+        For SGD the momentum; for Adam β1, β2, eps and the number of the step that is taken.
     first, second, weights : ndarray of float32, shape (parameter,)
         Momentum buffer or first moment, second moment, parameters, in the order of the dump; empty where
         they are not needed.
@@ -67,7 +67,7 @@ def update_rule(
     ----------
     optimizer : {"sgd", "sign", "adam"}
     dump : Dump
-        Whose tensors the state belongs to.
+        The dump whose tensors the state belongs to.
     state : path-like, optional
         ``<tensor>.exp_avg`` and ``<tensor>.exp_avg_sq`` of Adam, with ``step`` (steps taken), ``beta1``,
         ``beta2`` and ``eps`` in the metadata; ``<tensor>.momentum_buffer`` of SGD, with ``momentum``; or

@@ -28,7 +28,7 @@ class SmallBatchLaw:
     max_learning_rate : float or None
         √(B_noise/2π) · Σ (μ²/σ)/Σ Hᵢᵢ.
     max_loss_drop : float or None
-        Of Theorem 5, with a batch size without end.
+        ΔL of Theorem 5, in the limit of infinite batches.
     limit : float or None
         Theorem 4: Σ|μ|/Σᵢⱼ sign(μᵢ) sign(μⱼ) Hᵢⱼ.
     """

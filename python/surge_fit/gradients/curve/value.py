@@ -13,12 +13,12 @@ from surge_fit.typing import FloatArray
 
 @dataclass(frozen=True, slots=True)
 class TheoryPoint:
-    """What a formula says at one batch size.
+    """The prediction of a formula at one batch size.
 
     Attributes
     ----------
     learning_rate : float or None
-        Of SGD the exact optimum, from moments without bias; else Theorem 2 at the moments of the dump. None
+        For SGD the exact optimum, from unbiased moments; else Theorem 2 at the moments of the dump. None
         where the mean gradient gives no descent or 𝔼[VᵀHV] is not positive.
     approximate_learning_rate : float or None
         Theorem 2 at the moments of the dump with the paper's approximate expected signs,
@@ -46,16 +46,16 @@ class TheoryPoint:
 
 @dataclass(frozen=True, slots=True)
 class ResampledPoint:
-    """What minibatches say at one batch size, whatever parameters have to do with each other.
+    """The result of resampled minibatches at one batch size, without assuming independent parameters.
 
     Attributes
     ----------
     learning_rate : float or None
         mean(V·μ)/mean(VᵀHV).
     interval : tuple of float, or None
-        95 % interval, over minibatches and over what the mean gradient rests on.
+        95 % interval, over minibatches and over the rows that the mean gradient comes from.
     scale_known : bool
-        Whether the number is a learning rate, or its shape over batch sizes alone.
+        Whether the number is a learning rate; otherwise only its shape over batch sizes is meaningful.
     loss_drop : float or None
         ½ mean(V·μ) · ε [loss].
     """
@@ -104,7 +104,7 @@ class SignCheck:
     batch_size : ndarray, shape (batch,)
         [examples]
     skewness, excess_kurtosis : ndarray, shape (batch,)
-        Of batch means, pooled over parameters.
+        Moments of batch means, pooled over parameters.
     agreement : ndarray, shape (batch,)
         Slope of the mean sign over 𝓔 = erf(√(B/2) μ/σ); 1 where signs are those of Gaussian means. NaN where
         nothing was resampled.
@@ -127,7 +127,7 @@ class SignCheck:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Whether the theory may be believed here.
+    """The verdict on the theory at this checkpoint.
 
     Attributes
     ----------
@@ -136,7 +136,7 @@ class Verdict:
     factor : float or None
         Theory over resampled, where they are farthest apart among the batch sizes compared.
     batch_size : float or None
-        Where that is.
+        The batch size where that is.
     text : str
     """
 
@@ -158,11 +158,11 @@ class LearningRateCurve(Result):
     curvature : str
         Where the curvature comes from.
     scale_known : bool
-        Whether resampled numbers are learning rates, or a shape alone.
+        Whether resampled numbers are learning rates; otherwise only their shape is meaningful.
     step, loss : float or None
-        Of the checkpoint.
+        Step and loss of the checkpoint.
     unit : {"examples", "rows"}
-        What batch sizes count; rows where nobody said how many examples a row is.
+        Unit of batch sizes; ``rows`` where the number of examples in a row is unknown.
     examples : float
     parameters, resamples, random_seed : int
     points : tuple of CurvePoint
@@ -174,7 +174,7 @@ class LearningRateCurve(Result):
     max_loss_drop : float or None
         ΔL_max of Theorem 5, ΔL = ΔL_max/(1 + B_noise/B) [loss].
     limit : float or None
-        Theorem 4, for batches without end; of SGD it is `max_learning_rate`.
+        Theorem 4, in the limit of infinite batches; for SGD it is `max_learning_rate`.
     unresolved_parameters, unresolved_curvature : float
         Fractions of parameters and of Σ|Hᵢᵢ| whose mean lies within two standard errors of zero.
     signs : tuple of SignCheck
@@ -185,7 +185,7 @@ class LearningRateCurve(Result):
     dropped_examples : tuple of str
         Rows left out because of a number that is not finite.
     notes : tuple of str
-        What was assumed, and what a reader should know.
+        Assumptions, and what else to know about the result.
     """
 
     source: str

@@ -1,4 +1,4 @@
-"""`open_dump`: paths or arrays, and what the caller knows of them, → `Dump`."""
+"""`open_dump`: paths or arrays, and what the caller states about them, → `Dump`."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def open_dump(
     absent: Literal["zero", "missing"] | None = None,
     void_dtype: str | None = None,
 ) -> Dump:
-    """Open a gradient dump: read its headers, and no number of it.
+    """Open a gradient dump: read its headers, but no gradients.
 
     What is not stated is taken from the metadata of the files (the ``__metadata__`` of safetensors, the
     plain values of a PyTorch dict, the sidecar of a raw file) under the same names. Arrays that stand beside
@@ -65,13 +65,13 @@ def open_dump(
         ``items``: a file is a list with one gradient (a tensor, a dict or a list of tensors) per row.
         By default whatever the names and shapes allow.
     microbatch_size : float or sequence of float, optional
-        Examples whose mean gradient a row is. Default 1.
+        Number of examples that each row is the mean gradient of. Default 1.
     loss_reduction : {"none", "mean", "sum"}, optional
         What was differentiated. ``none``: the mean loss of the row's own examples, so that a row is g_k
         (Opacus, ``vmap(grad)``, a micro-batch). ``mean``: the mean over all rows together, so that a row is
         g_k/N (BackPACK under a mean loss). ``sum``: the sum over the row's examples.
     loss_scale : float, optional
-        Factor of the loss, as in mixed-precision training.
+        Factor that the loss was multiplied by, as in mixed-precision training.
     clipped : bool, optional
         Whether gradients were clipped; the statistics are then those of clipped gradients.
     row_groups : sequence, optional
@@ -80,7 +80,7 @@ def open_dump(
         What it means that a row has no gradient for a tensor (embeddings, experts): that its file lacks
         it, or, with ``missing``, also that it is zero throughout.
     void_dtype : str, optional
-        What two-byte void numbers in ``.npy`` and ``.npz`` files are: ``bfloat16``.
+        The type of two-byte void numbers in ``.npy`` and ``.npz`` files: ``bfloat16``.
 
     Returns
     -------
@@ -89,7 +89,7 @@ def open_dump(
     Raises
     ------
     DumpError
-        If a file is broken, holds something else than gradients, or files contradict each other; the
+        If a file is broken or holds something other than gradients, or files contradict each other; the
         message names file, tensor and byte.
     InputError
         If an option cannot be used as given, or `only` and `leave_out` leave nothing.

@@ -17,7 +17,7 @@ Layout: TypeAlias = Literal["examples", "rows", "items"]
 """Rows along the first axis of every array, one file per row, or one item of a list per row."""
 
 LossReduction: TypeAlias = Literal["none", "mean", "sum"]
-"""What was differentiated: see `open_dump`."""
+"""The loss that was differentiated: see `open_dump`."""
 
 
 ITEM_BYTES = {
@@ -59,11 +59,11 @@ class DumpTensor:
     dtype : str
         How its gradients are stored: ``float32``, ``bfloat16``, …
     shape : tuple of int
-        Of the parameter, without the axis of examples.
+        Shape of the parameter, without the axis of examples.
     segments : tuple of Segment
         Its rows, in order.
     present : ndarray of int, or None
-        Which rows of the dump it has, ascending; None for all.
+        Rows of the dump that have a gradient of it, ascending; None for all.
     """
 
     name: str
@@ -79,7 +79,7 @@ class DumpTensor:
 
     @property
     def rows(self) -> int:
-        """Gradients that are there."""
+        """Number of gradients stored."""
         return sum(segment.rows for segment in self.segments)
 
     @property
@@ -106,7 +106,7 @@ class Dump:
     microbatch_size : ndarray, shape (row,)
         Examples in each row.
     microbatch_known : bool
-        Whether somebody stated it; otherwise a row counts as one example.
+        Whether it was stated; otherwise a row counts as one example.
     loss_reduction : {"none", "mean", "sum"}
     loss_scale : float
         The loss was multiplied by this before it was differentiated.
@@ -116,11 +116,11 @@ class Dump:
         Label of every row; rows of one label (a document, a rank) are correlated.
     absent : {"zero", "missing"} or None
     step, loss : float or None
-        Of the checkpoint, where the files say so.
+        Step and loss of the checkpoint, where the files state them.
     skipped : tuple of (str, str)
         Arrays left out, and why.
     assumptions : tuple of str
-        A sentence for everything that the files did not say.
+        A sentence for every fact that the files did not state.
     """
 
     source: str
@@ -162,18 +162,18 @@ class Dump:
 
     @property
     def bytes(self) -> int:
-        """Stored bytes of all gradients that are there."""
+        """Bytes of all gradients stored."""
         return sum(tensor.bytes for tensor in self.tensors)
 
     @property
     def scale(self) -> float:
-        """What turns a stored number into the gradient of the mean loss of its row's examples."""
+        """Factor that turns a stored number into the gradient of the mean loss of its row's examples."""
         size = float(self.microbatch_size[0])
         reduction = {"none": 1.0, "sum": 1.0 / size, "mean": self.examples / size}
         return reduction[self.loss_reduction] / self.loss_scale
 
     def row_name(self, row: int) -> str:
-        """Name a row as a person would find it: ``grads.safetensors[17]``, or its file.
+        """Name a row so that a person can find it: ``grads.safetensors[17]``, or its file.
 
         Parameters
         ----------

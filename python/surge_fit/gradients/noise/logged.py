@@ -18,7 +18,7 @@ _MIN_STEPS = 3
 
 @dataclass(frozen=True, slots=True)
 class LoggedNoise:
-    """Gradient noise as far as norms tell it.
+    """Gradient noise, as estimated from norms.
 
     Attributes
     ----------

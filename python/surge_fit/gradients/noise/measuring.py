@@ -37,17 +37,17 @@ def gradient_statistics(
     Parameters
     ----------
     dump : Dump, path-like, sequence of path-like, or mapping of str to array
-        What is no `Dump` yet goes through `open_dump`.
+        Anything but a `Dump` is passed to `open_dump`.
     batch_size : float, optional
-        Tell how Gaussian the mean over so many examples is; costs third and fourth moments.
+        Also measure how close to Gaussian the mean over this many examples is, from third and fourth moments.
     group : str or sequence of str
-        Regular expressions: tensors whose match is equal are also told together.
+        Regular expressions: tensors whose matches are equal are also reported together.
     per_parameter : path-like, optional
         Write mean and variance (with `batch_size`, third and fourth central moment too) of every
         parameter: ``.safetensors`` with ``<tensor>.mean``, …, or ``.npy`` with the shape (moment,
         parameter). Single precision.
     progress : callable, optional
-        Called now and then with what is read, bytes done and bytes in all.
+        Called repeatedly with the stage, the bytes read so far and the total.
 
     Returns
     -------

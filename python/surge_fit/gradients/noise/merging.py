@@ -30,7 +30,7 @@ def merge_statistics(
     Parameters
     ----------
     parts : sequence of GradientStatistics
-        Of the same examples and different tensors, or of the same tensors and different examples.
+        Parts with the same examples and different tensors, or the same tensors and different examples.
     per_parameter : sequence of path-like
         For different examples: the ``.safetensors`` file of moments that was written beside each part.
 

@@ -76,7 +76,7 @@ def read_norm_log(
     Raises
     ------
     DumpError
-        If the file cannot be read, or its columns do not tell two norms and two batch sizes.
+        If the file cannot be read, or its columns do not give two norms and two batch sizes.
     """
     file = _Path(path)
     rows = _rows(file)

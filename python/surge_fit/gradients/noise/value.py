@@ -18,19 +18,19 @@ if TYPE_CHECKING:
     import xarray as xr
 
 PROBABILITY = 0.95
-"""Of every interval."""
+"""Probability of every interval."""
 
 
 @dataclass(frozen=True, slots=True)
 class Quantity:
-    """A number and how sure it is.
+    """A number and its uncertainty.
 
     Attributes
     ----------
     value : float
         May be negative where a true value near zero is estimated without bias; inf where it has no bound.
     standard_error : float
-        By the jackknife; NaN where there is none.
+        From the jackknife; NaN where there is none.
     interval : tuple of float
         95 % interval.
     """
@@ -49,7 +49,7 @@ class TensorStatistics:
     name : str
     parameters : int
     examples : float
-        Examples whose gradients are there.
+        Number of examples with gradients.
     gradient_norm_squared : Quantity
         |G|² of the true gradient, without bias [loss² per squared parameter].
     gradient_covariance_trace : Quantity
@@ -69,11 +69,11 @@ class TensorStatistics:
         π/2 divided by `signal_to_noise` [examples]: the batch size at which the sign of a typical
         parameter's gradient is as much signal as noise (arXiv:2405.14578, Theorem 3).
     zero_fraction, subnormal_fraction, non_finite_fraction : float
-        Of the stored numbers.
+        Fractions of the stored numbers.
     skewness : float or None
-        Root mean square over parameters, without the part that chance gives; of one example.
+        Root mean square over parameters, less what chance contributes; for one example.
     excess_kurtosis : float or None
-        Mean over parameters; of one example.
+        Mean over parameters; for one example.
     """
 
     name: str
@@ -103,27 +103,27 @@ class GradientStatistics(Result):
     source : str
         The files.
     step, loss : float or None
-        Of the checkpoint.
+        Step and loss of the checkpoint.
     microbatch_size : ndarray, shape (row,)
         Examples in each row of the dump.
     row_groups : ndarray of int, shape (row,), or None
         Group of each row.
     kept : ndarray of bool, shape (row,)
-        Rows that the statistics rest on.
+        Rows that the statistics are based on.
     dropped_examples : tuple of str
         Rows left out because of a number that is not finite.
     clipped : bool
     microbatch_known : bool
         Whether rows could be counted in examples.
     batch_size : float or None
-        For which the Gaussianity of batch means is told [examples].
+        Batch size at which the Gaussianity of batch means is given [examples].
     patterns : tuple of str
         Regular expressions that made `groups`.
     sums : tuple of TensorSums
     tensors : tuple of TensorStatistics
         In the order of the model.
     groups : tuple of TensorStatistics
-        One for each group of tensors that was asked for.
+        One for each group of tensors requested.
     total : TensorStatistics
     skipped : tuple of (str, str)
         Arrays left out, and why.
@@ -158,12 +158,12 @@ class GradientStatistics(Result):
 
     @property
     def examples(self) -> float:
-        """Examples that the statistics rest on."""
+        """Number of examples that the statistics are based on."""
         return float(self.microbatch_size[self.kept].sum())
 
     @property
     def unit(self) -> str:
-        """What noise scales count: ``examples``, or ``rows`` where nobody said how many examples a row is."""
+        """Unit of noise scales: ``examples``, or ``rows`` where the examples in a row are not known."""
         return "examples" if self.microbatch_known else "rows"
 
     def _record(self) -> dict[str, Any]:
@@ -189,7 +189,7 @@ class GradientStatistics(Result):
         ]
 
     def to_dataset(self) -> xr.Dataset:
-        """Give the statistics of the tensors, with the sums over rows, as an xarray dataset.
+        """Return the statistics of the tensors, with the sums over rows, as an xarray dataset.
 
         Returns
         -------

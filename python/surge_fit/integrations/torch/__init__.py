@@ -69,11 +69,11 @@ def capture_gradients(
         Random sign vectors for Hutchinson's estimate of the Hessian's diagonal, from the same examples;
         0 for none. The variance of an entry is the sum of the squares of the rest of its row, over probes.
     random_seed : int
-        Of those vectors.
+        Seed of those vectors.
     shard_bytes : int
         Size from which on a further file is begun.
     progress : callable, optional
-        Called with what is done, the amount done, and the amount in all.
+        Called with the stage, the amount done and the total.
 
     Returns
     -------

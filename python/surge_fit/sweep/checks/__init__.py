@@ -1,7 +1,7 @@
-"""What a reader of a sweep should know before believing a fit of it.
+"""Checks of a sweep: what to know about it before trusting a fit of it.
 
-Each check looks for one thing and speaks at most once, naming the batch sizes at which it found it. A sweep
-that fails a check of severity ``error`` cannot be fitted.
+Each check looks for one thing and reports it at most once, naming the batch sizes at which it found it.
+A sweep that fails a check of severity ``error`` cannot be fitted.
 """
 
 from surge_fit.sweep.checks.checking import check_sweep

@@ -1,4 +1,4 @@
-"""What weakens a fit of steps to a target loss."""
+"""Checks of what weakens a fit of steps to a target loss."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
