@@ -52,7 +52,8 @@ def build_model(
     Raises
     ------
     SweepError
-        If the sweep cannot be fitted: one batch size, no usable run, too few runs, an unusable covariate.
+        If the sweep cannot be fitted: no usable run, too few runs, an unusable covariate, or a single batch
+        size without learning rates.
     InputError
         If the law or a prior's name is unknown.
 
@@ -130,7 +131,8 @@ def fit(
     Raises
     ------
     SweepError
-        If the sweep cannot be fitted: one batch size, no usable run, too few runs, an unusable covariate.
+        If the sweep cannot be fitted: no usable run, too few runs, an unusable covariate, or a single batch
+        size without learning rates.
     InputError
         If the law, the engine, a prior's name or `on_failure` is unknown, the native engine is requested for
         a law that is not built in, the seed is not a non-negative integer, or gradients or a curve cannot be

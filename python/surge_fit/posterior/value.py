@@ -158,7 +158,7 @@ class Posterior:
 
     @property
     def has_one_batch_size(self) -> bool:
-        """Whether all runs with learning rates share one batch size, so that none other can be asked for."""
+        """Whether all runs with learning rates share one batch size, the only one with an answer."""
         return self.has_law and len(np.unique(self.observations.batch_size)) == 1
 
     @property
@@ -298,7 +298,7 @@ class Posterior:
         return self.law_draws.optimum(sizes) + self.discrepancy(sizes)
 
     def require_known_batch_sizes(self, batch_size: FloatArray) -> None:
-        """Refuse batch sizes that nothing is known of, where all runs share another one.
+        """Refuse all other batch sizes where the runs share a single one.
 
         Parameters
         ----------
@@ -313,8 +313,8 @@ class Posterior:
             tried = number(self.observations.batch_size[0])
             msg = (
                 f"All runs of {self.sweep.source} have batch size {tried}: nothing shows how the best "
-                f"learning rate moves with it, so none can be told at {number(other[0])}. Ask for {tried}, or "
-                "add runs at other batch sizes."
+                f"learning rate changes with it, so none can be recommended at {number(other[0])}. Ask for "
+                f"{tried}, or add runs at other batch sizes."
             )
             raise InputError(msg)
 

@@ -30,7 +30,7 @@ def test_the_best_rate_is_told_without_a_law(posterior):
 
 
 def test_other_batch_sizes_are_refused(posterior):
-    with pytest.raises(sf.InputError, match=r"All runs of .* have batch size 256.* none can be told at 512"):
+    with pytest.raises(sf.InputError, match=r"have batch size 256.* none can be recommended at 512"):
         sf.recommend(posterior, batch_size=[256, 512])
     with pytest.raises(sf.InputError, match="Ask for 256"):
         sf.next_runs(posterior, batch_size=1024)
@@ -41,7 +41,7 @@ def test_the_command_says_what_it_does_not_know(posterior, tmp_path):
     posterior.save(path)
     report = run("recommend", path, "-b", "256")
     assert report.exit_code == 0
-    assert "nothing of how it moves with the batch size" in " ".join(report.stdout.split())
+    assert "but not how it changes with the batch size" in " ".join(report.stdout.split())
     told = json.loads(run("recommend", path, "-b", "256", "--json").stdout)
     assert told["recommendations"][0]["batch_size"] == 256
     assert run("recommend", path, "-b", "512").exit_code == 1

@@ -61,7 +61,7 @@ def _one_batch_size(sweep: SweepColumns) -> Finding | None:
             "one_batch_size",
             "warning",
             f"All {plural(len(sweep), 'run')} of {sweep.source} have batch size {size}: its best rate can be "
-            "told, and nothing of how it moves with the batch size.",
+            "estimated, but not how it changes with the batch size.",
             "Add runs at other batch sizes, a factor of four or more away.",
         )
     return Finding(
