@@ -42,7 +42,8 @@ def _values_in_a_cell(sweep: SweepColumns, cells: Sequence[str]) -> tuple[str, .
     known = values[code] != ""
     if not known.any():
         return ()
-    _, cell = np.unique(np.stack([sweep.group_index, sweep.batch_size]), axis=1, return_inverse=True)
-    pairs = np.unique(np.stack([cell.ravel(), code])[:, known], axis=1)
-    crossed = np.unique(pairs[0], return_counts=True)[1] > 1
+    size = np.searchsorted(sweep.batch_sizes, sweep.batch_size)
+    cell = sweep.group_index * sweep.batch_sizes.size + size
+    pairs = np.unique((cell * values.size + code)[known])
+    crossed = np.diff(pairs // values.size) == 0
     return tuple(values[values != ""].tolist()) if crossed.any() else ()

@@ -42,12 +42,14 @@ def _replicates(sweep: SweepColumns) -> Iterator[IndexArray]:
     if not usable.size:
         return
     rate = np.nan_to_num(sweep.learning_rate[usable], nan=0.0)
-    key = np.stack([sweep.group_index[usable], sweep.batch_size[usable], rate])
-    _, which = np.unique(key, axis=1, return_inverse=True)
-    order = np.argsort(which.ravel(), kind="stable")
-    for runs in np.split(usable[order], np.flatnonzero(np.diff(which.ravel()[order])) + 1):
-        if runs.size >= _FEWEST_REPLICATES:
-            yield runs
+    key = np.stack([rate, sweep.batch_size[usable], sweep.group_index[usable].astype(np.float64)])
+    order = np.lexsort(key)
+    ends = np.flatnonzero((np.diff(key[:, order]) != 0).any(axis=0)) + 1
+    starts = np.concatenate([[0], ends])
+    sizes = np.diff(np.concatenate([starts, [usable.size]]))
+    for start, size in zip(starts, sizes, strict=True):
+        if size >= _FEWEST_REPLICATES:
+            yield usable[order[start : start + size]]
 
 
 def _far_from_siblings(sweep: SweepColumns, sets: list[IndexArray]) -> tuple[Finding | None, Finding | None]:
@@ -156,12 +158,12 @@ def _plateau(loss: FloatArray, runs: IndexArray) -> list[int]:
     order = np.argsort(loss)
     ordered = loss[order]
     best, middle = float(ordered[0]), float(np.median(ordered))
-    # From the top down: the widest stretch of at least a few runs that are all alike.
-    for first in range(ordered.size // 2, ordered.size - _FEWEST_FAILURES + 1):
-        height = float(ordered[first]) - best
-        alike = ordered[first:] - ordered[first] <= _ALIKE * height
-        count = int(alike.sum())
-        apart = ordered[first] - ordered[first - 1] > _APART * height
-        if count >= _FEWEST_FAILURES and apart and height > 3 * (middle - best):
-            return [int(runs[index]) for index in order[first : first + count]]
-    return []
+    first = np.arange(ordered.size // 2, ordered.size - _FEWEST_FAILURES + 1)
+    height = ordered[first] - best
+    end = np.searchsorted(ordered, ordered[first] + _ALIKE * height, side="right")
+    apart = ordered[first] - ordered[first - 1] > _APART * height
+    plateau = np.flatnonzero((end - first >= _FEWEST_FAILURES) & apart & (height > 3 * (middle - best)))
+    if not plateau.size:
+        return []
+    lowest = plateau[0]
+    return [int(runs[index]) for index in order[first[lowest] : end[lowest]]]

@@ -82,10 +82,10 @@ def _require_words(batch_unit: str | None, protocol: str | None, nan_loss: str |
 
 def _cells(fields: Mapping[str, Any]) -> IndexArray:
     """Index of the group and batch size of every run."""
-    labels = fields["group_labels"] or ("",) * len(fields["batch_size"])
-    _, group = np.unique(np.array(labels, dtype=str), return_inverse=True)
-    key = np.stack([group.astype(np.float64), fields["batch_size"]])
-    return np.unique(key, axis=1, return_inverse=True)[1].ravel().astype(np.int64)
+    sizes, size = np.unique(fields["batch_size"], return_inverse=True)
+    order = {label: index for index, label in enumerate(fields.get("group_values", ()))}
+    group = np.array([order[label] for label in fields["group_labels"] or ()], dtype=np.int64)
+    return np.asarray(size.ravel() + (group * sizes.size if group.size else 0), dtype=np.int64)
 
 
 def _groups_by_index(match: Match, groups: Sequence[str]) -> bool:
