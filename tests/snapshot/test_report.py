@@ -43,7 +43,7 @@ from surge_fit.report import plan as plans
 HERE = Path(__file__).parent
 BATCH_SIZES = [1, 64, 512, 4096]
 TERMINAL = {"COLUMNS": "100", "NO_COLOR": "1", "TERM": "dumb"}
-COMMANDS = ("recommend", "next", "fit", "compare", "check", "laws", "gradients", "curve", "inspect")
+COMMANDS = ("recommend", "next", "fit", "compare", "check", "import", "laws", "gradients", "curve", "inspect")
 
 
 def report(batch_sizes: list[float] | None = None, **how: object) -> Report:

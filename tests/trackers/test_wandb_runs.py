@@ -54,7 +54,7 @@ def test_a_project_is_read_page_by_page_with_peak_rates(asked):
     assert sweep.status.count("crashed") == 1
     assert sweep.learning_rate == pytest.approx([0.2 + index for index in range(7)])
     assert len(asked.pages) == 4, "seven runs, two a page"
-    assert told[-1] == ("Reading runs: 7", 1.0)
+    assert told[-1] == ("reading runs", 1.0)
 
 
 def test_what_was_interrupted_goes_on_where_it_stopped(asked):

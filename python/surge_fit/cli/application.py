@@ -16,6 +16,7 @@ from surge_fit.cli.compare import compare
 from surge_fit.cli.curve import curve
 from surge_fit.cli.fit import fit
 from surge_fit.cli.gradients import gradients
+from surge_fit.cli.import_runs import import_runs
 from surge_fit.cli.inspect import inspect
 from surge_fit.cli.laws import laws
 from surge_fit.cli.next_runs import next_runs
@@ -52,7 +53,7 @@ def _refusals(context: click.Context) -> Iterator[None]:
 @click.group(
     cls=_Group,
     name="surge-fit",
-    commands=[recommend, next_runs, fit, compare, check, laws, gradients, curve, inspect],
+    commands=[recommend, next_runs, fit, compare, check, import_runs, laws, gradients, curve, inspect],
     context_settings={
         "help_option_names": ["-h", "--help"],
         "max_content_width": 100,

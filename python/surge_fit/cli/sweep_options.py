@@ -13,7 +13,7 @@ from surge_fit.cli.parameters import COLUMN, NAMES
 
 if TYPE_CHECKING:
     from surge_fit.sweep import Sweep
-    from surge_fit.typing import BatchUnit, NanMeaning, Protocol
+    from surge_fit.typing import BatchUnit, NanMeaning, Progress, Protocol
 
 # The same as in surge_fit.typing, which costs the import of NumPy; a test holds them equal.
 BATCH_UNITS = ("examples", "sequences", "tokens")
@@ -39,6 +39,8 @@ class SweepOptions:
         The label of a group, or ``N=…, D=…``.
     maximize : bool, optional
     nan_loss : {"diverged", "crashed"}, optional
+    where : tuple of str
+        Conditions that runs must meet, such as ``optimizer=adamw``.
     verbose : bool
         Whether to tell on stderr what was decided while the table was read.
     """
@@ -76,12 +78,18 @@ class SweepOptions:
         type=click.Choice(NAN_MEANINGS),
         help="What a loss of NaN without a status means. Such runs are left out unless this is given.",
     )
+    where: tuple[str, ...] = option(
+        multiple=True,
+        default=(),
+        metavar="COLUMN=VALUE",
+        help="Use only runs that meet this, also with != < <= > >=, such as 'steps>=1000'; repeatable.",
+    )
     verbose: bool = option(
         "--verbose", "-v", is_flag=True, default=False, help="Show how the table was read, on stderr."
     )
 
-    def read(self, path: str, covariates: Sequence[str] = ()) -> Sweep:
-        """Read the table; covariates make groups where `group_by` does not."""
+    def read(self, path: str, covariates: Sequence[str] = (), progress: Progress | None = None) -> Sweep:
+        """Read the runs; covariates make groups where `group_by` does not."""
         from surge_fit.sweep import read_sweep
 
         sweep = read_sweep(
@@ -92,6 +100,8 @@ class SweepOptions:
             group_by=self.group_by or tuple(covariates) or None,
             maximize=self.maximize,
             nan_loss=self.nan_loss,
+            where=self.where,
+            progress=progress,
         )
         if self.verbose:
             for decision in sweep.reading:
@@ -103,7 +113,8 @@ sweep_options = takes(SweepOptions, "sweep_options")
 sweep_argument = click.argument(
     "path",
     metavar="SWEEP",
-    help="Table of runs: .csv, .json, .parquet, .xlsx and others; - for standard input.",
+    help="Table of runs (.csv, .json, .parquet, .xlsx and others; - for standard input), or whatever "
+    "`surge-fit import` takes: a folder of runs, a database, wandb:entity/project.",
 )
 
 

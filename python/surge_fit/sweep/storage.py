@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from surge_fit._support.files import replacing
 from surge_fit.sweep.columns import SweepColumns
 from surge_fit.sweep.decisions import Decision
 from surge_fit.sweep.schema import OPTIMUM_COLUMN, RUN_COLUMNS
@@ -38,6 +40,23 @@ def frame_of(sweep: SweepColumns) -> pl.DataFrame:
         frame = frame.with_columns(pl.lit(sweep.loss_unit).alias("loss_unit"))
     blank = pl.col("loss").is_nan() & (pl.col("status") != "diverged")
     return frame.with_columns(pl.when(blank).then(None).otherwise(pl.col("loss")).alias("loss"))
+
+
+def write_table(sweep: SweepColumns, path: Path) -> None:
+    """Write the runs to a table, whole or not at all, in the format that its name ends in.
+
+    Parameters
+    ----------
+    sweep : SweepColumns
+    path : Path
+        Of a ``.csv`` or ``.parquet`` file.
+    """
+    frame = frame_of(sweep)
+    with replacing(path) as draft:
+        if path.suffix.lower() == ".parquet":
+            frame.write_parquet(draft)
+        else:
+            frame.write_csv(draft)
 
 
 def dict_of(sweep: SweepColumns) -> dict[str, Any]:

@@ -103,9 +103,9 @@ class Request:
             yield place
 
     def tell(self, done: int, count: int | None = None) -> None:
-        """Tell how many runs are read, and the share of them where their count is known."""
+        """Tell that runs are being read, and the share that is done where their count is known."""
         if self.progress is not None:
-            self.progress(f"Reading runs: {done}", done / count if count else None)
+            self.progress("reading runs", done / count if count else None)
 
     def wants(self, key: str, value: object) -> bool:
         """Tell whether runs with this value of a setting are asked for."""

@@ -103,6 +103,8 @@ def _header(key: str, frame: Frame, name: str) -> str:
     """Return the header that a key means: itself, with or without ``config.``, or the one that ends in it."""
     if key in frame.cells:
         return key
+    if key == "state" and "status" in frame.cells:
+        return "status"
     wanted = re.split(r"[./]", key.lower())
     if wanted[0] in ("config", "summary") and len(wanted) > 1:
         wanted = wanted[1:]
