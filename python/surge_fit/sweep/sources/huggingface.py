@@ -15,6 +15,7 @@ from typing import Any
 
 from surge_fit._support.wording import listing, plural
 from surge_fit.errors import SweepError
+from surge_fit.sweep.sources.logged import collected
 from surge_fit.sweep.sources.tracked import Request, Tracked, TrackedRun
 
 NAME = "Hugging Face Trainer"
@@ -143,11 +144,10 @@ def _status(log: Iterable[Mapping[str, Any]], state: Mapping[str, Any]) -> str:
     return "finished" if ended or 0 < planned <= state["global_step"] else "stopped"
 
 
-def _history(log: Iterable[Mapping[str, Any]]) -> dict[str, list[float]]:
-    history: dict[str, list[float]] = defaultdict(list)
-    for entry in log:
-        for key, value in entry.items():
-            if key in _NOT_METRICS or key.endswith(_SPEED) or not isinstance(value, int | float):
-                continue
-            history["train_loss" if key == "loss" else key].append(float(value))
-    return dict(history)
+def _history(log: Sequence[Mapping[str, Any]]) -> dict[str, list[float]]:
+    kept = {
+        key: values
+        for key, values in collected(log).items()
+        if key not in _NOT_METRICS and not key.endswith(_SPEED)
+    }
+    return {"train_loss" if key == "loss" else key: values for key, values in kept.items()}

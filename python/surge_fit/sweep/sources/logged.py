@@ -6,7 +6,8 @@ import math
 import re
 import tomllib
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ SETTINGS_SUFFIXES = (".json", ".yaml", ".yml", ".toml")
 HISTORY_SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson")
 TEXT_SUFFIXES = (".log", ".txt", ".out")
 
+_NUMBERS = (float, int)
+_NOT_FINITE = ("NaN", "nan", "Infinity", "-Infinity", "inf", "-inf")
 _HEAD = 65536  # bytes of a log that are looked at
 _NUMBER = r"[-+]?(?:\d[\d,]*\.?\d*(?:e[-+]?\d+)?|nan|inf)"
 _PAIR = re.compile(rf"([A-Za-z][\w ./-]*?)\s*[:=]\s*({_NUMBER})(?![\w.])", re.IGNORECASE)
@@ -98,19 +101,16 @@ def text_log_of(file: Path) -> tuple[dict[str, str], dict[str, list[float]]]:
 
 def collected(rows: Iterable[Mapping[str, Any]]) -> dict[str, list[float]]:
     """Return the numbers of rows by their keys, those of mappings in them as ``eval/loss``."""
-    history: dict[str, list[float]] = defaultdict(list)
-    for row in rows:
-        for key, value in row.items():
-            if isinstance(value, bool):
-                continue
-            if isinstance(value, int | float):
-                history[key].append(float(value))
-            elif isinstance(value, Mapping):
-                for inner, values in collected([value]).items():
-                    history[f"{key}/{inner}"] += values
-            elif value in ("NaN", "nan", "Infinity", "-Infinity", "inf", "-inf"):
-                history[key].append(float(value))
-    return dict(history)
+    held = list(rows)
+    history: dict[str, list[float]] = {}
+    for key in dict.fromkeys(chain.from_iterable(held)):
+        cells = [row[key] for row in held if key in row]
+        values = [float(cell) for cell in cells if type(cell) in _NUMBERS or cell in _NOT_FINITE]
+        if values:
+            history[key] = values
+        inner = [cell for cell in cells if isinstance(cell, dict)]
+        history |= {f"{key}/{below}": numbers for below, numbers in collected(inner).items()} if inner else {}
+    return history
 
 
 def _is_table(line: str) -> bool:
@@ -138,20 +138,24 @@ def _is_divergent(cell: str) -> bool:
     return "nan" in cell.lower() and "tensor" in cell.lower()
 
 
-def _json_lines(file: Path) -> Iterable[Mapping[str, Any]]:
-    lines = file.read_bytes().splitlines()
+def _json_lines(file: Path) -> list[Mapping[str, Any]]:
+    lines = [line for line in file.read_bytes().splitlines() if line.strip()]
+    try:
+        rows = json.loads(b"[" + b",".join(lines) + b"]")  # as fast again as line by line
+    except ValueError:
+        rows = list(_each_line(lines, file))
+    return [row for row in rows if isinstance(row, dict)]
+
+
+def _each_line(lines: Sequence[bytes], file: Path) -> Iterator[Any]:
     for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
         try:
-            row = json.loads(line)
+            yield json.loads(line)
         except ValueError as error:
             if number == len(lines):
                 return
-            msg = f"Every line of '{file}' must be JSON; line {number} is not: {error}. Correct or drop it."
+            msg = f"Every line of '{file}' must be JSON; row {number} is not: {error}. Correct or drop it."
             raise SweepError(msg) from error
-        if isinstance(row, dict):
-            yield row
 
 
 def _pairs(line: str) -> Iterable[tuple[str, float]]:

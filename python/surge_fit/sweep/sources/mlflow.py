@@ -172,11 +172,13 @@ def _texts(folder: Path) -> Iterator[tuple[str, str]]:
 
 def _logged(text: str) -> list[float]:
     """Return the values of a metric's file, whose lines are time, value and step, ordered by step."""
-    rows = [line.split() for line in text.splitlines() if line.strip()]
-    numbered = [
-        (int(row[2]) if len(row) > 2 else 0, int(row[0]), float(row[1])) for row in rows if len(row) > 1
-    ]
-    return [value for _, _, value in sorted(numbered, key=lambda row: row[:2])]
+    words = text.split()
+    if len(words) != 3 * text.count("\n"):  # lines that name a data set too, or of before steps were kept
+        rows = [line.split() for line in text.splitlines() if line.count(" ")]
+        words = [word for row in rows for word in [*row, "0"][:3]]
+    times, values, steps = map(int, words[0::3]), list(map(float, words[1::3])), map(int, words[2::3])
+    ordered = sorted(zip(steps, times, range(len(values)), strict=True))
+    return [values[row] for _, _, row in ordered]
 
 
 def _finite_or_not(value: float, is_nan: object) -> float:

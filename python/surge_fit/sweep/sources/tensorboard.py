@@ -20,7 +20,13 @@ from surge_fit.sweep.sources.tracked import Request, Tracked, TrackedRun
 NAME = "TensorBoard"
 EVENTS = "events.out.tfevents."
 _PARTS = frozenset({"train", "training", "validation", "valid", "val", "eval", "test"})
-_LENGTH = struct.Struct("<Q")
+_LENGTH, _FLOAT32 = struct.Struct("<Q"), struct.Struct("<f")
+# An event of one scalar, as most are: time, step, and a summary of a tag and a number.
+_PLAIN = re.compile(
+    rb"(?:\x09.{8})?(?:\x10([\x80-\xff]*[\x00-\x7f]))?\x2a[\x80-\xff]*[\x00-\x7f]"
+    rb"\x0a[\x80-\xff]*[\x00-\x7f]\x0a(.)(.{1,127})\x15(.{4})",
+    re.DOTALL,
+)
 _FLOAT, _DOUBLE = 1, 2  # types of a tensor
 _NAMED = re.compile(r"(?:^|[,;&_/ ])([A-Za-z][A-Za-z_.]*)=([^,;&/ ]+?)(?=$|[,;&/ ]|_[A-Za-z][A-Za-z_.]*=)")
 
@@ -126,6 +132,12 @@ class Events:
             self.is_cut = True
 
     def _take(self, record: bytes, scalars: dict[str, dict[int, float]]) -> None:
+        plain = _PLAIN.fullmatch(record)
+        if plain is not None and plain[2][0] == len(plain[3]):
+            step = protobuf.varint(plain[1], 0)[0] if plain[1] else 0
+            scalars[plain[3].decode("utf-8", errors="replace")][step] = _FLOAT32.unpack(plain[4])[0]
+            self.last_step = max(self.last_step, step)
+            return
         step, summary = 0, b""
         for number, value in protobuf.fields(record):
             if number == 2 and isinstance(value, int):

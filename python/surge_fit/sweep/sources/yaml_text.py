@@ -1,5 +1,6 @@
 """YAML as trackers write it: values alone, never objects; what only Python could make is left blank."""
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ def read_yaml(file: Path) -> Any:
         raise SweepError(msg) from None
 
 
+@cache
 def _loader() -> Any:
     """Return PyYAML's safe loader, in C where it is there, that reads tags of Python as blanks."""
     import yaml
