@@ -85,6 +85,6 @@ def read_sweep(
         protocol=protocol,
         group_by=group_by,
         maximize=maximize,
-        nan_loss=nan_loss,
+        nan_loss=nan_loss or table.nan_loss,
     )
     return Sweep(**fields)

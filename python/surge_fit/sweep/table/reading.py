@@ -61,7 +61,6 @@ def read_table(
     frame, source, decisions = shape(table.frame, table.source)
     draft = Draft(frame, source, (*table.decisions, *decisions))
     maximize = table.maximize if maximize is None else maximize
-    nan_loss = nan_loss or table.nan_loss
     match = match_columns(draft, chosen, groups, batch_unit, maximize)
     reduced = None if _groups_by_index(match, groups) else reduce_history(draft, match)
     if reduced is not None:
