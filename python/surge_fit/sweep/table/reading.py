@@ -106,12 +106,8 @@ class _Reading:
         nan_loss: str | None,
     ) -> None:
         self.draft, self.match, self.chosen, self.groups = draft, match, chosen, groups
-        self.batch_unit, self.protocol, self.maximize, self.nan_loss = (
-            batch_unit,
-            protocol,
-            maximize,
-            nan_loss,
-        )
+        self.batch_unit, self.protocol = batch_unit, protocol
+        self.maximize, self.nan_loss = maximize, nan_loss
         self.values: dict[str, NumberColumn] = {}
         self.optional_ignored: list[str] = []
 
