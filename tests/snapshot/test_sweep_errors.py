@@ -88,7 +88,9 @@ CALLS = {
     "columns: misspelt": lambda: Sweep.from_columns(**TWO, optimiser=["adam"] * 2, **UNIT),
     "columns: lengths": lambda: Sweep.from_columns(**TWO, steps=[1, 2, 3], **UNIT),
     "columns: matrix": lambda: Sweep.from_columns(**{**TWO, "loss": pl.DataFrame(TWO).to_numpy()}, **UNIT),
-    "fit: one batch size": lambda: fittable(batch_size=8),
+    "fit: one batch size": lambda: Sweep.from_columns(
+        batch_size=8, optimal_learning_rate=[1e-3, 2e-3], **UNIT
+    ).require_fittable(),
     "fit: all diverged": lambda: fittable(loss=[float("nan"), float("inf")]),
     "fit: no loss": lambda: fittable(loss=[None, None], status=["finished", "crashed"]),
     "select: unknown group": lambda: Sweep.from_columns(**TWO, N=[1, 2], group_by="N", **UNIT).select("N=3"),
