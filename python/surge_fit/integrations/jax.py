@@ -104,7 +104,7 @@ def capture_gradients(
     state = None
     if optimizer_state is not None:
         if betas is None or eps is None:
-            msg = "Optax's state does not tell β1, β2 and ε; say 'betas' and 'eps' with it."
+            msg = "Optax's state does not contain β1, β2 and ε; pass 'betas' and 'eps' with it."
             raise InputError(msg)
         state = _adam_state(params, optimizer_state, betas, eps, weight_decay)
     return capture(

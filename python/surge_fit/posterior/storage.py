@@ -40,7 +40,7 @@ def read(path: Path) -> tuple[xr.DataTree, dict[str, Any]]:
     import xarray as xr
 
     if not path.is_file():
-        msg = f"A posterior must be a file; {path} is not there. Make one with `surge-fit fit`."
+        msg = f"A posterior must be a file; {path} does not exist. Make one with `surge-fit fit`."
         raise InputError(msg)
     try:
         with xr.open_datatree(path, engine="h5netcdf") as stored:

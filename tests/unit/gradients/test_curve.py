@@ -217,9 +217,9 @@ GOOD = np.random.default_rng(0).standard_normal((20, 6)) + 1.0
         ({"curvature": lambda v: v[0]}, "one vector for each direction"),
         ({"curvature": lambda v: v * np.inf}, "must give finite numbers"),
         ({"batch_size": [0]}, "'batch_size' must be positive finite numbers"),
-        ({"resamples": 1}, "'resamples' must be a whole number from 2 on"),
+        ({"resamples": 1}, "'resamples' must be a whole number, at least 2"),
         ({"weight_decay": 0.1}, "'weight_decay' needs the parameters"),
-        ({"weight_decay": -1}, "'weight_decay' must be a number from 0 on"),
+        ({"weight_decay": -1}, "'weight_decay' must be a non-negative number"),
     ],
 )
 def test_options_that_cannot_be_used_are_refused(options, said):

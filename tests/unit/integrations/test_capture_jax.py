@@ -232,7 +232,7 @@ def test_ragged_empty_and_scalar_examples_are_refused(tmp_path, problem, change,
         ({"microbatch_size": 0}, "'microbatch_size' must be at least 1"),
         ({"chunk_size": 0}, "'chunk_size' must be at least 1"),
         ({"hessian_probes": -1}, "'hessian_probes' must be at least 0"),
-        ({"optimizer_state": optax.adam(1.0).init({})}, "say 'betas' and 'eps'"),
+        ({"optimizer_state": optax.adam(1.0).init({})}, "pass 'betas' and 'eps'"),
         (
             {"optimizer_state": optax.sgd(1.0).init({}), "betas": (0.9, 0.999), "eps": 1e-8},
             "moments of one Adam; it holds 0",

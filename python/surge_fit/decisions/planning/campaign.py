@@ -131,14 +131,14 @@ def _require(posterior: Posterior, count: int, worth: float | None) -> None:
     posterior.require_one_group()
     if not posterior.has_own_runs:
         msg = (
-            f"Next runs are planned for a group that has runs, whose losses say where its floor is; "
+            f"Next runs are planned for a group that has runs, whose losses show where its floor is; "
             f"{posterior.group_label!r} was never run. Make its first run at the recommended learning rate."
         )
         raise InputError(msg)
     if not posterior.has_surface:
         msg = (
             "Next runs are chosen from a posterior of losses; this one was fitted to optimum points, which "
-            "do not tell what a wrong learning rate costs. Fit the runs that they came from."
+            "do not show what a wrong learning rate costs. Fit the runs that they came from."
         )
         raise InputError(msg)
     if isinstance(count, bool) or not isinstance(count, int) or count < 1:

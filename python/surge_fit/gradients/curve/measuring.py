@@ -103,7 +103,7 @@ def learning_rate_curve(
     opened = dump if isinstance(dump, Dump) else open_dump(dump)
     _require_equal_rows(opened)
     if resamples is not None and (resamples < 2 or int(resamples) != resamples):
-        msg = f"'resamples' must be a whole number from 2 on; got {resamples!r}."
+        msg = f"'resamples' must be a whole number, at least 2; got {resamples!r}."
         raise InputError(msg)
     rule = update_rule(optimizer, opened, state=state, weights=weights, weight_decay=weight_decay)
     known = read_curvature(curvature, opened, random_seed)
@@ -186,7 +186,7 @@ def _require_equal_rows(dump: Dump) -> None:
     if lacking is not None:
         msg = (
             f"A curve needs every tensor in every row; '{lacking}' lacks some. Open the dump with "
-            "absent='zero' if zero is its gradient there."
+            "absent='zero' if its gradient is zero there."
         )
         raise InputError(msg)
     sizes = dump.microbatch_size

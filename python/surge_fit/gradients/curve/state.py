@@ -91,7 +91,7 @@ def update_rule(
         msg = f"'optimizer' must be 'sgd', 'sign' or 'adam'; got {optimizer!r}."
         raise InputError(msg)
     if not (math.isfinite(weight_decay) and weight_decay >= 0):
-        msg = f"'weight_decay' must be a number from 0 on; got {weight_decay!r}."
+        msg = f"'weight_decay' must be a non-negative number; got {weight_decay!r}."
         raise InputError(msg)
     if weight_decay and weights is None:
         msg = "'weight_decay' needs the parameters: pass 'weights', a file with every tensor."

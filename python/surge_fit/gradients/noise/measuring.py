@@ -150,7 +150,7 @@ class _Scan:
                     msg = (
                         f"Tensor '{tensor.name}' must have at least {_MIN_ROWS} rows that are not zero "
                         "throughout; "
-                        f"it has {len(present)}. Say absent='zero' if zero is its gradient."
+                        f"it has {len(present)}. Pass absent='zero' if its gradient is zero."
                     )
                     raise DumpError(msg)
                 again, _ = self._pass([tensor], np.isin(np.arange(self.dump.rows), present) & kept, "again")
