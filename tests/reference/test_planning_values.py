@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 from scipy import stats
-from surge_fit.decisions.planning.beliefs import Draws, Floor, Prospect, prospect
 from surge_fit.decisions.planning.outlook import Outlook, State
+from surge_fit.decisions.planning.predictive import Floor, Prospect, SurfaceDraws, fantasize
+from surge_fit.law import Landscape
 from surge_fit.model.loss_surface import valley
 
 LOSS = np.array([[0.01], [0.5], [0.03]])
@@ -52,19 +53,25 @@ def test_a_loss_teaches_the_floor_as_a_normal_observation_does_and_a_divergence_
 def test_simulated_outcomes_follow_the_model():
     count, u = 20_000, 0.8
     one, zero = np.ones(count), np.zeros(count)
-    draws = Draws(
+    draws = SurfaceDraws(
         log_optimum=zero[:, None],
         curvature=0.05 * one[:, None],
         floor=0.3 * one[:, None],
         floor_sd=zero[:, None],
-        rate=0.6 * one,
-        asymmetry=1.4 * one,
         noise=0.002 * one,
         shape_error=0.1 * one,
-        wall=1.2 * one,
-        wall_width=0.4 * one,
+        landscape=Landscape(
+            log_curvature=np.log(0.05) * one,
+            curvature_slope=zero,
+            reference_log_batch_size=0.0,
+            rate=0.6 * one,
+            asymmetry=1.4 * one,
+            wall=1.2 * one,
+            wall_width=0.4 * one,
+            divergence_cost=1.0,
+        ),
     )
-    found = prospect(draws, draws, 0, float(np.exp(u)), np.random.default_rng(0))
+    found = fantasize(draws, draws, 0, float(np.exp(u)), np.random.default_rng(0))
     depth = 0.05 * float(valley(np, np.array(u), 0.6, 1.4))
     scale = np.hypot(0.002, 0.1 * depth)
     residual = (found.loss[:, 0] - 0.3 - depth) / scale

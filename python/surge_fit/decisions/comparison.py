@@ -116,7 +116,7 @@ class LawComparison(Result):
     source : str
         The table of runs.
     kind : {"runs", "optimum_points"}
-        What the table holds.
+        Kind of the rows of the table.
     runs : int
         Number of runs used.
     batch_unit : {"examples", "sequences", "tokens"}
@@ -252,10 +252,11 @@ def compare(
     require_learning_rates(sweep)
     observations = observe(sweep)
     if len(observations.batch_size) < LEAST_BATCH_SIZES:
-        found = plural(len(observations.batch_size), "batch size")
+        usable = plural(len(observations.batch_size), "batch size")
         msg = (
             f"A comparison needs usable runs at {LEAST_BATCH_SIZES} or more batch sizes, since it leaves one "
-            f"out at a time and a fit needs two; {sweep.source} has {found}. Add batch sizes, or fit one law."
+            f"out at a time and a fit needs two; {sweep.source} has {usable}. Add batch sizes, or fit one "
+            "law."
         )
         raise SweepError(msg)
     refits, left_out = _refits(sweep, observations, chosen)
@@ -318,8 +319,9 @@ def _predict(
 ) -> tuple[list[tuple[Law, FloatArray]], tuple[tuple[str, float, str], ...], Posterior | None]:
     """Fit every law without every batch size, in one go, and the default law to all runs.
 
-    Of every law its log predictive densities and their Monte Carlo errors, shape (2, batch_size); the
-    problems of the refits, which are used all the same; and the fit of all runs, None where they are too few.
+    Returns for every law its log predictive densities and their Monte Carlo errors, shape (2, batch_size);
+    the problems of the refits, which are used all the same; and the fit of all runs, None where they are too
+    few.
     """
     models = [model for of_law in refits.values() for model in of_law]
     fit = partial(fitting.fit_models, random_seed=random_seed, progress=progress)
@@ -330,18 +332,18 @@ def _predict(
     predicted: list[tuple[Law, FloatArray]] = []
     untrusted: list[tuple[str, float, str]] = []
     for name, of_law in refits.items():
-        held = []
+        left_out = []
         for index, posterior in enumerate(islice(fits, len(of_law))):
             size = float(observations.batch_size[index])
             untrusted += [(name, size, problem) for problem in posterior.diagnostics.beyond(FOR_MEANS)]
-            held.append(log_mean(held_out_log_density(posterior, observations, index)))
-        predicted.append((of_law[0].law, np.array(held).T))
+            left_out.append(log_mean(held_out_log_density(posterior, observations, index)))
+        predicted.append((of_law[0].law, np.array(left_out).T))
     return predicted, tuple(untrusted), whole
 
 
 def _scores(predicted: Iterable[tuple[Law, FloatArray]]) -> tuple[LawScore, ...]:
     ranked = sorted(predicted, key=lambda pair: -float(pair[1][0].sum()))
-    pointwise = np.stack([held[0] for _, held in ranked])
+    pointwise = np.stack([densities for _, (densities, _) in ranked])
     weights = stacking_weights(pointwise)
     scores: list[LawScore] = []
     for (law, (densities, errors)), weight in zip(ranked, weights.tolist(), strict=True):

@@ -142,8 +142,8 @@ def estimate_parameters(posterior: Posterior) -> tuple[ParameterEstimate, ...]:
     """
     # One batch size shows no law, and its best rate is no maximum over batch sizes.
     has_law = posterior.has_law and not posterior.has_one_batch_size
-    found = _of_learning_rate(posterior) if has_law else []
-    return (*found, *(_of_steps(posterior) if posterior.has_steps else ()))
+    estimates = _of_learning_rate(posterior) if has_law else []
+    return (*estimates, *(_of_steps(posterior) if posterior.has_steps else ()))
 
 
 def _before(posterior: Posterior, name: str) -> FloatArray:
@@ -154,14 +154,14 @@ def _before(posterior: Posterior, name: str) -> FloatArray:
 def _of_learning_rate(posterior: Posterior) -> list[ParameterEstimate]:
     law = posterior.law
     before = {p.name: _before(posterior, p.name) for p in law.parameters}
-    found = []
+    estimates = []
     if "log_noise_scale" in posterior.law_draws:
-        found.append(
+        estimates.append(
             _estimate("noise_scale", posterior.law_draws["log_noise_scale"], before["log_noise_scale"])
         )
     prior_supremum = LawDraws.of(law, before).supremum()
-    found.append(_estimate("max_learning_rate", posterior.law_draws.supremum(), prior_supremum))
-    return found
+    estimates.append(_estimate("max_learning_rate", posterior.law_draws.supremum(), prior_supremum))
+    return estimates
 
 
 def _of_steps(posterior: Posterior) -> list[ParameterEstimate]:
@@ -187,7 +187,7 @@ def curve_statements(posterior: Posterior) -> CurveStatements:
     Parameters
     ----------
     posterior : Posterior
-        Of the law `CURVE_LAW`.
+        A fit of the law `CURVE_LAW`.
 
     Returns
     -------

@@ -50,7 +50,7 @@ def held_out_log_density(
     posterior : Posterior
         Fitted without the runs at that batch size.
     observations : Observations
-        Of the whole sweep.
+        Those of the whole sweep.
     batch_size_index : int
         Which of ``observations.batch_size``.
 

@@ -18,7 +18,7 @@ def landscape_of(posterior: Posterior) -> Landscape:
     Parameters
     ----------
     posterior : Posterior
-        Of losses.
+        A fit of losses.
 
     Returns
     -------

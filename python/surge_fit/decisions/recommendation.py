@@ -203,7 +203,7 @@ def recommend(
         regret, divergence = posterior.law_draws.regret(
             sizes, candidates, landscape_of(posterior), offset=deviation
         )
-    found = {
+    by_size = {
         float(size): _recommendation(
             posterior,
             batch_size=float(size),
@@ -217,7 +217,7 @@ def recommend(
         )
         for j, size in enumerate(sizes)
     }
-    recommendations = tuple(found[float(size)] for size in asked)
+    recommendations = tuple(by_size[float(size)] for size in asked)
     return recommendations[0] if np.ndim(batch_size) == 0 else recommendations
 
 
@@ -230,16 +230,16 @@ def _local_slopes(law: LawDraws, sizes: FloatArray) -> FloatArray:
 
 
 def _alternatives(posterior: Posterior, size: float, current: float | None) -> list[tuple[str, float]]:
-    """What else one might use: the rate in use, and the two rules from the best run of the sweep."""
-    found = [] if current is None else [("current", float(current))]
+    """Name and learning rate of each alternative: the rate in use, two rules from the best run."""
+    alternatives = [] if current is None else [("current", float(current))]
     judged = bool(np.isfinite(posterior.sweep.outcome).any())
     if posterior.has_own_runs and posterior.sweep.kind == "runs" and judged:
         best = posterior.sweep.best_run()
-        found += [
+        alternatives += [
             (name, best.learning_rate * (size / best.batch_size) ** exponent)
             for name, exponent in (("square_root", 0.5), ("linear", 1.0))
         ]
-    return found
+    return alternatives
 
 
 def _candidates(log_optimum: FloatArray, others: Sequence[float]) -> FloatArray:

@@ -64,7 +64,7 @@ class PriorSensitivity:
 
     @property
     def verdict(self) -> Verdict:
-        """What leads.
+        """Whether data or priors lead.
 
         ``conflict``: priors and data pull the mean in opposite directions, both of them noticeably.
         ``prior``: the priors move the posterior, and at least as much as the data do: its interval comes
@@ -114,29 +114,29 @@ def prior_sensitivity(
         raise InputError(msg)
     sizes = np.atleast_1d(np.asarray(batch_size, dtype=np.float64)).tolist()
     weighed = _Weighed(posterior)
-    found = [
+    sensitivities = [
         weighed.look_at(name, None, values)
         for name, values in _quantities(posterior).items()
         if np.isfinite(values).all()
     ]
     if sizes:
         optima = posterior.log_optimal_learning_rate(sizes)
-        found += [
+        sensitivities += [
             weighed.look_at("optimal_learning_rate", size, optima[:, j]) for j, size in enumerate(sizes)
         ]
-    return tuple(found)
+    return tuple(sensitivities)
 
 
 def _quantities(posterior: Posterior) -> dict[str, FloatArray]:
     """Draws of what the laws are made of, logarithms, each of shape (draw,)."""
-    found: dict[str, FloatArray] = {}
+    quantities: dict[str, FloatArray] = {}
     if posterior.has_law:
         if "log_noise_scale" in posterior.law_draws:
-            found["noise_scale"] = posterior.law_draws["log_noise_scale"]
-        found["max_learning_rate"] = posterior.law_draws.supremum()
+            quantities["noise_scale"] = posterior.law_draws["log_noise_scale"]
+        quantities["max_learning_rate"] = posterior.law_draws.supremum()
     if posterior.has_steps:
-        found["critical_batch_size"] = posterior.draws("log_critical_batch_size")
-    return found
+        quantities["critical_batch_size"] = posterior.draws("log_critical_batch_size")
+    return quantities
 
 
 class _Weighed:

@@ -109,7 +109,7 @@ def predict_steps(
     seen = posterior.observations.batch_size[posterior.observations.steps.cell_index]
     laws = [Interval.of(column, tail=0.05).exp() for column in curve.T]
     runs = [Interval.of(column, tail=0.05).exp() for column in (curve + scatter).T]
-    found = {
+    by_size = {
         float(size): StepsPrediction(
             batch_size=float(size),
             batch_unit=posterior.sweep.batch_unit,
@@ -122,5 +122,5 @@ def predict_steps(
         )
         for size, law, run in zip(sizes, laws, runs, strict=True)
     }
-    predictions = tuple(found[float(size)] for size in asked)
+    predictions = tuple(by_size[float(size)] for size in asked)
     return predictions[0] if np.ndim(batch_size) == 0 else predictions

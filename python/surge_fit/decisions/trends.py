@@ -39,7 +39,7 @@ class PopulationEstimate:
         ``reference_learning_rate`` (the law at the reference batch size), ``noise_scale`` and
         ``critical_batch_size`` [batch unit], ``min_steps``, ``curvature`` [loss], or a shape of the law.
     median : float
-        Of the group in the middle: covariates at their geometric mean.
+        Value for the group in the middle: covariates at their geometric mean.
     interval : tuple of float
         Central 90 % interval.
     spread : float
@@ -80,7 +80,7 @@ def estimate_population(posterior: Posterior) -> Population:
     Parameters
     ----------
     posterior : Posterior
-        Of several groups.
+        A fit of several groups.
 
     Returns
     -------

@@ -69,7 +69,7 @@ def render(blocks: Sequence[Block], *, width: int = MAX_WIDTH, color: bool = Fal
     ----------
     blocks : sequence of Table, Line or None
     width : int
-        Of the terminal [columns].
+        Width of the terminal [columns].
     color : bool
         Whether it shows colours and rules.
 

@@ -108,7 +108,7 @@ class Report:
     loss_unit : str or None
         Unit of every expected regret; None where no losses were fitted.
     law : Law or None
-        Of the learning rate; None where steps to a target are all there is.
+        Law of the learning rate; None where steps to a target are all there is.
     law_parameters : tuple of LawParameter
     parameters : tuple of ParameterEstimate
         See `surge_fit.estimate_parameters`.
@@ -118,7 +118,7 @@ class Report:
         None where no steps to a target were fitted.
     recommendations : tuple of Recommendation
     sensitivities : tuple of PriorSensitivity
-        Of the laws' numbers, and of the optimum at each recommended batch size.
+        For the laws' numbers, and for the optimum at each recommended batch size.
     priors : Priors
     diagnostics : Diagnostics
     warnings : tuple of str
@@ -192,7 +192,7 @@ def compose_population(posterior: Posterior) -> PopulationReport:
     Parameters
     ----------
     posterior : Posterior
-        Of several groups.
+        A fit of several groups.
 
     Returns
     -------

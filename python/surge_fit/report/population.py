@@ -21,7 +21,7 @@ _SCALES = {
     "min_steps": "least number of steps",
     "curvature": "curvature of the loss valley",
 }
-"""Parameters that are told as what they are; the others are shapes of the law."""
+"""Parameters that are shown as they are; the others are shapes of the law."""
 
 _OF_GROUPS = ("noise_scale", "max_learning_rate", "critical_batch_size", "min_steps")
 

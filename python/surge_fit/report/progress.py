@@ -33,11 +33,11 @@ def progress_bar() -> Iterator[Progress]:
 
 
 def _lines() -> Progress:
-    told: list[str] = []
+    stages: list[str] = []
 
     def progress(stage: str, _share: float | None) -> None:
-        if told[-1:] != [stage]:
-            told.append(stage)
+        if stages[-1:] != [stage]:
+            stages.append(stage)
             sys.stderr.write(f"{_with_hint(stage)}\n")
             sys.stderr.flush()
 

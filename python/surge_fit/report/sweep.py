@@ -1,4 +1,4 @@
-"""A sweep: what it holds, and what its checks found."""
+"""A sweep: its runs by batch size, and the findings of its checks."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from surge_fit.sweep.schema import STATUSES
 
 
 def blocks(sweep: Sweep) -> list[Block]:
-    """Tell what a sweep holds, and what its checks found, as text."""
+    """Tell the contents of a sweep, and the findings of its checks, as text."""
     text: list[Block] = [Line(f"{sweep.source}: {_contents(sweep)}", "heading"), None]
     table = _steps_table if sweep.kind == "steps_to_target" else _batch_table
     text += [_group_table(sweep) if len(sweep.groups) > 1 else table(sweep), None]
@@ -38,7 +38,7 @@ def blocks(sweep: Sweep) -> list[Block]:
 
 
 def record(sweep: Sweep) -> dict[str, Any]:
-    """Tell what a sweep holds, and what its checks found, as a dict for strict JSON."""
+    """Tell the contents of a sweep, and the findings of its checks, as a dict for strict JSON."""
     checks = sweep.checks()
     return strict_dict(
         {

@@ -10,16 +10,16 @@ import surge_fit as sf
 from support.posteriors import make_posterior, optimum_points, runs
 from surge_fit.decisions.landscape import landscape_of
 from surge_fit.decisions.planning import campaign
-from surge_fit.decisions.planning.beliefs import draws_of
 from surge_fit.decisions.planning.candidates import Block, blocks_of, default_runs
 from surge_fit.decisions.planning.information import (
     MIN_EFFECTIVE,
     interval_width,
     least_regret,
-    value_of,
+    value_of_information,
     weights,
 )
 from surge_fit.decisions.planning.outlook import outlook_of
+from surge_fit.decisions.planning.predictive import predict_surface
 from surge_fit.model.draw_groups import DrawGroups
 
 DRAWS = 4000
@@ -43,7 +43,7 @@ def test_the_value_of_gaussian_information_is_the_closed_form(noise):
     weight, regrets, _ = toy(noise)
     exact = 0.5 / (1 + noise**2)
     assert least_regret(regrets) == pytest.approx(0.5, abs=0.04)
-    assert value_of(weight, regrets) == pytest.approx(exact, abs=3 * 0.045 * exact + 0.002)
+    assert value_of_information(weight, regrets) == pytest.approx(exact, abs=3 * 0.045 * exact + 0.002)
 
 
 @pytest.mark.parametrize("runs", [1, 4])
@@ -60,20 +60,20 @@ def test_an_outcome_that_no_draw_explains_leaves_ten_draws_and_no_false_certaint
     weight, regrets, believed = toy(1e-5)
     assert np.all(1 / (weight**2).sum(axis=1) >= MIN_EFFECTIVE * 0.999)
     assert weight.sum(axis=1) == pytest.approx(1, abs=1e-5)
-    assert value_of(weight, regrets) == pytest.approx(0.5, abs=0.07)
+    assert value_of_information(weight, regrets) == pytest.approx(0.5, abs=0.07)
     # … and the interval stays as wide as ten draws of four thousand lie apart, not zero.
     assert interval_width(weight, believed[:, None], 0.9) > 5 / DRAWS
 
 
 def test_outcomes_that_every_draw_explains_alike_are_worth_exactly_nothing():
     _, regrets, _ = toy(1.0)
-    assert value_of(weights(np.zeros((50, DRAWS), np.float32)), regrets) == 0
+    assert value_of_information(weights(np.zeros((50, DRAWS), np.float32)), regrets) == 0
 
 
 def test_two_decisions_count_by_their_mean():
     weight, (one,), _ = toy(1.0)
     none = np.zeros_like(one)
-    assert value_of(weight, [one, none]) == pytest.approx(value_of(weight, [one]) / 2)
+    assert value_of_information(weight, [one, none]) == pytest.approx(value_of_information(weight, [one]) / 2)
 
 
 @cache
@@ -97,7 +97,7 @@ def plan(**options):
 
 def test_the_regret_of_a_draw_is_that_of_recommend():
     held = posterior()
-    draws = draws_of(held, np.array([8.0, 512.0]))
+    draws = predict_surface(held, np.array([8.0, 512.0]))
     rates = np.log(np.geomspace(1e-3, 1e-1, 15))
     found = draws.regret(1, rates).mean(axis=0)
     expected, _ = held.law_draws.regret(
@@ -116,7 +116,7 @@ def test_the_floor_of_a_new_batch_size_follows_the_tried_ones():
     held = make_posterior()
     tree = held.to_datatree().copy(deep=True)
     tree["posterior"]["floor"] = tree["posterior"]["floor"] * 0 + np.array([2.1, 2.0, 1.9])
-    draws = draws_of(replace(held, draw_groups=DrawGroups.of_tree(tree)), np.array([512.0, 4096.0]))
+    draws = predict_surface(replace(held, draw_groups=DrawGroups.of_tree(tree)), np.array([512.0, 4096.0]))
     centre = held.observations.scales.best_loss.mean()
     assert draws.floor[0] == pytest.approx([1.9 - centre, 1.8 - centre])
     gap = held.observations.scales.gap.mean()

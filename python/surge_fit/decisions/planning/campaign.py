@@ -19,10 +19,10 @@ from surge_fit.posterior.value import Posterior
 from surge_fit.typing import FloatArray
 
 MIN_SHRINKAGE, MIN_NOISE = 0.05, 0.1
-"""What counts as something: a share of the expected regret, and a multiple of the noise of one run."""
+"""Least value that counts as something: a share of the expected regret, a multiple of one run's noise."""
 
 SCREENED = 300
-"""Of more blocks than these only the most promising are valued with all outcomes and draws."""
+"""Blocks beyond which only the most promising are valued with all outcomes and draws."""
 
 _KEPT = 30
 """How many of them by value per cost, and as many by value."""
@@ -50,7 +50,7 @@ def next_runs(
         Batch size and learning rate of every run that can be made. By default seven rates around the
         predicted optimum at each batch size tried, each target, and between them where they are far apart.
     cost : str or callable, optional
-        What a run costs: a column of the sweep such as ``"tokens"`` (the mean at the nearest batch size that
+        Cost of a run: a column of the sweep such as ``"tokens"`` (the mean at the nearest batch size that
         has it), or a function of batch size and learning rate. By default every run costs 1.
     count : int
         Maximum number of runs to choose; fewer where more would add nothing.
@@ -108,7 +108,7 @@ def next_runs(
     return NextRuns(
         targets=tuple(targets.tolist()),
         batch_unit=posterior.sweep.batch_unit,
-        runs=tuple(_told(outlook, chosen, prices, tried)),
+        runs=tuple(_run_by_run(outlook, chosen, prices, tried)),
         expected_regret=outlook.expected_regret,
         interval_width=outlook.interval_width,
         cost_unit=unit,
@@ -213,29 +213,31 @@ def _valued(
     outlook: Outlook, state: State, known: float, blocks: Sequence[Block], prices: _Prices
 ) -> list[_Choice]:
     """Value every block after the runs chosen so far."""
-    found = []
+    choices = []
     for size, group in groupby(blocks, key=lambda block: block.batch_size):
         here = list(group)
         after = outlook.values(state, size, [block.learning_rates for block in here])
         for block, value in zip(here, after, strict=True):
             cost = sum(prices[size, rate] for rate in block.learning_rates)
-            found.append(_Choice(block, cost, value - known))
-    return found
+            choices.append(_Choice(block, cost, value - known))
+    return choices
 
 
-def _told(outlook: Outlook, chosen: Sequence[_Choice], prices: _Prices, tried: FloatArray) -> list[NextRun]:
+def _run_by_run(
+    outlook: Outlook, chosen: Sequence[_Choice], prices: _Prices, tried: FloatArray
+) -> list[NextRun]:
     """Follow the plan run by run."""
     state, known = outlook.start, 0.0
-    found: list[NextRun] = []
+    runs: list[NextRun] = []
     for choice in chosen:
         size = choice.block.batch_size
         familiar: Familiar = (
-            "sweep" if size in tried else "plan" if any(r.batch_size == size for r in found) else None
+            "sweep" if size in tried else "plan" if any(r.batch_size == size for r in runs) else None
         )
         for position, rate in enumerate(choice.block.learning_rates):
             state = state.after(outlook, size, (rate,))
             value, width = outlook.value(state), outlook.interval_width_after(state)
-            found.append(
+            runs.append(
                 NextRun(
                     batch_size=size,
                     learning_rate=rate,
@@ -251,4 +253,4 @@ def _told(outlook: Outlook, chosen: Sequence[_Choice], prices: _Prices, tried: F
                 )
             )
             known = value
-    return found
+    return runs

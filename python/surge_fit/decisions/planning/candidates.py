@@ -63,12 +63,12 @@ def default_runs(posterior: Posterior, targets: FloatArray) -> list[tuple[float,
     ]
     sizes = np.unique(np.concatenate([known, between]))
     optimum = posterior.log_optimal_learning_rate(sizes)
-    found = []
+    runs = []
     for j, size in enumerate(sizes):
         likely = Interval.of(optimum[:, j], tail=0.05)
         rates = np.exp(np.linspace(likely.low - _MARGIN, likely.high + _MARGIN, RATES))
-        found += [(float(size), float(f"{rate:.1e}")) for rate in rates]
-    return found
+        runs += [(float(size), float(f"{rate:.1e}")) for rate in rates]
+    return runs
 
 
 def given_runs(candidates: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:
@@ -79,7 +79,7 @@ def given_runs(candidates: Iterable[tuple[float, float]]) -> list[tuple[float, f
     InputError
         If there is none, or one is not a pair of positive finite numbers.
     """
-    found = []
+    runs = []
     for position, pair in enumerate(candidates):
         try:
             size, rate = map(positive_number, pair)
@@ -91,11 +91,11 @@ def given_runs(candidates: Iterable[tuple[float, float]]) -> list[tuple[float, f
                 f"got {pair!r} at index {position}."
             )
             raise InputError(msg)
-        found.append((size, rate))
-    if not found:
+        runs.append((size, rate))
+    if not runs:
         msg = "'candidates' must hold at least one (batch size, learning rate); got none."
         raise InputError(msg)
-    return found
+    return runs
 
 
 def blocks_of(runs: Sequence[tuple[float, float]], tried: FloatArray) -> list[Block]:
@@ -114,15 +114,15 @@ def blocks_of(runs: Sequence[tuple[float, float]], tried: FloatArray) -> list[Bl
     -------
     list of Block
     """
-    found = []
+    blocks = []
     for size in sorted({size for size, _ in runs}):
         rates = sorted({rate for at, rate in runs if at == size})
-        found += [Block(size, (rate,)) for rate in rates]
+        blocks += [Block(size, (rate,)) for rate in rates]
         if size not in tried:
-            found += [Block(size, pair) for pair in combinations(rates, 2)]
-            found += [
+            blocks += [Block(size, pair) for pair in combinations(rates, 2)]
+            blocks += [
                 Block(size, (rates[middle - step], rates[middle + step], rates[middle]))
                 for middle in range(1, len(rates) - 1)
                 for step in range(1, min(middle, len(rates) - 1 - middle) + 1)
             ]
-    return found
+    return blocks

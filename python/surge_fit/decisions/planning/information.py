@@ -51,25 +51,25 @@ def weights(log_likelihood: Matrix) -> Matrix:
         Rows sum to 1.
     """
     relative = log_likelihood - log_likelihood.max(axis=1, keepdims=True)
-    found, total, effective = _exponentials(relative)
-    found /= total[:, None]
-    least = min(MIN_EFFECTIVE, found.shape[1] / 2)
+    weight, total, effective = _exponentials(relative)
+    weight /= total[:, None]
+    least = min(MIN_EFFECTIVE, weight.shape[1] / 2)
     poor = np.flatnonzero(effective < least)
     relative = relative[poor]
     while len(poor):
         relative *= np.float32(_TEMPERING)
         tempered, total, effective = _exponentials(relative)
         done = effective >= least
-        found[poor[done]] = tempered[done] / total[done, None]
+        weight[poor[done]] = tempered[done] / total[done, None]
         poor, relative = poor[~done], relative[~done]
-    return found
+    return weight
 
 
 def _exponentials(relative: Matrix) -> tuple[Matrix, Matrix, Matrix]:
     """Weights before they are normalised, their sums, and how many draws count; the latter two (outcome,)."""
-    found = np.exp(relative)
-    total = found.sum(axis=1)
-    return found, total, total * total / np.einsum("ij,ij->i", found, found)
+    weight = np.exp(relative)
+    total = weight.sum(axis=1)
+    return weight, total, total * total / np.einsum("ij,ij->i", weight, weight)
 
 
 def least_regret(regrets: Sequence[Matrix]) -> float:
@@ -87,7 +87,7 @@ def least_regret(regrets: Sequence[Matrix]) -> float:
     return float(np.mean([table.mean(axis=0, dtype=np.float64).min() for table in regrets]))
 
 
-def value_of(weight: Matrix, regrets: Sequence[Matrix]) -> float:
+def value_of_information(weight: Matrix, regrets: Sequence[Matrix]) -> float:
     """Estimate how far the outcomes shrink the expected regret, averaged over decisions.
 
     Parameters
@@ -127,7 +127,7 @@ def interval_width(weight: Matrix | None, numbers: FloatArray, probability: floa
         From `weights`; None for equal weights.
     numbers : ndarray, shape (draw, decision)
     probability : float
-        Of the interval.
+        Probability of the interval.
 
     Returns
     -------
@@ -140,7 +140,7 @@ def interval_width(weight: Matrix | None, numbers: FloatArray, probability: floa
     widths = []
     for column in numbers.T:
         order = np.argsort(column)
-        held, below = column[order], np.cumsum(weight[:, order], axis=1, dtype=np.float64)
+        ordered, below = column[order], np.cumsum(weight[:, order], axis=1, dtype=np.float64)
         low, high = (np.argmax(below >= share, axis=1) for share in (tail, 1 - tail))
-        widths.append(float((held[high] - held[low]).mean()))
+        widths.append(float((ordered[high] - ordered[low]).mean()))
     return float(np.mean(widths))

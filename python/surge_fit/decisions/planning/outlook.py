@@ -1,4 +1,4 @@
-"""Everything that a plan simulates once, and what is known after some runs of it."""
+"""Fantasies of every run that a plan may choose, simulated once, and the knowledge after some of them."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from surge_fit import _core
 from surge_fit.decisions.estimates import PROBABILITY
 from surge_fit.decisions.planning import information
-from surge_fit.decisions.planning.beliefs import Draws, Floor, Prospect, draws_of, prospect
 from surge_fit.decisions.planning.information import Matrix
+from surge_fit.decisions.planning.predictive import Floor, Prospect, SurfaceDraws, fantasize, predict_surface
 from surge_fit.posterior.value import Posterior
 from surge_fit.typing import FloatArray
 
 OUTCOMES, BELIEVED = 300, 800
-"""How many draws play the truth, and how many others are weighed; fewer where the posterior has fewer."""
+"""Number of fantasies, and of draws that are weighed by each; fewer where the posterior has fewer draws."""
 
 _COARSER = 3
 """A coarse outlook has so many times fewer outcomes and draws."""
@@ -29,7 +29,7 @@ _ACTIONS, _REACH = 64, 0.75
 
 @dataclass(frozen=True, slots=True, eq=False)
 class State:
-    """What is known after the outcomes of the runs so far, whatever their order.
+    """Knowledge after the fantasies of the runs so far, whatever their order.
 
     Attributes
     ----------
@@ -51,14 +51,14 @@ class State:
     def coarse(self) -> State:
         """Return what `Outlook.coarse` knows in this state."""
         floors = {
-            size: Floor(*map(_coarse, (held.mean, held.variance))) for size, held in self.floors.items()
+            size: Floor(*map(_coarse, (floor.mean, floor.variance))) for size, floor in self.floors.items()
         }
         return State(_coarse(self.log_likelihood), floors)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Outlook:
-    """Simulated outcomes of every run that might be made, and what is at stake.
+    """Fantasies of every run that might be made, and what is at stake.
 
     Attributes
     ----------
@@ -82,8 +82,8 @@ class Outlook:
         """Return the same with a share of the outcomes and of the draws."""
         return Outlook(
             prospects={
-                run: Prospect(*(_coarse(getattr(held, field.name)) for field in fields(Prospect)))
-                for run, held in self.prospects.items()
+                run: Prospect(*(_coarse(getattr(prospect, field.name)) for field in fields(Prospect)))
+                for run, prospect in self.prospects.items()
             },
             start=self.start.coarse(),
             regrets=tuple(np.ascontiguousarray(table[::_COARSER]) for table in self.regrets),
@@ -93,20 +93,20 @@ class Outlook:
 
     @property
     def expected_regret(self) -> float:
-        """Of the best rates before any run, averaged over the targets [loss]."""
+        """Expected regret of the best rates before any run, averaged over the targets [loss]."""
         return information.least_regret(self.regrets)
 
     @property
     def interval_width(self) -> float:
-        """Of the optimum before any run: log(high/low), averaged over the targets."""
+        """Width log(high/low) of the optimum's interval before any run, averaged over the targets."""
         return information.interval_width(None, self.log_optimum, PROBABILITY)
 
     def value(self, state: State) -> float:
-        """How far what is known in a state shrinks the expected regret [loss]."""
-        return information.value_of(information.weights(state.log_likelihood), self.regrets)
+        """Value of the information in a state: how far it shrinks the expected regret [loss]."""
+        return information.value_of_information(information.weights(state.log_likelihood), self.regrets)
 
     def values(self, state: State, batch_size: float, blocks: Sequence[Sequence[float]]) -> list[float]:
-        """Tell of each block of learning rates what `value` is after it; all at once, in Rust."""
+        """Return `value` after each block of learning rates; all at once, in Rust."""
         rates = sorted({rate for block in blocks for rate in block})
         position = {rate: i for i, rate in enumerate(rates)}
         floor = state.floors[batch_size]
@@ -121,7 +121,7 @@ class Outlook:
         return _core.values_of_blocks(known, prospects, positions, self.regrets)
 
     def interval_width_after(self, state: State) -> float:
-        """Of the optimum in a state: mean over outcomes and targets of log(high/low)."""
+        """Width log(high/low) of the optimum's interval in a state: mean over fantasies and targets."""
         return information.interval_width(
             information.weights(state.log_likelihood), self.log_optimum, PROBABILITY
         )
@@ -130,12 +130,12 @@ class Outlook:
 def outlook_of(
     posterior: Posterior, targets: FloatArray, runs: Sequence[tuple[float, float]], random_seed: int
 ) -> Outlook:
-    """Simulate runs.
+    """Fantasize the outcomes of runs.
 
     Parameters
     ----------
     posterior : Posterior
-        Of losses.
+        A fit of losses.
     targets : ndarray, shape (target,)
         Batch sizes.
     runs : sequence of (batch size, learning rate)
@@ -147,7 +147,7 @@ def outlook_of(
     """
     rng = np.random.default_rng(random_seed)
     sizes = np.unique(np.concatenate([targets, [size for size, _ in runs]]))
-    everything = draws_of(posterior, sizes)
+    everything = predict_surface(posterior, sizes)
     order = rng.permutation(len(everything.noise))
     outcomes = min(OUTCOMES, len(order) // 3)
     truth = everything.take(order[:outcomes])
@@ -156,7 +156,7 @@ def outlook_of(
     index = {float(size): j for j, size in enumerate(sizes)}
     at = [index[float(target)] for target in targets]
     return Outlook(
-        prospects={run: prospect(truth, believed, index[run[0]], run[1], rng) for run in sorted(set(runs))},
+        prospects={run: fantasize(truth, believed, index[run[0]], run[1], rng) for run in sorted(set(runs))},
         start=State(
             np.zeros((outcomes, len(believed.noise)), dtype=np.float32),
             {size: _floor(believed, j) for size, j in index.items()},
@@ -174,7 +174,7 @@ def _coarse(values: NDArray[Any]) -> NDArray[Any]:
     return np.ascontiguousarray(values[::_COARSER, ::_COARSER])
 
 
-def _floor(believed: Draws, size: int) -> Floor:
+def _floor(believed: SurfaceDraws, size: int) -> Floor:
     mean, variance = believed.floor[None, :, size], believed.floor_sd[None, :, size] ** 2
     return Floor(mean.astype(np.float32), variance.astype(np.float32))
 

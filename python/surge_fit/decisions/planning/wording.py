@@ -57,9 +57,9 @@ def advice(stop: bool, value: float, together: int, least: float, *, loss_unit: 
     together : int
         How many runs that has.
     least : float
-        What it would have to be worth.
+        Value that it would have to have.
     loss_unit : str
-        What the regret counts.
+        Unit of the regret.
     priced : bool
         Whether that is its price.
 
@@ -68,12 +68,12 @@ def advice(stop: bool, value: float, together: int, least: float, *, loss_unit: 
     str
     """
     runs = "the first run" if together == 1 else f"the first {together} runs together"
-    told = f"{runs} would shrink the expected regret by {value:.2g} {loss_unit}"
+    effect = f"{runs} would shrink the expected regret by {value:.2g} {loss_unit}"
     if priced:
         if stop:
-            return f"Stop: {told}, less than the {least:.2g} {loss_unit} that pay for the cost."
-        return f"Go on: {told}, more than the {least:.2g} {loss_unit} that pay for the cost."
+            return f"Stop: {effect}, less than the {least:.2g} {loss_unit} that pay for the cost."
+        return f"Go on: {effect}, more than the {least:.2g} {loss_unit} that pay for the cost."
     rule = f"{least:.2g} {loss_unit}, 5 % of it or a tenth of the noise of one run"
     if stop:
-        return f"Stop: {told}, less than {rule}."
-    return f"Go on: {told}, more than {rule}."
+        return f"Stop: {effect}, less than {rule}."
+    return f"Go on: {effect}, more than {rule}."

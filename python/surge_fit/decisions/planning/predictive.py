@@ -1,4 +1,6 @@
-"""Posterior predictive of runs not yet made, and the likelihood of the draws after an outcome.
+"""Posterior predictive of runs not yet made, their fantasies, and the likelihood of the draws after one.
+
+A fantasy is a simulated outcome, a loss or a divergence.
 
 A loss at a batch size never tried lies above a floor that nobody has seen. The floor is predicted by a
 line in log batch size through the floors of the tried ones, with their scatter around it. It is not drawn
@@ -22,7 +24,7 @@ from surge_fit.typing import FloatArray
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Draws:
+class SurfaceDraws:
     """Joint draws of the loss surface at several batch sizes.
 
     Attributes
@@ -42,11 +44,11 @@ class Draws:
     shape_error: FloatArray
     landscape: Landscape
 
-    def take(self, index: NDArray[np.int64]) -> Draws:
+    def take(self, index: NDArray[np.int64]) -> SurfaceDraws:
         """Return some of the draws."""
         arrays = ("log_optimum", "curvature", "floor", "floor_sd", "noise", "shape_error")
         taken = {name: getattr(self, name)[index] for name in arrays}
-        return Draws(**taken, landscape=self.landscape.take(index))
+        return SurfaceDraws(**taken, landscape=self.landscape.take(index))
 
     def depth(self, size: int, log_learning_rate: FloatArray) -> FloatArray:
         """Loss above the floor at the batch size of index `size`, shape (draw, rate)."""
@@ -66,23 +68,23 @@ class Draws:
         return total.astype(np.float32)
 
 
-def draws_of(posterior: Posterior, batch_size: FloatArray) -> Draws:
+def predict_surface(posterior: Posterior, batch_size: FloatArray) -> SurfaceDraws:
     """Predict the loss surface at batch sizes, tried or not.
 
     Parameters
     ----------
     posterior : Posterior
-        Of losses.
+        A fit of losses.
     batch_size : ndarray, shape (batch_size,)
 
     Returns
     -------
-    Draws
+    SurfaceDraws
         Every draw of the posterior.
     """
     landscape = landscape_of(posterior)
     floor, floor_sd = _floors(posterior, batch_size)
-    return Draws(
+    return SurfaceDraws(
         log_optimum=posterior.log_optimal_learning_rate(batch_size),
         curvature=landscape.curvature(np.log(batch_size)),
         floor=floor - float(posterior.observations.scales.best_loss.mean()),
@@ -128,7 +130,7 @@ class Floor:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Prospect:
-    """One run that might be made: its simulated outcomes, and what every believed draw expects of it.
+    """One run that might be made: its fantasies, and its predictive distribution under every believed draw.
 
     Attributes
     ----------
@@ -146,7 +148,7 @@ class Prospect:
     log_divergence: Matrix
 
     def learn(self, floor: Floor) -> tuple[Matrix, Floor]:
-        """Weigh the outcomes.
+        """Condition on each fantasy.
 
         The loss is Student's t around its prediction, its squared scale the noise's plus the floor's
         variance; exact where the floor is known.
@@ -158,7 +160,7 @@ class Prospect:
         Returns
         -------
         tuple of ndarray of float32, shape (outcome, draw), and Floor
-            Log likelihood up to a constant of each outcome, and the floor after it.
+            Log likelihood up to a constant of each fantasy, and the floor after it.
         """
         variance = self.noise_variance + floor.variance
         surprise = self.loss - (self.depth + floor.mean)
@@ -178,16 +180,16 @@ class Prospect:
         return fit, Floor(surprise, floor.variance - gain * floor.variance)
 
 
-def prospect(
-    truth: Draws, believed: Draws, size: int, learning_rate: float, rng: np.random.Generator
+def fantasize(
+    truth: SurfaceDraws, believed: SurfaceDraws, size: int, learning_rate: float, rng: np.random.Generator
 ) -> Prospect:
-    """Simulate a run once for every draw that plays the truth.
+    """Fantasize a run once for every draw that plays the truth.
 
     Parameters
     ----------
-    truth : Draws
+    truth : SurfaceDraws
         With floors that are drawn: its `floor_sd` is not used.
-    believed : Draws
+    believed : SurfaceDraws
     size : int
         Index of the batch size.
     learning_rate : float
