@@ -73,7 +73,7 @@ def test_curves_that_cannot_serve_are_refused_before_anything_is_sampled(curve):
         prior_from_curve(curve, "tokens")
     with pytest.raises(sf.InputError, match="must bend within the batch sizes"):
         sf.fit(sweep, curve=replace(curve, bend=None))
-    with pytest.raises(sf.InputError, match=r"A curve can tell .*'power' has none"):
+    with pytest.raises(sf.InputError, match=r"A curve can inform .*'power' has none"):
         sf.fit(sweep, law="power", curve=curve)
     with pytest.raises(sf.InputError, match=r"given once; got Normal\(5, 1\) and a curve"):
         sf.fit(sweep, curve=curve, priors={"log_noise_scale": sf.Normal(mean=5, sd=1)})

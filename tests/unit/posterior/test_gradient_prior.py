@@ -34,7 +34,7 @@ def test_the_prior_lies_at_the_simple_noise_scale_and_is_never_narrow(statistics
 
 def test_units_that_differ_are_refused(statistics):
     with pytest.raises(
-        sf.InputError, match=r"counts examples, the sweep sequences. Convert .* Normal\(log B"
+        sf.InputError, match=r"counts examples, the sweep sequences. Convert .* Normal\(mean=log B"
     ):
         prior_from_gradients(statistics, "sequences")
     unknown = replace(statistics, microbatch_known=False)
@@ -52,7 +52,7 @@ def test_a_noise_scale_that_is_not_known_is_refused(statistics, value, error):
 
 def test_gradients_that_cannot_serve_are_refused_before_anything_is_sampled(statistics, tmp_path):
     sweep = runs()
-    with pytest.raises(sf.InputError, match=r"the noise scale of a law; 'power' has none"):
+    with pytest.raises(sf.InputError, match=r"a law with a noise scale; 'power' has none"):
         sf.fit(sweep, law="power", gradients=statistics)
     with pytest.raises(sf.InputError, match=r"given once; got Normal\(5, 1\) and gradients"):
         sf.fit(sweep, gradients=statistics, priors={"log_noise_scale": sf.Normal(mean=5, sd=1)})
