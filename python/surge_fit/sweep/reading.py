@@ -28,11 +28,13 @@ def read_sweep(
         A folder that a tracker or trainer wrote (Hugging Face, Lightning, TensorBoard, MLflow, Ray Tune,
         Hydra, offline runs of W&B, training logs), recognised by what it holds; ``sqlite:///file.db`` or a
         journal (Optuna, MLflow, Trackio); ``http://server`` of MLflow; ``wandb:entity/project[/sweep]``; or
-        a CSV, TSV, JSONL or Parquet file, one row per run. Headers may be the synonyms in common use (``lr``,
-        ``bs``, ``val/loss``, …), whatever their case, spaces and slashes. Required are the batch size, the
-        learning rate, and the loss or the steps to a target; or, for published optima without runs, the batch
-        size and ``optimal_learning_rate``; or, for the critical batch size, the batch size and the steps to a
-        target (``steps_to_target``, or ``steps`` beside ``target_loss`` or with the protocol ``to_target``).
+        a file, or ``-`` for standard input: CSV and its dialects, JSON, JSONL, Parquet, Arrow, Markdown or a
+        spreadsheet, compressed or not. It has one row per run, or one per step of each run. Headers may be
+        the synonyms in common use (``lr``, ``bs``, ``val/loss``, …), whatever their case, spaces and slashes.
+        Required are the batch size, the learning rate, and the loss or the steps to a target; or, for
+        published optima without runs, the batch size and ``optimal_learning_rate``; or, for the critical
+        batch size, the batch size and the steps to a target (``steps_to_target``, or ``steps`` beside
+        ``target_loss`` or with the protocol ``to_target``).
     columns : mapping of str to str, optional
         Canonical name → header, for headers that are not understood: ``{"loss": "smooth loss"}``.
     batch_unit : {"examples", "sequences", "tokens"}, optional
