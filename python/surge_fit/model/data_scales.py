@@ -44,9 +44,9 @@ class Cell:
 
     group: int
     log_learning_rate: FloatArray
-    """Of its finished runs, shape (run,)."""
+    """Log learning rates of its finished runs, shape (run,)."""
     loss: FloatArray
-    """Of the same runs."""
+    """Final losses of the same runs, shape (run,)."""
     tried: FloatArray
     """Log learning rates of all its runs, whatever became of them."""
 

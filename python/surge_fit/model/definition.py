@@ -61,9 +61,9 @@ _SCALES = (
 
 
 class Interpreter(Protocol):
-    """What the definition is run by; its values are arrays of `xp`.
+    """Interpreter of the definition; its values are arrays of `xp`.
 
-    What is predicted of runs is passed as a function: there is much of it, and not every use needs it.
+    Predictions of runs are passed as functions: they are large, and not every use needs them.
     """
 
     @property
@@ -71,7 +71,7 @@ class Interpreter(Protocol):
         """The array namespace: ``numpy`` or ``pytensor.tensor``."""
 
     def data(self, name: str, value: Any, dim: str | None = None) -> Any:
-        """Something known of the sweep."""
+        """Data of the sweep: no parameter."""
 
     def variable(self, name: str, prior: Prior, dim: str | None = None, shift: Any | None = None) -> Any:
         """A free parameter with this prior, whose location is moved by `shift`."""
@@ -82,20 +82,20 @@ class Interpreter(Protocol):
     def around(self, name: str, centre: Any, scale: Any, dim: str) -> Any:
         """A free parameter, normal around a centre along its dim, with one scale."""
 
-    def process(self, name: str, curve: Any, scale: Any, rows: discrepancy.Rows, dim: str) -> Any:
-        """A free parameter, the Gaussian process of this scale around a curve over the cells."""
+    def process(self, name: str, mean: Any, scale: Any, rows: discrepancy.Rows, dim: str) -> Any:
+        """A free parameter, the Gaussian process of this scale around a mean over the cells."""
 
     def deterministic(self, name: str, value: Any, dim: str | None = None) -> Any:
-        """Something that follows from the parameters and is kept."""
+        """A deterministic function of the parameters, kept under its name."""
 
     def student_t(self, name: str, predicted: Callable[[], tuple[Any, Any]], value: Any, dim: str) -> None:
-        """Runs seen with errors of Student's t with `loss_surface.STUDENT_T_DEGREES` degrees of freedom."""
+        """Likelihood of runs: Student's t with `loss_surface.STUDENT_T_DEGREES` degrees of freedom."""
 
     def bernoulli(self, name: str, logit: Callable[[], Any], value: Any, dim: str) -> None:
-        """Runs of which it was seen whether (1) or not (0)."""
+        """Likelihood of runs whose outcome is 1 or 0."""
 
     def censored(self, name: str, log_probability: Callable[[], Any], dim: str) -> None:
-        """Runs that are known up to a bound, and the log probability of that."""
+        """Likelihood of censored runs: the log probability that each exceeds its threshold."""
 
 
 def interpret(model: Model, by: Interpreter) -> None:
@@ -105,7 +105,7 @@ def interpret(model: Model, by: Interpreter) -> None:
     ----------
     model : Model
     by : Interpreter
-        Of the dims ``batch_size`` (of several groups: ``cell``, ``group`` and ``covariate``), ``run``,
+        With the dims ``batch_size`` (of several groups: ``cell``, ``group`` and ``covariate``), ``run``,
         ``censored_run``, ``wall_run``, ``optimum``, ``steps_run`` and ``censored_steps_run``, as far as the
         sweep has them.
 
@@ -118,18 +118,18 @@ def interpret(model: Model, by: Interpreter) -> None:
 
 
 def is_scale(name: str) -> bool:
-    """Whether a variable is the width of others, which are known the better the smaller it is."""
+    """Whether a variable is the scale of others, which the data pin down the better the smaller it is."""
     return name in _SCALES or is_spread(name)
 
 
 def is_spread(name: str) -> bool:
-    """Whether a variable is how far groups differ in a parameter."""
+    """Whether a variable is the standard deviation of a parameter between groups."""
     return name.endswith("_spread")
 
 
 def coordinates(observations: Observations) -> dict[str, Any]:
     """Coordinates of every dim of the model: a label or a number for each entry."""
-    runs = {
+    by_dim = {
         "run": observations.finished,
         "censored_run": observations.censored,
         "wall_run": observations.wall,
@@ -137,17 +137,17 @@ def coordinates(observations: Observations) -> dict[str, Any]:
         "steps_run": observations.steps,
         "censored_steps_run": observations.censored_steps,
     }
-    seen = {dim: list(held.id) for dim, held in runs.items() if len(held)}
+    run_ids = {dim: list(runs.id) for dim, runs in by_dim.items() if len(runs)}
     if not observations.groups:
-        return {"batch_size": observations.batch_size} | seen
+        return {"batch_size": observations.batch_size} | run_ids
     labels = [observations.groups[g] for g in observations.cell_group]
     cells = [f"{label}, B = {size:g}" for label, size in zip(labels, observations.batch_size, strict=True)]
     coords: dict[str, Any] = {"cell": cells, "group": list(observations.groups)}
     names = list(observations.covariates.names)
-    return coords | ({"covariate": names} if names else {}) | seen
+    return coords | ({"covariate": names} if names else {}) | run_ids
 
 
-class _Seen:
+class _RunData:
     """The runs of one likelihood as data of the model."""
 
     def __init__(self, by: Interpreter, dim: str, runs: Runs) -> None:
@@ -174,12 +174,12 @@ class _Definition:
         self.x = by.data("log_batch_size", observations.log_batch_size, self.cell)
         self.x_reference = by.data("log_reference_batch_size", observations.log_reference_batch_size)
         self.cell_group = by.data("cell_group", observations.cell_group, "cell") if grouped else None
-        known = discrepancy.Rows.of(observations.log_batch_size, observations.cell_group)
+        rows = discrepancy.Rows.of(observations.log_batch_size, observations.cell_group)
         self.rows = discrepancy.Rows(
-            index=by.data("discrepancy_index", known.index),
-            factor=by.data("discrepancy_factor", known.factor),
-            whitening=by.data("discrepancy_whitening", known.whitening),
-            log_determinant=by.data("discrepancy_log_determinant", known.log_determinant),
+            index=by.data("discrepancy_index", rows.index),
+            factor=by.data("discrepancy_factor", rows.factor),
+            whitening=by.data("discrepancy_whitening", rows.whitening),
+            log_determinant=by.data("discrepancy_log_determinant", rows.log_determinant),
         )
         self.covariates = by.data("group_covariates", observations.covariates.centred) if grouped else None
 
@@ -214,7 +214,7 @@ class _Definition:
         sampled = name if ratio is None else "log_critical_batch_size"
         suffix = "" if self.group is None else "_mean"
         mean = by.variable(f"{sampled}{suffix}", prior, shift=ratio)
-        value = mean if self.group is None else self.of_groups(name, sampled, mean, is_additive(prior))
+        value = mean if self.group is None else self.in_every_group(name, sampled, mean, is_additive(prior))
         if ratio is None:
             return value
         if self.group is None:
@@ -222,7 +222,7 @@ class _Definition:
         by.deterministic(f"{name}_mean", mean - ratio)
         return by.deterministic(name, value - ratio[..., None], self.group)
 
-    def of_groups(self, name: str, sampled: str, mean: Any, additive: bool) -> Any:
+    def in_every_group(self, name: str, sampled: str, mean: Any, additive: bool) -> Any:
         """The value in every group, drawn from the population of `name`."""
         by = self.by
         spread = self.variable(f"{name}_spread")
@@ -248,20 +248,20 @@ class _Definition:
         scale = by.deterministic(
             self.law.parameters[0].name, at_reference - shape(by.xp, self.x_reference, **theta), self.group
         )
-        of_cells = {name: self.at_cells(value) for name, value in theta.items()}
-        curve = self.at_cells(scale) + shape(by.xp, self.x, **of_cells)
+        theta_of_cells = {name: self.at_cells(value) for name, value in theta.items()}
+        mean = self.at_cells(scale) + shape(by.xp, self.x, **theta_of_cells)
         tau = self.variable("discrepancy_scale")
-        log_optimum = by.process("log_optimal_learning_rate", curve, tau, self.rows, self.cell)
+        log_optimum = by.process("log_optimal_learning_rate", mean, tau, self.rows, self.cell)
         return log_optimum, theta.get("log_noise_scale")
 
     def optimum_points(self, log_optimum: Any) -> None:
-        seen, sigma = _Seen(self.by, "optimum", self.observations.optimum), self.variable("optimum_noise")
+        runs, sigma = _RunData(self.by, "optimum", self.observations.optimum), self.variable("optimum_noise")
 
         def predicted() -> tuple[Any, Any]:
-            sd = self.by.xp.sqrt(sigma[..., None] ** 2 + seen.se**2)
-            return log_optimum[..., seen.cell_index], sd
+            sd = self.by.xp.sqrt(sigma[..., None] ** 2 + runs.se**2)
+            return log_optimum[..., runs.cell_index], sd
 
-        self.by.student_t("log_optimum", predicted, seen.value, seen.dim)
+        self.by.student_t("log_optimum", predicted, runs.value, runs.dim)
 
     def surface(self, log_optimum: Any) -> None:
         by, xp, scales = self.by, self.by.xp, self.observations.scales
@@ -274,50 +274,51 @@ class _Definition:
         noise, shape_error = (self.variable(name)[..., None] for name in ("loss_noise", "shape_error"))
         wall, width = (self.variable(name)[..., None] for name in ("wall", "wall_width"))
 
-        def predicted(seen: _Seen) -> tuple[Any, Any]:
-            depth = loss_surface.valley(xp, seen.distance(log_optimum), rate, asymmetry)
-            v = curvature[..., seen.cell_index] * depth
-            sd = xp.sqrt(loss_surface.loss_variance(noise, shape_error, v, seen.se))
-            return floor[..., seen.cell_index] + v, sd
+        def predicted(runs: _RunData) -> tuple[Any, Any]:
+            depth = loss_surface.valley(xp, runs.distance(log_optimum), rate, asymmetry)
+            v = curvature[..., runs.cell_index] * depth
+            sd = xp.sqrt(loss_surface.loss_variance(noise, shape_error, v, runs.se))
+            return floor[..., runs.cell_index] + v, sd
 
-        def logit(seen: _Seen) -> Any:
-            return loss_surface.divergence_logit(seen.distance(log_optimum), wall, width)
+        def logit(runs: _RunData) -> Any:
+            return loss_surface.divergence_logit(runs.distance(log_optimum), wall, width)
 
-        def log_huge_loss(seen: _Seen) -> Any:
-            mean, sd = predicted(seen)
-            survival = loss_surface.log_survival(xp, (seen.value - mean) / sd)
-            return loss_surface.log_huge_loss(xp, logit(seen), survival)
+        def log_huge_loss(runs: _RunData) -> Any:
+            mean, sd = predicted(runs)
+            survival = loss_surface.log_survival(xp, (runs.value - mean) / sd)
+            return loss_surface.log_huge_loss(xp, logit(runs), survival)
 
-        seen = _Seen(by, "run", self.observations.finished)
-        by.student_t("loss", partial(predicted, seen), seen.value, seen.dim)
-        seen = _Seen(by, "wall_run", self.observations.wall)
-        by.bernoulli("diverged", partial(logit, seen), seen.value, seen.dim)
+        runs = _RunData(by, "run", self.observations.finished)
+        by.student_t("loss", partial(predicted, runs), runs.value, runs.dim)
+        runs = _RunData(by, "wall_run", self.observations.wall)
+        by.bernoulli("diverged", partial(logit, runs), runs.value, runs.dim)
         if len(self.observations.censored):
-            seen = _Seen(by, "censored_run", self.observations.censored)
-            by.censored("censored_loss", partial(log_huge_loss, seen), seen.dim)
+            runs = _RunData(by, "censored_run", self.observations.censored)
+            by.censored("censored_loss", partial(log_huge_loss, runs), runs.dim)
 
     def steps(self, log_critical: Any | None) -> None:
-        by, seen = self.by, self.observations
+        by, observations = self.by, self.observations
         log_min_steps = self.pooled("log_min_steps")
         if log_critical is None:
             log_critical = self.pooled("log_critical_batch_size")
-        law = steps.log_steps(by.xp, self.x, self.at_cells(log_min_steps), self.at_cells(log_critical))
+        mean = steps.log_steps(by.xp, self.x, self.at_cells(log_min_steps), self.at_cells(log_critical))
         scale = self.variable("steps_discrepancy_scale")
         innovation = by.standard_normal("steps_innovation", self.cell)
-        leaving = discrepancy.deviate(law, scale, self.rows, innovation)
-        curve = by.deterministic("log_steps_curve", leaving, self.cell)
+        log_steps = by.deterministic(
+            "log_steps_curve", discrepancy.deviate(mean, scale, self.rows, innovation), self.cell
+        )
         noise = self.variable("steps_noise")[..., None]
 
-        def known(dim: str, runs: Runs) -> tuple[Any, Any]:
+        def run_data(dim: str, runs: Runs) -> tuple[Any, Any]:
             index = by.data(f"{dim}_cell_index", runs.cell_index, dim)
             return index, by.data(f"{dim}_value", runs.value, dim)
 
-        reached, value = known("steps_run", seen.steps)
-        by.student_t("log_steps", lambda: (curve[..., reached], noise), value, "steps_run")
-        if len(seen.censored_steps):
-            missed, limit = known("censored_steps_run", seen.censored_steps)
+        reached, value = run_data("steps_run", observations.steps)
+        by.student_t("log_steps", lambda: (log_steps[..., reached], noise), value, "steps_run")
+        if len(observations.censored_steps):
+            missed, limit = run_data("censored_steps_run", observations.censored_steps)
             by.censored(
                 "censored_steps",
-                lambda: loss_surface.log_survival(by.xp, (limit - curve[..., missed]) / noise),
+                lambda: loss_surface.log_survival(by.xp, (limit - log_steps[..., missed]) / noise),
                 "censored_steps_run",
             )

@@ -1,6 +1,6 @@
 """The discrepancy δ: how far the truth may wander from a law that is never exactly true.
 
-A Gaussian process over log batch size with unit scale and squared-exponential kernel; the model
+A Gaussian process over log batch size with unit scale and squared-exponential covariance; the model
 multiplies it by its own scale τ. Predictions at other batch sizes are exact conditional draws.
 """
 
@@ -18,15 +18,15 @@ LENGTH = 1.5
 """Length scale in log batch size: batch sizes a factor of 4.5 apart still resemble each other."""
 
 JITTER = 1e-6
-"""Added to the diagonal of every kernel matrix, so that it can be factorised."""
+"""Added to the diagonal of every covariance matrix, so that it can be factorised."""
 
 
-def _kernel(a: FloatArray, b: FloatArray) -> FloatArray:
+def _covariance(a: FloatArray, b: FloatArray) -> FloatArray:
     return np.asarray(np.exp(-0.5 * ((a[:, None] - b[None, :]) / LENGTH) ** 2), dtype=np.float64)
 
 
 def cholesky(log_batch_size: FloatArray) -> FloatArray:
-    """Lower factor L of the kernel matrix, so that δ = τ L z with standard normal z.
+    """Lower Cholesky factor L of the covariance matrix, so that δ = τ L z with standard normal z.
 
     Parameters
     ----------
@@ -37,22 +37,24 @@ def cholesky(log_batch_size: FloatArray) -> FloatArray:
     ndarray, shape (n, n)
     """
     jitter = JITTER * np.eye(len(log_batch_size))
-    return np.asarray(np.linalg.cholesky(_kernel(log_batch_size, log_batch_size) + jitter), dtype=np.float64)
+    return np.asarray(
+        np.linalg.cholesky(_covariance(log_batch_size, log_batch_size) + jitter), dtype=np.float64
+    )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rows:
-    """The kernel of all cells, which are independent between groups, row by row.
+    """Covariance of all cells, which are independent between groups, row by row.
 
     Attributes
     ----------
     index : ndarray of int, shape (cell, m)
         The cells of the same group, m being the most that any group has; a cell's own where there are fewer.
     factor, whitening : ndarray, shape (cell, m)
-        Rows of the lower Cholesky factor of the kernel matrix and of its inverse; zero where a group has
+        Rows of the lower Cholesky factor of the covariance matrix and of its inverse; zero where a group has
         fewer than m cells.
     log_determinant : float
-        Of the inverse factor.
+        Log-determinant of the inverse factor.
     """
 
     index: IndexArray
@@ -62,7 +64,7 @@ class Rows:
 
     @classmethod
     def of(cls, log_batch_size: FloatArray, group: IndexArray) -> Rows:
-        """Factorise the kernel matrix of every group.
+        """Factorise the covariance matrix of every group.
 
         Parameters
         ----------
@@ -75,11 +77,11 @@ class Rows:
         factor, whitening = np.zeros((count, width)), np.zeros((count, width))
         log_determinant = 0.0
         for cells in members:
-            block = cholesky(log_batch_size[cells])
+            lower = cholesky(log_batch_size[cells])
             index[cells, : len(cells)] = cells
-            factor[cells, : len(cells)] = block
-            whitening[cells, : len(cells)] = np.linalg.inv(block)
-            log_determinant -= float(np.log(np.diag(block)).sum())
+            factor[cells, : len(cells)] = lower
+            whitening[cells, : len(cells)] = np.linalg.inv(lower)
+            log_determinant -= float(np.log(np.diag(lower)).sum())
         return cls(index, factor, whitening, log_determinant)
 
 
@@ -88,40 +90,40 @@ def times(rows: Any, index: Any, values: Any) -> Any:
     return (rows * values[..., index]).sum(axis=-1)
 
 
-def deviate(curve: Any, scale: Any, rows: Rows, innovation: Any) -> Any:
-    """The Gaussian process around a curve, as a function of standard normal numbers.
+def deviate(mean: Any, scale: Any, rows: Rows, innovation: Any) -> Any:
+    """The Gaussian process around its mean, as a function of standard normal numbers (non-centred).
 
     Parameters
     ----------
-    curve, innovation : array of NumPy or PyTensor, shape (..., cell)
+    mean, innovation : array of NumPy or PyTensor, shape (..., cell)
     scale : array, shape (...)
     rows : Rows
-        Of the cells.
+        Covariance of the cells.
 
     Returns
     -------
     array, shape (..., cell)
     """
-    return curve + scale[..., None] * times(rows.factor, rows.index, innovation)
+    return mean + scale[..., None] * times(rows.factor, rows.index, innovation)
 
 
-def log_density(xp: Namespace, value: Any, curve: Any, scale: Any, rows: Rows) -> Any:
-    """Log density of the Gaussian process around a curve.
+def log_density(xp: Namespace, value: Any, mean: Any, scale: Any, rows: Rows) -> Any:
+    """Log density of the Gaussian process around its mean.
 
     Parameters
     ----------
     xp : namespace
         ``numpy`` or ``pytensor.tensor``.
-    value, curve : array of xp, shape (..., cell)
+    value, mean : array of xp, shape (..., cell)
     scale : array of xp, shape (...)
     rows : Rows
-        Of the cells.
+        Covariance of the cells.
 
     Returns
     -------
     array of xp, shape (...)
     """
-    innovation = times(rows.whitening, rows.index, (value - curve) / scale[..., None])
+    innovation = times(rows.whitening, rows.index, (value - mean) / scale[..., None])
     constant = rows.log_determinant - value.shape[-1] * (xp.log(scale) + 0.5 * math.log(2 * math.pi))
     return constant - 0.5 * (innovation**2).sum(axis=-1)
 
@@ -152,11 +154,11 @@ def conditional_draws(
         Joint draws of δ at the new batch sizes given δ at the old ones.
     """
     factor = cholesky(log_batch_size)
-    cross = _kernel(log_batch_size, new_log_batch_size)
-    half = np.linalg.solve(factor, cross)
-    mean = np.linalg.solve(factor, discrepancy.T).T @ half
+    cross = _covariance(log_batch_size, new_log_batch_size)
+    whitened_cross = np.linalg.solve(factor, cross)
+    mean = np.linalg.solve(factor, discrepancy.T).T @ whitened_cross
     count = len(new_log_batch_size)
-    covariance = _kernel(new_log_batch_size, new_log_batch_size) - half.T @ half
-    root = np.linalg.cholesky(covariance + 2 * JITTER * np.eye(count))
-    noise = rng.standard_normal((len(scale), count)) @ root.T
+    conditional = _covariance(new_log_batch_size, new_log_batch_size) - whitened_cross.T @ whitened_cross
+    conditional_factor = np.linalg.cholesky(conditional + 2 * JITTER * np.eye(count))
+    noise = rng.standard_normal((len(scale), count)) @ conditional_factor.T
     return np.asarray(mean + scale[:, None] * noise, dtype=np.float64)

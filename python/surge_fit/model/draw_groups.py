@@ -1,6 +1,6 @@
 """Draws and what goes with them, in the groups that ArviZ names, each made when it is first asked for.
 
-Held are NumPy arrays with named dims. xarray, which takes longer to import than a fit takes, is loaded where
+They are NumPy arrays with named dims. xarray, which takes longer to import than a fit takes, is loaded where
 its datasets are wanted: to save and load, and for ArviZ.
 """
 
@@ -28,9 +28,9 @@ class Dataset:
     ----------
     variables : mapping of str to (dims, ndarray)
     labels : mapping of str to array_like
-        Of the entries of a dim; a dim without labels has none.
+        Labels of the entries of each dim that has any.
     attributes : mapping of str to object
-        What a reader of the variables should know, such as that they are thinned.
+        Notes on the variables, such as that they are thinned.
     """
 
     variables: Variables
@@ -45,9 +45,10 @@ class Dataset:
     def of_dataset(cls, dataset: xr.Dataset) -> Dataset:
         """Take the arrays of a dataset; they are not copied."""
         variables = {
-            str(name): (tuple(map(str, held.dims)), held.values) for name, held in dataset.data_vars.items()
+            str(name): (tuple(map(str, array.dims)), array.values)
+            for name, array in dataset.data_vars.items()
         }
-        labels = {str(dim): held.values for dim, held in dataset.coords.items()}
+        labels = {str(dim): array.values for dim, array in dataset.coords.items()}
         return cls(variables, labels, {str(name): value for name, value in dataset.attrs.items()})
 
     def __contains__(self, name: object) -> bool:
@@ -59,8 +60,8 @@ class Dataset:
     @property
     def sizes(self) -> dict[str, int]:
         """Number of entries of every dim."""
-        held = self.variables.values()
-        return {dim: size for dims, values in held for dim, size in zip(dims, values.shape, strict=True)}
+        variables = self.variables.values()
+        return {dim: size for dims, values in variables for dim, size in zip(dims, values.shape, strict=True)}
 
     def to_dataset(self) -> xr.Dataset:
         """Give the arrays to xarray; they are not copied."""
@@ -75,7 +76,7 @@ class DrawGroups(Mapping[str, Dataset]):
     Parameters
     ----------
     makers : mapping of str to callable
-        What makes each group; it gives the same whenever it is called.
+        Functions that make each group; each returns the same whenever it is called.
     """
 
     def __init__(self, makers: Mapping[str, Callable[[], Dataset]]) -> None:

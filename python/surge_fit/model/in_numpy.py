@@ -30,7 +30,7 @@ _STUDENT_T = StudentT(degrees=STUDENT_T_DEGREES, location=0.0, scale=1.0)
 
 @dataclass(frozen=True, slots=True)
 class _Free:
-    """A free parameter, and the log density that it was given."""
+    """A free parameter and its log density."""
 
     dims: tuple[str, ...]
     value: FloatArray
@@ -40,33 +40,33 @@ class _Free:
 
 @dataclass(frozen=True, slots=True)
 class _Likelihood:
-    """Runs of one dim; where only a bound of them is known, there is nothing to draw or to show."""
+    """Likelihood of the runs of one dim; censored ones have no observed values and are not drawn."""
 
     dim: str
     log_density: Callable[[], FloatArray]
-    seen: np.ndarray | None = None
+    observed: np.ndarray | None = None
     draw: Callable[[np.random.Generator], np.ndarray] | None = None
 
 
 class _OnDraws:
-    """Looks the free parameters up among draws, and keeps what follows from them."""
+    """Interpreter that looks the free parameters up among draws, and keeps all else."""
 
     xp: Namespace = np
 
-    def __init__(self, given: Mapping[str, FloatArray]) -> None:
-        self._given = given
-        self.known: dict[str, tuple[tuple[str, ...], np.ndarray]] = {}
+    def __init__(self, draws: Mapping[str, FloatArray]) -> None:
+        self._draws = draws
+        self.constants: dict[str, tuple[tuple[str, ...], np.ndarray]] = {}
         self.free: dict[str, _Free] = {}
-        self.follows: dict[str, tuple[tuple[str, ...], np.ndarray]] = {}
+        self.deterministics: dict[str, tuple[tuple[str, ...], np.ndarray]] = {}
         self.likelihoods: dict[str, _Likelihood] = {}
 
     def _values(
         self, name: str, dim: str | None, draw: Callable[[np.random.Generator, tuple[int, ...]], FloatArray]
     ) -> FloatArray:
         """Values of a free parameter of this dim; `draw` draws so many of them from the prior."""
-        return self._given[name]
+        return self._draws[name]
 
-    def _take(self, name: str, prior: Prior, dim: str | None, shift: Any = 0.0) -> FloatArray:
+    def _free_parameter(self, name: str, prior: Prior, dim: str | None, shift: Any = 0.0) -> FloatArray:
         value = self._values(name, dim, lambda rng, size: prior.draw(rng, size) + shift)
         dims = (dim,) if dim else ()
         self.free[name] = _Free(dims, value, dims, lambda: prior.log_density(value - shift))
@@ -74,16 +74,16 @@ class _OnDraws:
 
     def data(self, name: str, value: Any, dim: str | None = None) -> np.ndarray:
         array = np.asarray(value)
-        self.known[name] = ((dim,) if dim else tuple(f"{name}_dim_{i}" for i in range(array.ndim))), array
+        self.constants[name] = ((dim,) if dim else tuple(f"{name}_dim_{i}" for i in range(array.ndim))), array
         return array
 
     def variable(self, name: str, prior: Prior, dim: str | None = None, shift: Any = None) -> FloatArray:
         if prior.centre is not None:
             self.data(f"{name}_prior_location", prior.centre)
-        return self._take(name, prior, dim, 0.0 if shift is None else shift)
+        return self._free_parameter(name, prior, dim, 0.0 if shift is None else shift)
 
     def standard_normal(self, name: str, dim: str) -> FloatArray:
-        return self._take(name, Normal(mean=0.0, sd=1.0), dim)
+        return self._free_parameter(name, Normal(mean=0.0, sd=1.0), dim)
 
     def around(self, name: str, centre: Any, scale: Any, dim: str) -> FloatArray:
         def draw(rng: np.random.Generator, size: tuple[int, ...]) -> FloatArray:
@@ -96,18 +96,18 @@ class _OnDraws:
         )
         return value
 
-    def process(self, name: str, curve: Any, scale: Any, rows: discrepancy.Rows, dim: str) -> FloatArray:
+    def process(self, name: str, mean: Any, scale: Any, rows: discrepancy.Rows, dim: str) -> FloatArray:
         def draw(rng: np.random.Generator, size: tuple[int, ...]) -> FloatArray:
-            return np.asarray(discrepancy.deviate(curve, scale, rows, rng.standard_normal(size)))
+            return np.asarray(discrepancy.deviate(mean, scale, rows, rng.standard_normal(size)))
 
         value = self._values(name, dim, draw)
         self.free[name] = _Free(
-            (dim,), value, (), lambda: np.asarray(discrepancy.log_density(np, value, curve, scale, rows))
+            (dim,), value, (), lambda: np.asarray(discrepancy.log_density(np, value, mean, scale, rows))
         )
         return value
 
     def deterministic(self, name: str, value: Any, dim: str | None = None) -> Any:
-        self.follows[name] = (dim,) if dim else (), value
+        self.deterministics[name] = (dim,) if dim else (), value
         return value
 
     def student_t(
@@ -125,13 +125,13 @@ class _OnDraws:
 
     def bernoulli(self, name: str, logit: Callable[[], Any], value: np.ndarray, dim: str) -> None:
         def log_density() -> FloatArray:
-            odds = logit()
-            return np.asarray(-np.logaddexp(0.0, np.where(value == 1, -odds, odds)))
+            log_odds = logit()
+            return np.asarray(-np.logaddexp(0.0, np.where(value == 1, -log_odds, log_odds)))
 
         def draw(rng: np.random.Generator) -> np.ndarray:
-            odds = logit()
-            seen = rng.random(odds.shape) < divergence_probability(np, odds, 0.0, 1.0)
-            return np.asarray(seen.astype(np.int64))
+            log_odds = logit()
+            diverged = rng.random(log_odds.shape) < divergence_probability(np, log_odds, 0.0, 1.0)
+            return np.asarray(diverged.astype(np.int64))
 
         self.likelihoods[name] = _Likelihood(dim, log_density, value.astype(np.int64), draw)
 
@@ -140,7 +140,7 @@ class _OnDraws:
 
 
 class _FromPrior(_OnDraws):
-    """Draws the free parameters from their priors."""
+    """Interpreter that draws the free parameters from their priors."""
 
     def __init__(self, observations: Observations, count: int, seed: int) -> None:
         super().__init__({})
@@ -155,9 +155,9 @@ class _FromPrior(_OnDraws):
 
 
 class Evaluation:
-    """A model at draws of its free parameters: all that follows from them, computed when it is asked for.
+    """A model at draws of its free parameters: all that follows from them, computed when first asked for.
 
-    What has the size of the parameters is then kept; what is predicted of runs is not, but for the log
+    Values of the size of the parameters are then kept; predictions of runs are not, except the log
     likelihood.
 
     Parameters
@@ -174,7 +174,7 @@ class Evaluation:
 
     def __init__(self, model: Model, free: Mapping[str, FloatArray]) -> None:
         self.model = model
-        self._given = free
+        self._draws = free
 
     @classmethod
     def of_prior(cls, model: Model, count: int, seed: int) -> Evaluation:
@@ -184,45 +184,40 @@ class Evaluation:
         ----------
         model : Model
         count : int
-            How many draws, of one chain.
+            Number of draws, of one chain.
         seed : int
 
         Returns
         -------
         Evaluation
         """
-        found = _FromPrior(model.observations, count, seed)
-        interpret(model, found)
-        drawn = cls(model, {name: held.value for name, held in found.free.items()})
-        drawn._interpreted = found
-        return drawn
+        interpreter = _FromPrior(model.observations, count, seed)
+        interpret(model, interpreter)
+        evaluation = cls(model, {name: free.value for name, free in interpreter.free.items()})
+        evaluation._interpreted = interpreter
+        return evaluation
 
     @cached_property
     def _interpreted(self) -> _OnDraws:
-        found = _OnDraws(self._given)
-        interpret(self.model, found)
-        return found
+        interpreter = _OnDraws(self._draws)
+        interpret(self.model, interpreter)
+        return interpreter
 
     @property
     def free(self) -> dict[str, FloatArray]:
         """Draws of the free parameters alone, each of shape (chain, draw) or (chain, draw, entry)."""
-        return {name: held.value for name, held in self._interpreted.free.items()}
+        return {name: free.value for name, free in self._interpreted.free.items()}
 
     @property
     def deterministics(self) -> Variables:
-        """All that follows from the free parameters.
-
-        What `surge_fit.model.in_pymc` registers as deterministic, by the same names.
-        """
-        return _with_draws(self._interpreted.follows)
+        """Deterministic functions of the free parameters, by the names that they have in the PyMC model."""
+        return _with_draws(self._interpreted.deterministics)
 
     @property
     def parameters(self) -> Variables:
         """The free parameters, and all that follows from them."""
-        found = self._interpreted
-        return _with_draws(
-            {name: (free.dims, free.value) for name, free in found.free.items()} | found.follows
-        )
+        free = {name: (free.dims, free.value) for name, free in self._interpreted.free.items()}
+        return _with_draws(free | self._interpreted.deterministics)
 
     @cached_property
     def log_prior(self) -> Variables:
@@ -230,18 +225,18 @@ class Evaluation:
 
         With the dim of the parameter, or of all cells together for ``log_optimal_learning_rate``.
         """
-        found = self._interpreted.free.items()
-        return _with_draws({name: (held.density_dims, held.log_density()) for name, held in found})
+        parameters = self._interpreted.free.items()
+        return _with_draws({name: (free.density_dims, free.log_density()) for name, free in parameters})
 
     @cached_property
     def log_likelihood(self) -> Variables:
         """Log density (or probability) of every run [nats].
 
-        ``loss``, ``diverged``, ``log_optimum``, ``log_steps``, and of runs that are known up to a bound
+        ``loss``, ``diverged``, ``log_optimum``, ``log_steps``, and of censored runs
         ``censored_loss`` and ``censored_steps``.
         """
-        seen = self._interpreted.likelihoods.items()
-        return _with_draws({name: ((part.dim,), part.log_density()) for name, part in seen})
+        likelihoods = self._interpreted.likelihoods.items()
+        return _with_draws({name: ((part.dim,), part.log_density()) for name, part in likelihoods})
 
     @cached_property
     def log_density(self) -> FloatArray:
@@ -249,14 +244,14 @@ class Evaluation:
 
         With respect to the parameters as they are, not as they are sampled.
         """
-        found = self._interpreted
-        parts: Iterable[_Free | _Likelihood] = chain(found.free.values(), found.likelihoods.values())
+        terms = self._interpreted
+        parts: Iterable[_Free | _Likelihood] = chain(terms.free.values(), terms.likelihoods.values())
         densities = (part.log_density() for part in parts)
-        return np.asarray(sum(held.reshape(*held.shape[:2], -1).sum(axis=2) for held in densities))
+        return np.asarray(sum(density.reshape(*density.shape[:2], -1).sum(axis=2) for density in densities))
 
     @property
     def terms(self) -> int:
-        """How many terms the log likelihood has."""
+        """Number of terms of the log likelihood."""
         sizes = {dim: len(labels) for dim, labels in coordinates(self.model.observations).items()}
         return sum(sizes[part.dim] for part in self._interpreted.likelihoods.values())
 
@@ -271,28 +266,28 @@ class Evaluation:
         -------
         dict of str to (dims, ndarray)
             ``loss`` [the sweep's unit], ``diverged`` [0 or 1], ``log_optimum`` and ``log_steps``, as far as
-            the model has them. Of runs that are known up to a bound nothing is drawn.
+            the model has them. Censored runs are not drawn.
         """
-        rng, seen = np.random.default_rng(seed), self._interpreted.likelihoods.items()
+        rng, likelihoods = np.random.default_rng(seed), self._interpreted.likelihoods.items()
         return _with_draws(
-            {name: ((part.dim,), part.draw(rng)) for name, part in seen if part.draw is not None}
+            {name: ((part.dim,), part.draw(rng)) for name, part in likelihoods if part.draw is not None}
         )
 
     @property
     def observed_data(self) -> Variables:
-        """What was observed, by the names of `predictive`."""
-        parts = self._interpreted.likelihoods.items()
-        return {name: ((part.dim,), part.seen) for name, part in parts if part.seen is not None}
+        """Observed values, by the names of `predictive`."""
+        likelihoods = self._interpreted.likelihoods.items()
+        return {name: ((part.dim,), part.observed) for name, part in likelihoods if part.observed is not None}
 
     @property
     def constant_data(self) -> Variables:
-        """What else the model knows of the sweep, by the names of the model's data."""
-        seen = [values for _, values in self.observed_data.values()]
-        known = self._interpreted.known.items()
+        """All other data of the model, by their names there."""
+        observed = [values for _, values in self.observed_data.values()]
+        constants = self._interpreted.constants.items()
         return {
             name: (dims, values)
-            for name, (dims, values) in known
-            if not any(values is other for other in seen)
+            for name, (dims, values) in constants
+            if not any(values is other for other in observed)
         }
 
     def thinned(self, every: int) -> Evaluation:

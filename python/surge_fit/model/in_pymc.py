@@ -123,13 +123,13 @@ class _InPyMC:
     def around(self, name: str, centre: Tensor, scale: Tensor, dim: str) -> Tensor:
         return pm.Normal(name, centre, scale, dims=dim)
 
-    def process(self, name: str, curve: Tensor, scale: Tensor, rows: discrepancy.Rows, dim: str) -> Tensor:
+    def process(self, name: str, mean: Tensor, scale: Tensor, rows: discrepancy.Rows, dim: str) -> Tensor:
         return pm.CustomDist(
             name,
-            *(curve, scale, rows.index, rows.factor, rows.whitening, rows.log_determinant),
+            *(mean, scale, rows.index, rows.factor, rows.whitening, rows.log_determinant),
             logp=_process_log_density,
             random=_process_draw,
-            support_point=lambda variable, size, curve, *others: curve,
+            support_point=lambda variable, size, mean, *others: mean,
             signature="(n),(),(n,m),(n,m),(n,m),()->(n)",
             dims=dim,
         )
@@ -151,11 +151,11 @@ class _InPyMC:
         pm.Potential(name, log_probability().sum())
 
 
-def _process_log_density(value: Any, curve: Any, scale: Any, *rows: Any) -> Tensor:
-    return discrepancy.log_density(pt, value, curve, scale, discrepancy.Rows(*rows))
+def _process_log_density(value: Any, mean: Any, scale: Any, *rows: Any) -> Tensor:
+    return discrepancy.log_density(pt, value, mean, scale, discrepancy.Rows(*rows))
 
 
 def _process_draw(*values: Any, rng: np.random.Generator, size: Any = None) -> Any:
-    curve, scale, *rows = values
-    innovation = rng.standard_normal(curve.shape if size is None else (*size, curve.shape[-1]))
-    return discrepancy.deviate(curve, np.asarray(scale), discrepancy.Rows(*rows), innovation)
+    mean, scale, *rows = values
+    innovation = rng.standard_normal(mean.shape if size is None else (*size, mean.shape[-1]))
+    return discrepancy.deviate(mean, np.asarray(scale), discrepancy.Rows(*rows), innovation)

@@ -76,7 +76,7 @@ def loss_variance(noise: Any, shape_error: Any, depth: Any, standard_error: Any 
     depth : array
         Loss above the optimum, as the valley has it.
     standard_error : array
-        Of the loss itself, where it is known.
+        Standard error of the loss itself, where it is known.
 
     Returns
     -------

@@ -1,11 +1,11 @@
-"""What each run of a sweep tells the model.
+"""Observations: the runs of a sweep, sorted by the likelihood that each enters.
 
 A finished run enters the loss surface; a diverged one the divergence wall; a finite but huge loss says
 only "at least this bad"; a crashed or stopped run says nothing and is named as such. Of runs to a target, the
 steps at the best learning rate of each batch size enter the law of the steps, since that is what the law is
 about (`surge_fit.model.steps`); a run that ended short of the target says only "more steps than this".
 
-A *cell* is a batch size of a group: what has an optimum, and a valley, of its own. Where a sweep has one
+A *cell* is one batch size of one group, with an optimum and a valley of its own. Where a sweep has one
 group, cells are batch sizes.
 """
 
@@ -57,7 +57,7 @@ class Observations:
     groups: tuple[str, ...]
     """Labels of the groups that are pooled; empty where the sweep is fitted as one."""
     covariates: Covariates
-    """What is known of every group in numbers."""
+    """Covariates of every group, as numbers."""
     finished: Runs
     censored: Runs
     wall: Runs
@@ -70,7 +70,7 @@ class Observations:
     loss_range: float
     """Largest minus smallest loss of a group, a censored one as its threshold; of several groups the largest.
 
-    What a diverged run is counted to lose at the least; 0 without a finite loss.
+    A diverged run is counted to lose at least this; 0 without a finite loss.
     """
 
     @property
@@ -85,7 +85,7 @@ class Observations:
 
     @property
     def count(self) -> int:
-        """How many runs (or optimum points) enter the model."""
+        """Number of runs (or optimum points) that enter the model."""
         parts = (self.finished, self.censored, self.wall, self.optimum, self.steps, self.censored_steps)
         return len({run for runs in parts for run in runs.id})
 
@@ -99,11 +99,11 @@ class Observations:
 
         Groups have floors of their own, so `scales` then knows none: `best_loss` and `gap` are NaN.
         """
-        sizes, merged_cell = np.unique(self.batch_size, return_inverse=True)
+        sizes, merged_index = np.unique(self.batch_size, return_inverse=True)
         unknown = np.full(len(sizes), np.nan)
 
-        def moved(runs: Runs) -> Runs:
-            return replace(runs, cell_index=merged_cell[runs.cell_index])
+        def in_merged_cells(runs: Runs) -> Runs:
+            return replace(runs, cell_index=merged_index[runs.cell_index])
 
         return replace(
             self,
@@ -111,12 +111,12 @@ class Observations:
             cell_group=np.zeros(len(sizes), dtype=np.int64),
             groups=(),
             covariates=Covariates((), np.empty((1, 0))),
-            finished=moved(self.finished),
-            censored=moved(self.censored),
-            wall=moved(self.wall),
-            optimum=moved(self.optimum),
-            steps=moved(self.steps),
-            censored_steps=moved(self.censored_steps),
+            finished=in_merged_cells(self.finished),
+            censored=in_merged_cells(self.censored),
+            wall=in_merged_cells(self.wall),
+            optimum=in_merged_cells(self.optimum),
+            steps=in_merged_cells(self.steps),
+            censored_steps=in_merged_cells(self.censored_steps),
             scales=replace(self.scales, best_loss=unknown, gap=unknown),
         )
 
@@ -167,30 +167,30 @@ def sort_runs(sweep: Sweep, covariates: Sequence[str] = ()) -> Observations:
         finished = finished & ~censored
     # Without a single loss a wall has nothing to stand on: such runs are here for their steps.
     wall = finished | diverged if finished.any() else none
-    steps, ended = _steps(sweep, group)
-    used = finished | wall | censored | optimum | steps | ended
-    cells, of_run = np.unique(np.stack([group, sweep.batch_size])[:, used], axis=1, return_inverse=True)
+    steps, missed = _steps(sweep, group)
+    used = finished | wall | censored | optimum | steps | missed
+    cells, cell_of_run = np.unique(np.stack([group, sweep.batch_size])[:, used], axis=1, return_inverse=True)
     index = np.full(len(sweep), -1, dtype=np.int64)
-    index[used] = of_run.ravel()
-    runs = _Picker(sweep, index)
-    at = [np.flatnonzero(index == cell) for cell in range(cells.shape[1])]
+    index[used] = cell_of_run.ravel()
+    picker = _Picker(sweep, index)
+    runs_of_cell = [np.flatnonzero(index == cell) for cell in range(cells.shape[1])]
     rate = np.log(sweep.learning_rate)
     return Observations(
         batch_size=cells[1],
         cell_group=cells[0].astype(np.int64),
         groups=sweep.groups if len(sweep.groups) > 1 else (),
         covariates=sweep.covariates(covariates),
-        finished=runs.pick(finished, sweep.loss, sweep.loss_se),
-        censored=runs.pick(censored, ceiling, None),
-        wall=runs.pick(wall, diverged.astype(np.float64), None),
-        optimum=runs.pick(optimum, rate, _optimum_se(sweep)),
-        steps=runs.pick(steps, np.log(sweep.steps_when_reached), None),
-        censored_steps=runs.pick(ended, np.log(sweep.steps_when_missed), None),
+        finished=picker.pick(finished, sweep.loss, sweep.loss_se),
+        censored=picker.pick(censored, ceiling, None),
+        wall=picker.pick(wall, diverged.astype(np.float64), None),
+        optimum=picker.pick(optimum, rate, _optimum_se(sweep)),
+        steps=picker.pick(steps, np.log(sweep.steps_when_reached), None),
+        censored_steps=picker.pick(missed, np.log(sweep.steps_when_missed), None),
         unused=tuple((sweep.run_id[i], _why_unused(sweep, i)) for i in np.flatnonzero(~used)),
         scales=data_scales(
             [
                 Cell(int(g), rate[here[finished[here]]], sweep.loss[here[finished[here]]], rate[here])
-                for g, here in zip(cells[0], at, strict=True)
+                for g, here in zip(cells[0], runs_of_cell, strict=True)
             ],
             optima=rate[optimum],
             reached=sweep.steps_when_reached[np.isfinite(sweep.steps_when_reached)],
@@ -246,12 +246,12 @@ class _Picker:
 
 
 def _steps(sweep: Sweep, group: IndexArray) -> tuple[BoolArray, BoolArray]:
-    """Which runs tell the steps to the target, and which that it takes more; group by group."""
-    reached, ended = np.zeros(len(sweep), dtype=bool), np.zeros(len(sweep), dtype=bool)
+    """Masks of the runs that enter as steps to the target, and as censored ones; group by group."""
+    reached, missed = np.zeros(len(sweep), dtype=bool), np.zeros(len(sweep), dtype=bool)
     for here in (np.flatnonzero(group == g) for g in np.unique(group)):
         columns = (sweep.batch_size, sweep.learning_rate, sweep.steps_when_reached, sweep.steps_when_missed)
-        reached[here], ended[here] = choose_runs(*(column[here] for column in columns))
-    return reached, ended
+        reached[here], missed[here] = choose_runs(*(column[here] for column in columns))
+    return reached, missed
 
 
 def _optimum_se(sweep: Sweep) -> FloatArray:
@@ -264,18 +264,18 @@ def _optimum_se(sweep: Sweep) -> FloatArray:
     return np.asarray(np.sqrt(variance))
 
 
-def _loss_range(loss: FloatArray, seen: BoolArray, group: IndexArray) -> float:
-    ranges = [float(np.ptp(loss[seen & (group == g)])) for g in np.unique(group[seen])]
+def _loss_range(loss: FloatArray, has_loss: BoolArray, group: IndexArray) -> float:
+    ranges = [float(np.ptp(loss[has_loss & (group == g)])) for g in np.unique(group[has_loss])]
     return max(ranges, default=0.0)
 
 
 def _ceilings(loss: FloatArray, finished: BoolArray, group: IndexArray) -> FloatArray:
-    """The loss from which on a run of its group only says that it was bad; shape (run,)."""
+    """Loss above which a run is censored, that of its group; shape (run,)."""
     ceilings = np.full(len(loss), np.inf)
     for g in np.unique(group[finished]):
-        seen = loss[finished & (group == g)]
-        median = float(np.median(seen))
-        depth = median - float(seen.min())
+        losses = loss[finished & (group == g)]
+        median = float(np.median(losses))
+        depth = median - float(losses.min())
         if depth > 0:
             ceilings[group == g] = median + HUGE_LOSS * depth
     return ceilings

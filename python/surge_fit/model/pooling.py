@@ -1,4 +1,4 @@
-"""How the groups of a sweep share what they have in common.
+"""Partial pooling: parameters that differ between the groups of a sweep, drawn from one population.
 
 A parameter of group g with covariates z_g (log, centred over the groups) is
 
@@ -31,11 +31,12 @@ class Pooled:
     Attributes
     ----------
     name : str
-        Of the value in every group; its population has ``name_mean``, ``name_spread`` and ``name_trend``.
+        Name of the value in every group; its population has
+        ``name_mean``, ``name_spread`` and ``name_trend``.
     spread : Prior
-        Of the standard deviation between groups.
+        Prior of the standard deviation between groups.
     trend : Prior or None
-        Of the change per e-fold of a covariate; None for parameters that follow none.
+        Prior of the change per e-fold of a covariate; None for parameters that follow none.
     """
 
     name: str
@@ -46,12 +47,12 @@ class Pooled:
 CENTRED = frozenset(
     {"log_reference_learning_rate", "log_curvature", "log_min_steps", "log_critical_batch_size"}
 )
-"""Pooled parameters that the runs of each group pin down: of these the groups' values are sampled, of the
-others the offsets, since those are what the sampler sees as independent."""
+"""Pooled parameters in centred form, since the runs of each group pin them down: their values are sampled.
+The others are non-centred: their offsets are sampled, which are nearly independent of the spread."""
 
 
 def pooled_parameters(observations: Observations, law: Law) -> tuple[Pooled, ...]:
-    """Which parameters of the model differ between groups, in the order of the model.
+    """List the parameters that differ between groups, in the order of the model.
 
     Parameters
     ----------
@@ -64,21 +65,21 @@ def pooled_parameters(observations: Observations, law: Law) -> tuple[Pooled, ...
         All that would differ; of use only where `observations` has several groups.
     """
     trend = Normal(mean=0.0, sd=0.5)
-    found: list[Pooled] = []
+    pooled: list[Pooled] = []
     if observations.has_learning_rates:
-        found.append(Pooled("log_reference_learning_rate", _spread(0.3), trend))
+        pooled.append(Pooled("log_reference_learning_rate", _spread(0.3), trend))
         for parameter in law.parameters[1:]:
             if parameter.role == "batch_size_scale":
-                found.append(Pooled(parameter.name, _spread(0.4), trend))
+                pooled.append(Pooled(parameter.name, _spread(0.4), trend))
             elif parameter.prior is not None:
-                found.append(Pooled(parameter.name, _shape_spread(parameter.prior), None))
+                pooled.append(Pooled(parameter.name, _shape_spread(parameter.prior), None))
     if len(observations.finished):
-        found.append(Pooled("log_curvature", _spread(0.3), trend))
+        pooled.append(Pooled("log_curvature", _spread(0.3), trend))
     if len(observations.steps):
-        if not any(p.name == "log_noise_scale" for p in found):
-            found.append(Pooled("log_critical_batch_size", _spread(0.4), trend))
-        found.append(Pooled("log_min_steps", _spread(0.4), trend))
-    return tuple(found)
+        if not any(p.name == "log_noise_scale" for p in pooled):
+            pooled.append(Pooled("log_critical_batch_size", _spread(0.4), trend))
+        pooled.append(Pooled("log_min_steps", _spread(0.4), trend))
+    return tuple(pooled)
 
 
 def _spread(typical: float) -> Prior:
@@ -118,16 +119,16 @@ def in_groups(
     -------
     array of xp, shape (..., group)
     """
-    away = spread[..., None] * offset
+    deviation = spread[..., None] * offset
     if not additive:
-        return mean[..., None] * xp.exp(away)
-    return expected_in_groups(mean, trend, covariates) + away
+        return mean[..., None] * xp.exp(deviation)
+    return expected_in_groups(mean, trend, covariates) + deviation
 
 
 def expected_in_groups(mean: Any, trend: Any | None, covariates: Any) -> Any:
-    """What the population expects of a parameter in every group; arguments as for `in_groups`."""
-    moved = covariates if trend is None else trend[..., None, :] * covariates
-    return mean[..., None] + (0.0 if trend is None else 1.0) * moved.sum(axis=-1)
+    """Expected value of a parameter in every group, given the population; arguments as for `in_groups`."""
+    shift = covariates if trend is None else trend[..., None, :] * covariates
+    return mean[..., None] + (0.0 if trend is None else 1.0) * shift.sum(axis=-1)
 
 
 def at_cells(value: Any, cell_group: Any | None) -> Any:

@@ -15,7 +15,7 @@ from surge_fit.sweep import Sweep
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Model:
-    """What is fitted, made once and carried by the fit and by its posterior.
+    """A sweep with the law and the priors that it is fitted under, made once and carried by the fit.
 
     Attributes
     ----------
@@ -23,8 +23,8 @@ class Model:
     observations : Observations
         The runs of the sweep, sorted by the likelihood that each enters.
     law : Law
-        Of the learning rate; of no effect where the sweep has no learning rates. Where it has one batch size
-        alone, the constant law, whatever was asked for.
+        Law of the learning rate; of no effect where the sweep has no learning rates. Where it has one batch
+        size alone, the constant law, whatever was asked for.
     priors : Priors
         All priors of the model.
     """
@@ -70,10 +70,12 @@ class Model:
         InputError
             If the law or a prior's name is unknown.
         """
-        seen = observe(sweep, covariates) if observations is None else observations
-        law = _law_of(seen, get_law(law))
-        require_enough_runs(seen, law)
-        return cls(sweep, seen, law, default_priors(seen, law).replace(**dict(priors or {})))
+        if observations is None:
+            observations = observe(sweep, covariates)
+        law = _law_of(observations, get_law(law))
+        require_enough_runs(observations, law)
+        all_priors = default_priors(observations, law).replace(**dict(priors or {}))
+        return cls(sweep, observations, law, all_priors)
 
     @property
     def covariates(self) -> tuple[str, ...]:
