@@ -123,21 +123,21 @@ def _require_parameters(law: Law, parameters: Mapping[str, float]) -> None:
 
 
 def _deviations(discrepancy: Sequence[float], count: int) -> FloatArray:
-    found = np.asarray(discrepancy, dtype=np.float64)
-    if found.shape != (count,):
-        msg = f"'discrepancy' must hold one number for each of {count} batch sizes; got shape {found.shape}."
+    values = np.asarray(discrepancy, dtype=np.float64)
+    if values.shape != (count,):
+        msg = f"'discrepancy' must hold one number for each of {count} batch sizes; got shape {values.shape}."
         raise InputError(msg)
-    return found
+    return values
 
 
 def _rates(learning_rate: Sequence[float] | Sequence[Sequence[float]], count: int) -> FloatArray:
     """Return the rates tried at every batch size, shape (batch_size, rate)."""
-    found = np.asarray(learning_rate, dtype=np.float64)
-    if found.ndim not in (1, 2) or (found.ndim == 2 and len(found) != count):
+    rates = np.asarray(learning_rate, dtype=np.float64)
+    if rates.ndim not in (1, 2) or (rates.ndim == 2 and len(rates) != count):
         msg = (
             f"'learning_rate' must be a list of rates, or a table with one row for each of {count} batch "
-            f"sizes; got shape {found.shape}."
+            f"sizes; got shape {rates.shape}."
         )
         raise InputError(msg)
-    require_all_positive("learning_rate", found)
-    return np.broadcast_to(found, (count, found.shape[-1]))
+    require_all_positive("learning_rate", rates)
+    return np.broadcast_to(rates, (count, rates.shape[-1]))

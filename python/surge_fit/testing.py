@@ -23,7 +23,7 @@ _WIDE = np.linspace(-_REACH, _REACH, 241)
 
 
 class LawError(AssertionError):
-    """A law does not keep what it must keep."""
+    """A law fails a check of `check_law`."""
 
 
 def check_law(law: Law, *, draws: Mapping[str, FloatArray] | None = None, random_seed: int = 0) -> None:
@@ -58,11 +58,11 @@ def check_law(law: Law, *, draws: Mapping[str, FloatArray] | None = None, random
     curves = _check_finite(law, checked, batch_size)
     _check_scale(law, checked, batch_size, curves)
     _check_pytensor(law, checked, curves)
-    if law.kernel is not None or law.supremum is not None:
+    if law.compiled is not None or law.supremum is not None:
         _check_supremum(law, checked, curves)
-    if law.kernel is not None or law.peak is not None:
+    if law.compiled is not None or law.peak is not None:
         _check_peak(law, checked, batch_size, curves)
-    if law.kernel is not None or law.slopes is not None:
+    if law.compiled is not None or law.slopes is not None:
         _check_slopes(law, checked)
 
 
@@ -103,9 +103,9 @@ def _check_finite(law: Law, draws: LawDraws, batch_size: FloatArray) -> FloatArr
 
 def _check_scale(law: Law, draws: LawDraws, batch_size: FloatArray, curves: FloatArray) -> None:
     scale = law.parameters[0].name
-    moved = LawDraws.of(law, {**draws, scale: draws[scale] + 1.0}).optimum(batch_size)
+    raised = LawDraws.of(law, {**draws, scale: draws[scale] + 1.0}).optimum(batch_size)
     _require(
-        np.abs(moved - curves - 1.0) < 1e-9,
+        np.abs(raised - curves - 1.0) < 1e-9,
         law,
         f"{scale!r} must be additive: raising it by 1 must raise the log learning rate by 1 everywhere.",
         draws,
@@ -182,18 +182,18 @@ def _check_peak(law: Law, draws: LawDraws, batch_size: FloatArray, curves: Float
     peak = law.peak_batch_size(draws)
     inside = (peak > batch_size[0]) & (peak < batch_size[-1])
     for index in np.flatnonzero(inside):
-        one = draws.take(slice(index, index + 1))
-        at_peak = float(one.optimum(peak[[index]])[0, 0])
+        draw = draws.take(slice(index, index + 1))
+        at_peak = float(draw.optimum(peak[[index]])[0, 0])
         _require(
             np.array([curves[index].max() <= at_peak + 1e-9]),
             law,
             f"no batch size may have a higher learning rate than the declared peak at {peak[index]:.6g}.",
-            one,
+            draw,
         )
     rising, falling = np.isposinf(peak), peak == 0.0
-    steps = np.diff(curves, axis=1)
+    rises = np.diff(curves, axis=1)
     _require(
-        np.where(rising[:, None], steps >= -1e-9, True) & np.where(falling[:, None], steps <= 1e-9, True),
+        np.where(rising[:, None], rises >= -1e-9, True) & np.where(falling[:, None], rises <= 1e-9, True),
         law,
         "a curve whose declared peak is infinite must rise everywhere, one whose peak is zero must fall.",
         draws,
@@ -205,9 +205,9 @@ def _check_slopes(law: Law, draws: LawDraws) -> None:
     far = np.exp([-600.0, -599.0, 599.0, 600.0])
     with np.errstate(all="ignore"):
         curves = draws.optimum(far)
-    found = np.stack([curves[:, 1] - curves[:, 0], curves[:, 3] - curves[:, 2]], axis=1)
+    measured = np.stack([curves[:, 1] - curves[:, 0], curves[:, 3] - curves[:, 2]], axis=1)
     _require(
-        np.abs(found - np.stack([small, large], axis=1)) < 1e-3,
+        np.abs(measured - np.stack([small, large], axis=1)) < 1e-3,
         law,
         "the declared slopes must be those of the curve at batch sizes of exp(-600) and exp(600).",
         draws,

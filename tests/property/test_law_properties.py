@@ -25,7 +25,7 @@ def law_and_draw(draw, names=tuple(LAWS)):
 
 def curve(law, draw, x):
     return _core.evaluate_law(
-        law.kernel, np.array([[float(v[0]) for v in draw.values()]]), np.asarray(x, float)
+        law.compiled, np.array([[float(v[0]) for v in draw.values()]]), np.asarray(x, float)
     )[0]
 
 

@@ -1,4 +1,4 @@
-"""A law, a curve of the learning rate over the batch size, as a value.
+"""A law, the learning rate as a function of the batch size, as a value.
 
 Every law has the anatomy ``log learning rate = scale + shape(log batch size; parameters)``. Its formula is
 written once, over an array namespace: `numpy`, or `pytensor.tensor` inside a model.
@@ -18,7 +18,7 @@ from surge_fit.priors import Prior
 from surge_fit.typing import FloatArray, Namespace
 
 Role: TypeAlias = Literal["learning_rate_scale", "batch_size_scale", "shape"]
-"""Role of a parameter: moves the curve up, moves it sideways, or bends it."""
+"""Role of a parameter: it moves the law up, moves it sideways, or bends it."""
 
 
 @dataclass(frozen=True)
@@ -34,11 +34,11 @@ class Parameter:
     unit : str
         Its unit; scales are natural logarithms.
     role : {"learning_rate_scale", "batch_size_scale", "shape"}
-        What it does to the curve.
+        Its effect: it moves the law up, moves it sideways, or bends it.
     prior : Prior or None
         Prior of a shape parameter. The two scales have none: the data set it.
     description : str
-        What it means, in one sentence.
+        Its meaning, in one sentence.
 
     Raises
     ------
@@ -109,14 +109,14 @@ class Law:
     formula : str
         The formula, to print.
     reference : str
-        Where it comes from.
+        Source of the law, such as an arXiv number.
     regime : str
-        Where it holds, in one sentence.
+        Optimizers and batch sizes for which it holds, in one sentence.
     peak, supremum, slopes : callable, optional
         For a law of your own: functions of all parameters (keyword arguments, arrays of shape (draw,)) that
         return the log batch size of the peak, the least upper bound of the log learning rate, and the log-log
         slopes at small and at large batch sizes.
-    kernel : str, optional
+    compiled : str, optional
         Name of the compiled form of `shape`; for built-in laws alone.
 
     Raises
@@ -158,7 +158,7 @@ class Law:
     peak: Callable[..., FloatArray] | None = None
     supremum: Callable[..., FloatArray] | None = None
     slopes: Callable[..., tuple[FloatArray, FloatArray]] | None = None
-    kernel: str | None = None
+    compiled: str | None = None
 
     def __post_init__(self) -> None:
         scales = [p.role == "learning_rate_scale" for p in self.parameters]

@@ -44,5 +44,5 @@ BROKEN_POWER = Law(
     formula="log ε = log ε_c − log ½(e^(−p·x) + e^(q·x)), x = log(B/B_c)",
     reference="arXiv 2210.14891 (form); p = q = ½ is arXiv 2405.14578, p = 1 with q = 0 is arXiv 1812.06162",
     regime="Any optimizer whose curve has one slope at small and another at large batch sizes.",
-    kernel="broken_power",
+    compiled="broken_power",
 )

@@ -22,5 +22,5 @@ CONSTANT = Law(
     formula="log ε = log ε_max",
     reference="the hypothesis that the others must beat",
     regime="Batch sizes over which the optimum does not move, as around the peak of a surge.",
-    kernel="constant",
+    compiled="constant",
 )

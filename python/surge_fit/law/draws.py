@@ -35,7 +35,7 @@ class Formula(Protocol):
         """Names of the parameters, in the order of the columns."""
 
     @property
-    def kernel(self) -> str | None:
+    def compiled(self) -> str | None:
         """Name of the compiled form, if there is one."""
 
     @property
@@ -188,12 +188,12 @@ class LawDraws(Mapping[str, FloatArray]):
             If a batch size is not a positive finite number, or `out` is not such an array.
         """
         log_batch_size = np.log(require_batch_sizes(batch_size))
-        if self.law.kernel is not None:
-            return _core.evaluate_law(self.law.kernel, self.parameters, log_batch_size, out)
-        curves = self._formula(log_batch_size)
+        if self.law.compiled is not None:
+            return _core.evaluate_law(self.law.compiled, self.parameters, log_batch_size, out)
+        log_learning_rate = self._formula(log_batch_size)
         if out is None:
-            return curves
-        out[...] = curves
+            return log_learning_rate
+        out[...] = log_learning_rate
         return out
 
     def gradient(self, batch_size: ArrayLike) -> FloatArray:
@@ -215,17 +215,17 @@ class LawDraws(Mapping[str, FloatArray]):
             If a batch size is not a positive finite number.
         """
         log_batch_size = np.log(require_batch_sizes(batch_size))
-        if self.law.kernel is not None:
-            return _core.law_gradient(self.law.kernel, self.parameters, log_batch_size)
+        if self.law.compiled is not None:
+            return _core.law_gradient(self.law.compiled, self.parameters, log_batch_size)
         columns = []
         for index in range(len(self)):
             step = np.zeros_like(self.parameters)
             step[:, index] = 1e-3 * np.maximum(1.0, np.abs(self.parameters[:, index]))
 
-            def curves(steps: int, step: FloatArray = step) -> FloatArray:
-                return LawDraws(self.law, self.parameters + steps * step)._formula(log_batch_size)
+            def value_at(multiple: int, step: FloatArray = step) -> FloatArray:
+                return LawDraws(self.law, self.parameters + multiple * step)._formula(log_batch_size)
 
-            near, far = curves(1) - curves(-1), curves(2) - curves(-2)
+            near, far = value_at(1) - value_at(-1), value_at(2) - value_at(-2)
             columns.append((8.0 * near - far) / (12.0 * step[:, index, None]))
         return np.stack(columns, axis=2)
 
@@ -312,53 +312,55 @@ class LawDraws(Mapping[str, FloatArray]):
 
     def peak(self) -> FloatArray:
         """Log batch size of the peak, shape (draw,); see `Law.peak_batch_size`."""
-        if self.law.kernel is not None:
-            return _core.law_peak(self.law.kernel, self.parameters)
+        if self.law.compiled is not None:
+            return _core.law_peak(self.law.compiled, self.parameters)
         return np.asarray(self._declared("peak", self.law.peak)(**self), np.float64)
 
     def supremum(self) -> FloatArray:
         """Least upper bound of the log learning rate, shape (draw,); see `Law.log_supremum`."""
-        if self.law.kernel is not None:
-            return _core.law_supremum(self.law.kernel, self.parameters)
+        if self.law.compiled is not None:
+            return _core.law_supremum(self.law.compiled, self.parameters)
         return np.asarray(self._declared("supremum", self.law.supremum)(**self), np.float64)
 
     def slopes(self) -> tuple[FloatArray, FloatArray]:
         """Log-log slopes at small and at large batch sizes, each (draw,); see `Law.asymptotic_slopes`."""
-        if self.law.kernel is not None:
-            return _core.law_limits(self.law.kernel, self.parameters)
+        if self.law.compiled is not None:
+            return _core.law_limits(self.law.compiled, self.parameters)
         small, large = self._declared("slopes", self.law.slopes)(**self)
         return np.asarray(small, np.float64), np.asarray(large, np.float64)
 
     def _formula(self, log_batch_size: FloatArray) -> FloatArray:
         """Evaluate the formula by NumPy, shape (draw, batch_size)."""
         columns = {name: column[:, None] for name, column in self.items()}
-        curves = self.law.log_learning_rate(np, log_batch_size[None, :], **columns)
-        return np.ascontiguousarray(np.broadcast_to(curves, (self.count, len(log_batch_size))), np.float64)
+        log_learning_rate = self.law.log_learning_rate(np, log_batch_size[None, :], **columns)
+        return np.ascontiguousarray(
+            np.broadcast_to(log_learning_rate, (self.count, len(log_batch_size))), np.float64
+        )
 
     def _reducible(
         self, batch_size: ArrayLike, offset: ArrayLike | None
     ) -> tuple[str, FloatArray, FloatArray, FloatArray | None]:
-        """Arguments of a compiled reduction: a law without a kernel is an offset from a constant zero."""
+        """Arguments of a compiled reduction; a law without a compiled form is an offset from zero."""
         log_batch_size = np.log(require_batch_sizes(batch_size))
         shift = None if offset is None else np.asarray(offset, np.float64)
-        if self.law.kernel is not None:
-            return self.law.kernel, self.parameters, log_batch_size, shift
-        curves = self._formula(log_batch_size)
+        if self.law.compiled is not None:
+            return self.law.compiled, self.parameters, log_batch_size, shift
+        formula = self._formula(log_batch_size)
         if shift is not None:
-            if shift.shape != curves.shape:
+            if shift.shape != formula.shape:
                 msg = (
-                    f"'offset' must have shape (draw, batch_size) = {curves.shape}; got {shift.shape}. "
+                    f"'offset' must have shape (draw, batch_size) = {formula.shape}; got {shift.shape}. "
                     "Pass an array of that shape."
                 )
                 raise InputError(msg)
-            curves = curves + shift
-        return "constant", np.zeros((self.count, 1)), log_batch_size, curves
+            formula = formula + shift
+        return "constant", np.zeros((self.count, 1)), log_batch_size, formula
 
-    def _declared(self, what: str, function: Callable[..., Any] | None) -> Callable[..., Any]:
+    def _declared(self, name: str, function: Callable[..., Any] | None) -> Callable[..., Any]:
         if function is None:
             msg = (
-                f"Law {self.law.name!r} declares no {what}. "
-                f"Construct it with {what}=<function of its parameters>."
+                f"Law {self.law.name!r} declares no {name}. "
+                f"Construct it with {name}=<function of its parameters>."
             )
             raise InputError(msg)
         return function

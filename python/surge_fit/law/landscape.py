@@ -8,7 +8,7 @@ import numpy as np
 
 from surge_fit.typing import FloatArray, IndexArray
 
-_OF_DRAWS = ("log_curvature", "curvature_slope", "rate", "asymmetry", "wall", "wall_width")
+_PER_DRAW = ("log_curvature", "curvature_slope", "rate", "asymmetry", "wall", "wall_width")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -44,12 +44,12 @@ class Landscape:
     divergence_cost: float
 
     def __post_init__(self) -> None:
-        for name in _OF_DRAWS:
+        for name in _PER_DRAW:
             object.__setattr__(self, name, np.asarray(getattr(self, name), np.float64))
 
     def take(self, index: slice | IndexArray) -> Landscape:
         """Return some of the draws; numbers that hold for all draws stay."""
-        values = {name: getattr(self, name) for name in _OF_DRAWS}
+        values = {name: getattr(self, name) for name in _PER_DRAW}
         return replace(self, **{name: value[index] for name, value in values.items() if value.ndim})
 
     def curvature(self, log_batch_size: FloatArray) -> FloatArray:

@@ -30,7 +30,7 @@ SGD = Law(
     formula="log ε = log ε_max − log(1 + B_noise/B)",
     reference="arXiv 1812.06162, Eq. 2.6",
     regime="SGD at every batch size, on a quadratic model of the loss.",
-    kernel="sgd",
+    compiled="sgd",
 )
 
 LARGE_BATCH_HALF = Law(
@@ -41,5 +41,5 @@ LARGE_BATCH_HALF = Law(
     formula="log ε = log ε_max − ½·log(1 + B_noise/B)",
     reference="arXiv 1812.06162, Eq. 2.6 with α = ½ (proposed for Adam)",
     regime="Adam, if its learning rate saturates without a peak.",
-    kernel="large_batch_half",
+    compiled="large_batch_half",
 )

@@ -32,7 +32,7 @@ POWER = Law(
     formula="log ε = log c + a·log B",
     reference="arXiv 2503.04715, arXiv 2401.02954 (fits of this form)",
     regime="Batch sizes within one regime, far from the noise scale.",
-    kernel="power",
+    compiled="power",
 )
 
 LINEAR = Law(
@@ -43,7 +43,7 @@ LINEAR = Law(
     formula="log ε = log c + log B",
     reference="arXiv 1706.02677",
     regime="SGD with batch sizes far below the noise scale.",
-    kernel="linear",
+    compiled="linear",
 )
 
 SQUARE_ROOT = Law(
@@ -54,5 +54,5 @@ SQUARE_ROOT = Law(
     formula="log ε = log c + ½·log B",
     reference="arXiv 2205.10287, arXiv 2006.09092",
     regime="Adam and RMSprop with batch sizes far below the noise scale.",
-    kernel="square_root",
+    compiled="square_root",
 )

@@ -35,5 +35,5 @@ SATURATING_SURGE = Law(
     formula="log ε = log ε_max − log cosh(log(β_n/β)), β = (1 + B_s/B)^(−½)",
     reference="kexue.fm/archives/11280 (mean-field form of arXiv 2405.14578, Theorem 2)",
     regime="Sign descent and Adam at every batch size, if all signs become reliable together.",
-    kernel="saturating_surge",
+    compiled="saturating_surge",
 )

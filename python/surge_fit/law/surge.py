@@ -29,7 +29,7 @@ SURGE = Law(
     formula="log ε = log ε_max − log cosh(½·log(B_noise/B))",
     reference="arXiv 2405.14578, Theorem 3",
     regime="Sign descent and Adam at batch sizes B ≪ πσ²/(2μ²); its fall at large B is an extrapolation.",
-    kernel="surge",
+    compiled="surge",
 )
 
 SURGE_FREE_EXPONENT = Law(
@@ -50,5 +50,5 @@ SURGE_FREE_EXPONENT = Law(
     formula="log ε = log ε_max − log cosh(p·log(B_noise/B))",
     reference="arXiv 2405.14578, Theorem 3, its exponent ½ set free",
     regime="Optimizers between SGD and sign descent whose curve has a symmetric peak.",
-    kernel="surge_free_exponent",
+    compiled="surge_free_exponent",
 )

@@ -14,7 +14,7 @@ SURGE = LAWS["surge"]
 @pytest.mark.parametrize("name", LAWS)
 def test_every_built_in_law_conforms_compiled_or_not(name):
     check_law(LAWS[name])
-    check_law(replace(LAWS[name], name="own", kernel=None))
+    check_law(replace(LAWS[name], name="own", compiled=None))
 
 
 def overflows(xp, log_batch_size, *, log_noise_scale):
@@ -33,7 +33,7 @@ def branch_that_is_not_finite(xp, log_batch_size, *, log_noise_scale):
 
 
 def own(**changes):
-    return replace(SURGE, name="own", kernel=None, **changes)
+    return replace(SURGE, name="own", compiled=None, **changes)
 
 
 @pytest.mark.parametrize(

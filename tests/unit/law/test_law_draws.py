@@ -39,7 +39,7 @@ def test_out_is_written_and_returned():
     out = np.full((3, 2), np.nan)
     assert LawDraws.of(SURGE, DRAWS).optimum(BATCH_SIZES, out=out) is out
     np.testing.assert_array_equal(out, LawDraws.of(SURGE, DRAWS).optimum(BATCH_SIZES))
-    own = replace(SURGE, kernel=None)
+    own = replace(SURGE, compiled=None)
     assert LawDraws.of(own, DRAWS).optimum(BATCH_SIZES, out=out) is out
 
 
@@ -178,7 +178,7 @@ def test_candidates_belong_to_batch_sizes():
 @pytest.mark.parametrize("name", LAWS)
 def test_a_law_of_ones_own_gets_the_same_answers(name):
     law = LAWS[name]
-    own = replace(law, name="own", kernel=None)
+    own = replace(law, name="own", compiled=None)
     rng = np.random.default_rng(3)
     draws = {p.name: rng.normal(0.5, 0.3, 40) for p in law.parameters}
     sizes, offset = np.geomspace(0.1, 100, 9), rng.normal(0, 0.1, (40, 9))
@@ -198,7 +198,7 @@ def test_a_law_of_ones_own_gets_the_same_answers(name):
 
 
 def test_a_law_of_ones_own_must_declare_what_is_asked_of_it():
-    own = replace(SURGE, name="own", kernel=None)
+    own = replace(SURGE, name="own", compiled=None)
     for ask in (own.peak_batch_size, own.log_supremum, own.asymptotic_slopes):
         with pytest.raises(InputError, match="Law 'own' declares no"):
             ask(DRAWS)
@@ -208,7 +208,9 @@ def test_a_law_of_ones_own_must_declare_what_is_asked_of_it():
 
 def test_an_offset_of_the_wrong_shape_is_refused_for_a_law_of_ones_own():
     with pytest.raises(InputError, match=re.escape("'offset' must have shape (draw, batch_size) = (3, 2)")):
-        LawDraws.of(replace(SURGE, kernel=None), DRAWS).quantiles(BATCH_SIZES, [0.5], offset=np.zeros((1, 2)))
+        LawDraws.of(replace(SURGE, compiled=None), DRAWS).quantiles(
+            BATCH_SIZES, [0.5], offset=np.zeros((1, 2))
+        )
 
 
 def test_there_must_be_draws_to_reduce():

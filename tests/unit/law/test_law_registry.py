@@ -14,7 +14,7 @@ from surge_fit.priors import LogNormal, Normal
 def test_the_laws_are_those_of_the_kernel_with_the_same_parameters():
     described = [(law.name, list(law.parameter_names)) for law in LAWS.values()]
     assert described == _core.law_parameters()
-    assert all(law.kernel == name for name, law in LAWS.items())
+    assert all(law.compiled == name for name, law in LAWS.items())
 
 
 def test_public_names():
