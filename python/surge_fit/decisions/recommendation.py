@@ -292,7 +292,7 @@ def _recommendation(
         ),
         reason=_reason(posterior, batch_size, exponent, past_peak, most.high / most.low),
         group=posterior.group_label,
-        covariate_e_folds=() if posterior.group_meant is None else posterior.group_meant.covariate_e_folds,
+        covariate_e_folds=() if posterior.chosen_group is None else posterior.chosen_group.covariate_e_folds,
     )
 
 
@@ -333,9 +333,9 @@ def _where(posterior: Posterior, batch_size: float) -> str:
         where = "Tried"
     else:
         where = f"Between batch sizes tried ({tried[0]:g} to {tried[-1]:g})"
-    if posterior.group_meant is None or posterior.group_meant.tried:
+    if posterior.chosen_group is None or posterior.chosen_group.tried:
         return where
-    group = ", ".join(["A group never run", *posterior.group_meant.outside])
+    group = ", ".join(["A group never run", *posterior.chosen_group.outside])
     return f"{group}; {where[0].lower()}{where[1:]} in other groups"
 
 

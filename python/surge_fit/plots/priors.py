@@ -50,7 +50,7 @@ def plot_priors(posterior: Posterior) -> Figure:
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
-    if posterior.group_meant is not None:
+    if posterior.chosen_group is not None:
         msg = (
             f"Priors belong to the fit of all groups; this posterior is about {posterior.group_label!r} "
             "alone. Draw those of the fit that it was taken from."

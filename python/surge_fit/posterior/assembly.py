@@ -44,9 +44,9 @@ def infer(
     free : mapping of str to ndarray, each of shape (chain, draw) or (chain, draw, entry)
         Draws of every free parameter, on the scale of its prior.
     sample_stats : mapping of str to ndarray, each of shape (chain, draw, ...)
-        What the sampler tells of every draw.
+        Statistics of the sampler for every draw.
     seed : int
-        Of the draws from the prior and of the runs.
+        Seed of the draws from the prior and of the predictive ones.
 
     Returns
     -------
@@ -56,12 +56,12 @@ def infer(
         are thinned to about `PREDICTIVE_DRAWS`, and so is the log likelihood of more than 400 runs, whose
         attribute ``thinned_by`` then says so.
     """
-    made = _Made(Evaluation(model, free), sample_stats, seed)
-    return DrawGroups({name: partial(getattr, made, name) for name in _GROUPS})
+    groups = _Groups(Evaluation(model, free), sample_stats, seed)
+    return DrawGroups({name: partial(getattr, groups, name) for name in _GROUPS})
 
 
-class _Made:
-    """What the groups are made of; one property for each of them."""
+class _Groups:
+    """Groups of a fit, one property for each, computed when it is read."""
 
     def __init__(self, evaluation: Evaluation, stats: Mapping[str, np.ndarray], seed: int) -> None:
         self.evaluation, self.stats, self.seed = evaluation, stats, seed
@@ -82,8 +82,8 @@ class _Made:
     @property
     def log_likelihood(self) -> Dataset:
         if self.evaluation.terms > _MOST_POINTWISE:
-            few = self.dataset(self.few.log_likelihood, self.every)
-            return replace(few, attributes={"thinned_by": self.every})
+            thinned = self.dataset(self.thinned.log_likelihood, self.every)
+            return replace(thinned, attributes={"thinned_by": self.every})
         return self.dataset(self.evaluation.log_likelihood)
 
     @property
@@ -92,33 +92,33 @@ class _Made:
 
     @property
     def prior(self) -> Dataset:
-        return self.dataset(self.before.parameters)
+        return self.dataset(self.at_prior.parameters)
 
     @property
     def prior_predictive(self) -> Dataset:
-        return self.dataset(self.before.predictive(self.rng()))
+        return self.dataset(self.at_prior.predictive(self.rng()))
 
     @property
     def posterior_predictive(self) -> Dataset:
         rng = self.rng()
-        self.before.predictive(rng)  # which takes the first of its numbers
-        return self.dataset(self.few.predictive(rng), self.every)
+        self.at_prior.predictive(rng)  # which takes the first of its numbers
+        return self.dataset(self.thinned.predictive(rng), self.every)
 
     @property
     def observed_data(self) -> Dataset:
-        return self.dataset(self.few.observed_data)
+        return self.dataset(self.thinned.observed_data)
 
     @property
     def constant_data(self) -> Dataset:
-        return self.dataset(self.few.constant_data)
+        return self.dataset(self.thinned.constant_data)
 
     @cached_property
-    def before(self) -> Evaluation:
+    def at_prior(self) -> Evaluation:
         """The model at draws from the prior."""
         return Evaluation.of_prior(self.evaluation.model, PREDICTIVE_DRAWS, self.seed)
 
     @cached_property
-    def few(self) -> Evaluation:
+    def thinned(self) -> Evaluation:
         """The model at some of the draws."""
         return self.evaluation.thinned(self.every)
 
@@ -129,7 +129,7 @@ class _Made:
         return max(1, int(chains * draws) // PREDICTIVE_DRAWS)
 
     def rng(self) -> np.random.Generator:
-        """Of the runs."""
+        """Random numbers of the predictive draws."""
         return np.random.default_rng([self.seed, 1])
 
     def dataset(self, variables: Variables, every: int = 1) -> Dataset:

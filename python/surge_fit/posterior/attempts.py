@@ -26,7 +26,7 @@ Draws: TypeAlias = tuple[dict[str, FloatArray], dict[str, np.ndarray]]
 
 @dataclass
 class Task:
-    """One fit on its way."""
+    """One fit, attempt by attempt."""
 
     model: Model
     engine: Engine
@@ -39,17 +39,17 @@ class Task:
         """Whether to sample (again): more draws do not help against divergences, smaller steps do."""
         if self.attempts == 0:
             return True
-        told = self.diagnostics.beyond(FOR_MEANS) if self.for_means else self.diagnostics.problems
-        return bool(told) and (careful or not self.diagnostics.diverged)
+        problems = self.diagnostics.beyond(FOR_MEANS) if self.for_means else self.diagnostics.problems
+        return bool(problems) and (careful or not self.diagnostics.diverged)
 
     @cached_property
     def native_model(self) -> PosteriorModel:
-        """The same model, as the native engine has it."""
+        """The same model, built for the native engine."""
         return native.assemble(self.model)
 
     @property
     def sampler(self) -> SamplerKind:
-        """What takes which effort."""
+        """Kind of sampler, by which the effort is chosen."""
         if self.engine == "pymc":
             return "pymc"
         if self.native_model.is_small():
@@ -59,7 +59,7 @@ class Task:
 
     @cached_property
     def diagnostics(self) -> Diagnostics:
-        """Of the last attempt."""
+        """Diagnostics of the last attempt."""
         return diagnose(self.draws[0], self.draws[1]["diverging"], self.engine)
 
     def take(self, draws: Draws) -> None:
@@ -69,7 +69,7 @@ class Task:
         self.__dict__.pop("diagnostics", None)
 
     def posterior(self) -> Posterior:
-        """Everything that is kept of the fit."""
+        """Make the posterior of the last attempt."""
         return Posterior(
             draw_groups=infer(self.model, *self.draws, self.seed),
             model=self.model,
@@ -82,10 +82,10 @@ def carry_out(tasks: Sequence[Task], progress: Progress | None) -> tuple[Posteri
     """Sample every task until its chains pass or no attempt is left; natively all of them at once."""
     report = progress or _silent
     for chosen, efforts in EFFORTS.items():
-        mine = [task for task in tasks if task.sampler == chosen]
+        of_kind = [task for task in tasks if task.sampler == chosen]
         for effort in efforts:
             careful = effort.target_accept > efforts[0].target_accept
-            todo = [task for task in mine if task.needs(careful)]
+            todo = [task for task in of_kind if task.needs(careful)]
             again = "sampling again, in smaller steps" if careful else "sampling again, longer"
             _sample(todo, effort, "sampling" if effort is efforts[0] else again, report)
     report("drawing predictions", None)
@@ -100,25 +100,29 @@ def _sample(tasks: Sequence[Task], effort: Effort, stage: str, report: Progress)
     """Sample tasks of one engine, and leave the draws with them."""
     if not tasks:
         return
-    each = CHAINS * (effort.tune + effort.draws)
+    draws_per_task = CHAINS * (effort.tune + effort.draws)
     settings = {"chains": CHAINS, **asdict(effort)}
     # An attempt must not begin like the one before.
     seeds = [task.seed + task.attempts for task in tasks]
 
-    def told(before: int) -> Callable[[int], None] | None:
+    def counted_from(drawn_before: int) -> Callable[[int], None] | None:
         return (
-            None if report is _silent else lambda made: report(stage, (before + made) / (each * len(tasks)))
+            None
+            if report is _silent
+            else lambda drawn: report(stage, (drawn_before + drawn) / (draws_per_task * len(tasks)))
         )
 
     if tasks[0].engine == "native":
-        found = native.sample([task.native_model for task in tasks], seeds, **settings, progress=told(0))
+        results = native.sample(
+            [task.native_model for task in tasks], seeds, **settings, progress=counted_from(0)
+        )
     else:
         from surge_fit.sampling.pymc_engine import Sampler
 
-        found = []
+        results = []
         for number, (task, seed) in enumerate(zip(tasks, seeds, strict=True)):
             sampler = Sampler(task.model, report)
             report(stage, number / len(tasks))
-            found.append(sampler.sample(seed, **settings, progress=told(number * each)))
-    for task, draws in zip(tasks, found, strict=True):
+            results.append(sampler.sample(seed, **settings, progress=counted_from(number * draws_per_task)))
+    for task, draws in zip(tasks, results, strict=True):
         task.take(draws)

@@ -1,4 +1,4 @@
-"""How hard each kind of model is sampled, and how much harder when its chains do not pass."""
+"""Sampling effort: for each kind of model, and for another attempt where its chains do not pass."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ CHAINS = 4
 
 @dataclass(frozen=True, slots=True)
 class Effort:
-    """How hard to sample: steps of tuning and kept draws of each chain, and target acceptance."""
+    """Effort of an attempt: tuning steps and kept draws of each chain, and target acceptance."""
 
     tune: int
     draws: int
@@ -20,7 +20,7 @@ class Effort:
 SamplerKind: TypeAlias = Literal["native", "native, for means", "native, large", "native, very large", "pymc"]
 
 VERY_LARGE = 500
-"""Entries of a model beyond which its geometry takes longer to learn."""
+"""Number of entries of a model beyond which its geometry takes longer to learn."""
 
 EFFORTS: dict[SamplerKind, tuple[Effort, ...]] = {
     "native": (Effort(400, 1000, 0.95), Effort(400, 3000, 0.95), Effort(2000, 3000, 0.99)),

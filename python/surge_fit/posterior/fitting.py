@@ -260,13 +260,15 @@ def require_trustworthy(
     ------
     UntrustworthyFitError
     """
-    failed = [(i, held) for i, held in enumerate(posteriors) if not held.diagnostics.trustworthy]
+    failed = [
+        (i, posterior) for i, posterior in enumerate(posteriors) if not posterior.diagnostics.trustworthy
+    ]
     if not failed:
         return
     problems = tuple(
-        problem if len(posteriors) == 1 else f"Sweep {i} under the law {held.law.name!r}: {problem}"
-        for i, held in failed
-        for problem in held.diagnostics.problems
+        problem if len(posteriors) == 1 else f"Sweep {i} under the law {posterior.law.name!r}: {problem}"
+        for i, posterior in failed
+        for problem in posterior.diagnostics.problems
     )
     error = UntrustworthyFitError(failed[0][1], problems, posteriors)
     if on_failure == "raise":
@@ -280,14 +282,14 @@ def _require_known(on_failure: str) -> None:
         raise InputError(msg)
 
 
-def _engine(asked: str, law: Law) -> Engine:
-    if asked not in ("auto", "native", "pymc"):
-        msg = f"'engine' must be 'auto', 'native' or 'pymc'; got {asked!r}."
+def _engine(engine: str, law: Law) -> Engine:
+    if engine not in ("auto", "native", "pymc"):
+        msg = f"'engine' must be 'auto', 'native' or 'pymc'; got {engine!r}."
         raise InputError(msg)
-    if asked == "native" and not native.can_sample(law):
+    if engine == "native" and not native.can_sample(law):
         msg = (
             f"The native engine samples the built-in laws (`surge-fit laws`); {law.name!r} is not one of "
             "them. Take engine='pymc', or 'auto'."
         )
         raise InputError(msg)
-    return "native" if asked != "pymc" and native.can_sample(law) else "pymc"
+    return "native" if engine != "pymc" and native.can_sample(law) else "pymc"

@@ -13,7 +13,7 @@ from surge_fit.model.draw_groups import DrawGroups
 from surge_fit.model.observations import Observations, observe, sort_runs
 from surge_fit.model.spec import Model
 from surge_fit.posterior import storage
-from surge_fit.posterior.population import GroupMeant
+from surge_fit.posterior.population import ChosenGroup
 from surge_fit.posterior.value import Posterior
 from surge_fit.priors import Priors
 from surge_fit.sampling.diagnostics import Diagnostics
@@ -46,36 +46,38 @@ def load_posterior(path: Path, *, law: Law | None = None) -> Posterior:
     >>> again.law.name, again.sweep
     ('broken_power', Sweep(13 runs, 3 batch sizes 8…512 [examples], 1 diverged))
     """
-    where = _Path(path)
-    tree, found = storage.read(where)
-    if law is not None and law.name != found["law"]:
-        msg = f"{where} was fitted with the law {found['law']!r}, not with {law.name!r}."
+    file = _Path(path)
+    tree, attributes = storage.read(file)
+    if law is not None and law.name != attributes["law"]:
+        msg = f"{file} was fitted with the law {attributes['law']!r}, not with {law.name!r}."
         raise InputError(msg)
-    sweep = Sweep.from_dict(json.loads(found["sweep"]))
+    sweep = Sweep.from_dict(json.loads(attributes["sweep"]))
     # Files written before 0.1.0 call it otherwise.
-    meant = _group_meant(json.loads(found["group_meant" if "group_meant" in found else "speaks_of"]))
+    chosen = _chosen_group(
+        json.loads(attributes["group_meant" if "group_meant" in attributes else "speaks_of"])
+    )
     return Posterior(
         draw_groups=DrawGroups.of_tree(tree),
         model=Model(
             sweep=sweep,
-            observations=_observations(sweep, json.loads(found["covariates"]), meant),
-            law=law or get_law(str(found["law"])),
-            priors=Priors.from_dict(json.loads(found["priors"])),
+            observations=_observations(sweep, json.loads(attributes["covariates"]), chosen),
+            law=law or get_law(str(attributes["law"])),
+            priors=Priors.from_dict(json.loads(attributes["priors"])),
         ),
-        random_seed=int(found["random_seed"]),
-        diagnostics=Diagnostics(**json.loads(found["diagnostics"])),
-        group_meant=meant,
+        random_seed=int(attributes["random_seed"]),
+        diagnostics=Diagnostics(**json.loads(attributes["diagnostics"])),
+        chosen_group=chosen,
     )
 
 
-def _observations(sweep: Sweep, covariates: Sequence[str], meant: GroupMeant | None) -> Observations:
-    if meant is None:
+def _observations(sweep: Sweep, covariates: Sequence[str], chosen: ChosenGroup | None) -> Observations:
+    if chosen is None:
         return observe(sweep, covariates)
-    return sort_runs(sweep) if meant.tried else sort_runs(sweep).merged()
+    return sort_runs(sweep) if chosen.tried else sort_runs(sweep).merged()
 
 
-def _group_meant(stored: dict[str, Any] | None) -> GroupMeant | None:
+def _chosen_group(stored: dict[str, Any] | None) -> ChosenGroup | None:
     if stored is None:
         return None
     e_folds = tuple((str(name), float(outside)) for name, outside in stored["covariate_e_folds"])
-    return GroupMeant(str(stored["label"]), bool(stored["tried"]), e_folds)
+    return ChosenGroup(str(stored["label"]), bool(stored["tried"]), e_folds)

@@ -1,4 +1,4 @@
-"""What a gradient dump or a curve of learning rates tells of the noise scale, as a weak prior of it."""
+"""Weak priors of the noise scale, measured on a gradient dump or read off a curve of learning rates."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ def with_measured_noise_scale(
     ----------
     priors : mapping of str to Prior, optional
     law : Law
-        Whose noise scale it is.
+        Law with that noise scale.
     batch_unit : {"examples", "sequences", "tokens"}
-        Of the sweep.
+        Batch unit of the sweep.
     gradients, curve
         As for `surge_fit.fit`.
 
@@ -47,38 +47,39 @@ def with_measured_noise_scale(
         If the law has no noise scale, its prior is given more than once, or gradients or curve cannot serve.
     """
     if gradients is not None:
-        priors = _with(priors, prior_from_gradients(_one(gradients), batch_unit), "gradients", law)
+        priors = _with(priors, prior_from_gradients(_one_checkpoint(gradients), batch_unit), "gradients", law)
     if curve is not None:
         priors = _with(priors, prior_from_curve(_loaded(curve), batch_unit), "a curve", law)
     return priors
 
 
-def _with(priors: Mapping[str, Prior] | None, prior: Prior, what: str, law: Law) -> dict[str, Prior]:
+def _with(priors: Mapping[str, Prior] | None, prior: Prior, origin: str, law: Law) -> dict[str, Prior]:
     if not law.has_noise_scale:
         msg = (
-            f"{what.capitalize()} can inform only a law with a noise scale; {law.name!r} has none. Choose a "
+            f"{origin.capitalize()} can inform only a law with a noise scale; {law.name!r} has none. Choose a "
             "law that has one (`surge-fit laws`), or fit without."
         )
         raise InputError(msg)
     if priors is not None and "log_noise_scale" in priors:
         msg = (
-            f"The prior of 'log_noise_scale' must be given once; got {priors['log_noise_scale']} and {what}. "
-            "Leave one of them out."
+            f"The prior of 'log_noise_scale' must be given once; got {priors['log_noise_scale']} and "
+            f"{origin}. Leave one of them out."
         )
         raise InputError(msg)
     return {**(priors or {}), "log_noise_scale": prior}
 
 
-def _one(gradients: GradientStatistics | Path) -> GradientStatistics:
+def _one_checkpoint(gradients: GradientStatistics | Path) -> GradientStatistics:
     from surge_fit.gradients.noise import GradientStatistics, load_statistics
 
     if isinstance(gradients, GradientStatistics):
         return gradients
-    held = load_statistics(gradients)
-    if len(held) != 1:
-        msg = f"Gradients must be of one checkpoint; '{gradients}' holds {len(held)}. Measure one alone."
+    checkpoints = load_statistics(gradients)
+    count = len(checkpoints)
+    if count != 1:
+        msg = f"Gradients must be of one checkpoint; '{gradients}' holds {count}. Measure one alone."
         raise InputError(msg)
-    return held[0]
+    return checkpoints[0]
 
 
 def _loaded(curve: LearningRateCurve | Path) -> LearningRateCurve:
@@ -99,7 +100,7 @@ def prior_from_gradients(statistics: GradientStatistics, batch_unit: BatchUnit) 
     statistics : GradientStatistics
         From `surge_fit.gradient_statistics`.
     batch_unit : {"examples", "sequences", "tokens"}
-        Of the sweep.
+        Batch unit of the sweep.
 
     Returns
     -------
@@ -140,7 +141,7 @@ def prior_from_curve(curve: LearningRateCurve, batch_unit: BatchUnit) -> Normal:
     curve : LearningRateCurve
         From `surge_fit.learning_rate_curve`.
     batch_unit : {"examples", "sequences", "tokens"}
-        Of the sweep.
+        Batch unit of the sweep.
 
     Returns
     -------

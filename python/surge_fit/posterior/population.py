@@ -30,17 +30,17 @@ if TYPE_CHECKING:
     import xarray as xr
 
 _CRITICAL = "log_critical_batch_size"
-_OF_POPULATION = ("_mean", "_spread", "_trend", "_offset")
+_POPULATION_SUFFIXES = ("_mean", "_spread", "_trend", "_offset")
 
 
 @dataclass(frozen=True, slots=True)
-class GroupMeant:
-    """Which group a posterior speaks of.
+class ChosenGroup:
+    """Group of a pooled fit that a posterior is about.
 
     Attributes
     ----------
     label : str
-        Of a group of the sweep; of one that was never run, its covariates: ``"params=1e+09"``.
+        Label of a group of the sweep; for one that was never run, its covariates: ``"params=1e+09"``.
     tried : bool
         Whether the sweep has runs of it.
     covariate_e_folds : tuple of (str, float)
@@ -56,10 +56,10 @@ class GroupMeant:
     def outside(self) -> tuple[str, ...]:
         """Words for every covariate outside those seen: ``1.2 e-folds beyond the largest params seen``."""
         return tuple(
-            f"{abs(away):.1f} e-folds {'beyond the largest' if away > 0 else 'below the smallest'} "
+            f"{abs(e_folds):.1f} e-folds {'beyond the largest' if e_folds > 0 else 'below the smallest'} "
             f"{name} seen"
-            for name, away in self.covariate_e_folds
-            if away
+            for name, e_folds in self.covariate_e_folds
+            if e_folds
         )
 
 
@@ -78,7 +78,7 @@ class TriedGroup:
     Attributes
     ----------
     pooled : PooledRuns
-    meant : GroupMeant
+    chosen : ChosenGroup
     sweep : Sweep
         Its runs.
     own : Observations
@@ -86,7 +86,7 @@ class TriedGroup:
     """
 
     pooled: PooledRuns
-    meant: GroupMeant
+    chosen: ChosenGroup
     sweep: Sweep
     own: Observations
 
@@ -111,22 +111,26 @@ class TriedGroup:
             size, or in units of a scale of the data, is so for `own`.
         """
         pooled, own = self.pooled.observations, self.own
-        group = pooled.groups.index(self.meant.label)
+        group = pooled.groups.index(self.chosen.label)
         here = np.flatnonzero(pooled.cell_group == group)
         cells = here[np.isin(pooled.batch_size[here], own.batch_size)]
-        held = draws.drop_vars([*_of_population(draws, pooled, law), "steps_innovation"], errors="ignore")
-        held = held.drop_vars(["cell", "group", "covariate"], errors="ignore")
-        held = held.isel({"group": group, "cell": cells}, missing_dims="ignore")
-        held = held.rename(cell="batch_size").assign_coords(batch_size=own.batch_size)
-        if "log_reference_learning_rate" in held:
-            at_reference = _law(held, law, np.exp([own.log_reference_batch_size]))[..., 0]
-            held["log_reference_learning_rate"] = (("chain", "draw"), at_reference)
-        if "log_curvature" in held:
-            moved = own.log_reference_batch_size - pooled.log_reference_batch_size
-            held["log_curvature"] = held["log_curvature"] + held["curvature_slope"] * moved
-            gap = (own.scales.best_loss - held["floor"].values) / own.scales.gap
-            held["floor_gap"] = (held["floor"].dims, gap)
-        return held
+        group_draws = draws.drop_vars(
+            [*_population_variables(draws, pooled, law), "steps_innovation"], errors="ignore"
+        )
+        group_draws = group_draws.drop_vars(["cell", "group", "covariate"], errors="ignore")
+        group_draws = group_draws.isel({"group": group, "cell": cells}, missing_dims="ignore")
+        group_draws = group_draws.rename(cell="batch_size").assign_coords(batch_size=own.batch_size)
+        if "log_reference_learning_rate" in group_draws:
+            reference = np.exp([own.log_reference_batch_size])
+            at_reference = _log_learning_rate(group_draws, law, reference)[..., 0]
+            group_draws["log_reference_learning_rate"] = (("chain", "draw"), at_reference)
+        if "log_curvature" in group_draws:
+            shift = own.log_reference_batch_size - pooled.log_reference_batch_size
+            slope = group_draws["curvature_slope"]
+            group_draws["log_curvature"] = group_draws["log_curvature"] + slope * shift
+            gap = (own.scales.best_loss - group_draws["floor"].values) / own.scales.gap
+            group_draws["floor_gap"] = (group_draws["floor"].dims, gap)
+        return group_draws
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -136,13 +140,13 @@ class NewGroup:
     Attributes
     ----------
     pooled : PooledRuns
-    meant : GroupMeant
+    chosen : ChosenGroup
     centred : ndarray, shape (covariate,)
         Its covariates as the model has them: logarithms less the mean over the groups that were run.
     """
 
     pooled: PooledRuns
-    meant: GroupMeant
+    chosen: ChosenGroup
     centred: FloatArray
 
     @property
@@ -174,9 +178,9 @@ class NewGroup:
         pooled = self.pooled.observations
         sizes, dims = np.unique(pooled.batch_size), ("chain", "draw")
         shape = tuple(draws.sizes[dim] for dim in dims)
-        of_groups = [name for name, held in draws.data_vars.items() if {"group", "cell"} & set(held.dims)]
-        dropped = {*_of_population(draws, pooled, law), *of_groups, "cell", "group", "covariate"}
-        held = draws.drop_vars(dropped, errors="ignore").assign_coords(batch_size=sizes)
+        by_group = [name for name, array in draws.data_vars.items() if {"group", "cell"} & set(array.dims)]
+        dropped = {*_population_variables(draws, pooled, law), *by_group, "cell", "group", "covariate"}
+        group_draws = draws.drop_vars(dropped, errors="ignore").assign_coords(batch_size=sizes)
         for name in (parameter.name for parameter in pooled_parameters(pooled, law)):
             value = in_groups(
                 np,
@@ -187,26 +191,27 @@ class NewGroup:
                 self.centred[None, :],
                 additive=is_additive(priors[name]),
             )
-            held[name] = (dims, value[..., 0])
+            group_draws[name] = (dims, value[..., 0])
 
-        def around(curve: FloatArray, scale: str) -> FloatArray:
-            innovation = rng.standard_normal(curve.shape) @ discrepancy.cholesky(np.log(sizes)).T
-            return np.asarray(curve + held[scale].values[..., None] * innovation)
+        def around(mean: FloatArray, scale: str) -> FloatArray:
+            innovation = rng.standard_normal(mean.shape) @ discrepancy.cholesky(np.log(sizes)).T
+            return np.asarray(mean + group_draws[scale].values[..., None] * innovation)
 
         if pooled.has_learning_rates:
             scale = law.parameters[0].name
-            held[scale] = (dims, np.zeros(shape))
-            at_reference = _law(held, law, np.exp([pooled.log_reference_batch_size]))[..., 0]
-            held[scale] = held["log_reference_learning_rate"] - at_reference
-            optimum = around(_law(held, law, sizes), "discrepancy_scale")
-            held["log_optimal_learning_rate"] = ((*dims, "batch_size"), optimum)
+            group_draws[scale] = (dims, np.zeros(shape))
+            reference = np.exp([pooled.log_reference_batch_size])
+            at_reference = _log_learning_rate(group_draws, law, reference)[..., 0]
+            group_draws[scale] = group_draws["log_reference_learning_rate"] - at_reference
+            optimum = around(_log_learning_rate(group_draws, law, sizes), "discrepancy_scale")
+            group_draws["log_optimal_learning_rate"] = ((*dims, "batch_size"), optimum)
         if len(pooled.steps):
-            if JOINT in held:
-                held[_CRITICAL] = held["log_noise_scale"] + held[JOINT]
-            least, critical = (held[name].values[..., None] for name in ("log_min_steps", _CRITICAL))
-            curve = around(log_steps(np, np.log(sizes), least, critical), "steps_discrepancy_scale")
-            held["log_steps_curve"] = ((*dims, "batch_size"), curve)
-        return held
+            if JOINT in group_draws:
+                group_draws[_CRITICAL] = group_draws["log_noise_scale"] + group_draws[JOINT]
+            least, critical = (group_draws[name].values[..., None] for name in ("log_min_steps", _CRITICAL))
+            steps = around(log_steps(np, np.log(sizes), least, critical), "steps_discrepancy_scale")
+            group_draws["log_steps_curve"] = ((*dims, "batch_size"), steps)
+        return group_draws
 
 
 def choose(which: str | Mapping[str, object], pooled: PooledRuns) -> TriedGroup | NewGroup:
@@ -221,16 +226,16 @@ def choose(which: str | Mapping[str, object], pooled: PooledRuns) -> TriedGroup 
     if isinstance(which, str):
         return _tried(labels_meant(which, sweep.group_values, sweep.source)[0], pooled)
     try:
-        chosen = labels_meant(which, sweep.group_values, sweep.source) if which else ()
+        labels = labels_meant(which, sweep.group_values, sweep.source) if which else ()
     except SweepError:
-        chosen = ()
-    if len(chosen) > 1:
+        labels = ()
+    if len(labels) > 1:
         msg = (
-            f"'which' must mean one group of {sweep.source}; {dict(which)} means {len(chosen)}: "
-            f"{listing([repr(label) for label in chosen], 10)}. Give more columns, or a label."
+            f"'which' must mean one group of {sweep.source}; {dict(which)} means {len(labels)}: "
+            f"{listing([repr(label) for label in labels], 10)}. Give more columns, or a label."
         )
         raise InputError(msg)
-    return _tried(chosen[0], pooled) if chosen else _new(which, pooled)
+    return _tried(labels[0], pooled) if labels else _new(which, pooled)
 
 
 def _tried(label: str, pooled: PooledRuns) -> TriedGroup:
@@ -243,7 +248,7 @@ def _tried(label: str, pooled: PooledRuns) -> TriedGroup:
         )
         raise InputError(msg)
     inside = tuple((name, 0.0) for name in pooled.observations.covariates.names)
-    return TriedGroup(pooled, GroupMeant(label, True, inside), sweep, own)
+    return TriedGroup(pooled, ChosenGroup(label, True, inside), sweep, own)
 
 
 def _new(which: Mapping[str, object], pooled: PooledRuns) -> NewGroup:
@@ -262,10 +267,10 @@ def _new(which: Mapping[str, object], pooled: PooledRuns) -> NewGroup:
     outside = log_value - np.clip(
         log_value, covariates.log_value.min(axis=0), covariates.log_value.max(axis=0)
     )
-    label = ", ".join(f"{name}={held:g}" for name, held in zip(covariates.names, value, strict=True))
+    label = ", ".join(f"{name}={number:g}" for name, number in zip(covariates.names, value, strict=True))
     e_folds = tuple(zip(covariates.names, outside.tolist(), strict=True))
-    meant = GroupMeant(label or "any", tried=False, covariate_e_folds=e_folds)
-    return NewGroup(pooled, meant, log_value - covariates.log_centre)
+    chosen = ChosenGroup(label or "any", tried=False, covariate_e_folds=e_folds)
+    return NewGroup(pooled, chosen, log_value - covariates.log_centre)
 
 
 def _positive(name: str, value: object) -> float:
@@ -276,16 +281,16 @@ def _positive(name: str, value: object) -> float:
     return number
 
 
-def _law(draws: xr.Dataset, law: Law, batch_size: FloatArray) -> FloatArray:
-    """The law at batch sizes; shape (chain, draw, batch_size)."""
+def _log_learning_rate(draws: xr.Dataset, law: Law, batch_size: FloatArray) -> FloatArray:
+    """Log learning rate of the law at batch sizes; shape (chain, draw, batch_size)."""
     theta = {p.name: draws[p.name].values.reshape(-1) for p in law.parameters}
-    curve = LawDraws.of(law, theta).optimum(batch_size)
-    return curve.reshape(draws.sizes["chain"], draws.sizes["draw"], len(batch_size))
+    values = LawDraws.of(law, theta).optimum(batch_size)
+    return values.reshape(draws.sizes["chain"], draws.sizes["draw"], len(batch_size))
 
 
-def _of_population(draws: xr.Dataset, observations: Observations, law: Law) -> list[str]:
+def _population_variables(draws: xr.Dataset, observations: Observations, law: Law) -> list[str]:
     """Names of the variables that describe the population, or groups in its units."""
     parameters = pooled_parameters(observations, law)
     names = [*(parameter.name for parameter in parameters), _CRITICAL]
-    wanted = {f"{name}{suffix}" for name in names for suffix in _OF_POPULATION}
-    return [str(name) for name in draws.data_vars if name in wanted]
+    population = {f"{name}{suffix}" for name in names for suffix in _POPULATION_SUFFIXES}
+    return [str(name) for name in draws.data_vars if name in population]

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
 FORMAT = 2
-"""Of the file; another one is refused."""
+"""Format of the file; files of another one are refused."""
 
 
 def write(path: typing.Path, tree: xr.DataTree, attributes: Mapping[str, object]) -> None:
@@ -48,15 +48,15 @@ def read(path: Path) -> tuple[xr.DataTree, dict[str, Any]]:
     except (OSError, ValueError) as error:
         msg = f"{path} is not a NetCDF file that can be read: {error}."
         raise InputError(msg) from error
-    found = {str(name): value for name, value in tree.attrs.items()}
-    if found.get("surge_fit_format") != FORMAT:
+    attributes = {str(name): value for name, value in tree.attrs.items()}
+    if attributes.get("surge_fit_format") != FORMAT:
         msg = (
             f"{path} must be a posterior of surge_fit in format {FORMAT}; "
-            f"found format {found.get('surge_fit_format', 'none')}. Fit the sweep again."
+            f"found format {attributes.get('surge_fit_format', 'none')}. Fit the sweep again."
         )
         raise InputError(msg)
     if "sample_stats" in tree.children:
         statistics = tree["sample_stats"].to_dataset()
         names = {before: now for before, now in ARVIZ_NAMES.items() if before in statistics}
         tree["sample_stats"] = xr.DataTree(statistics.rename_vars(names))
-    return tree, found
+    return tree, attributes

@@ -34,8 +34,8 @@ class Update:
     pareto_k : float
         Tail index of the importance weights; NaN where the two models do not have the same parameters.
     efficiency : float
-        How many equally weighted draws the weighted ones are worth, as a share of them: effective sample
-        sizes, which `Posterior.diagnostics` tells of the chains, shrink by so much; 1 for a new fit.
+        Effective sample size of the weights, as a share of the draws: those of the chains, in
+        `Posterior.diagnostics`, shrink by this factor; 1 for a new fit.
     reweighted : bool
         Whether the draws are those of the former fit, resampled; else the sweep was fitted anew.
     """
@@ -76,36 +76,36 @@ def update(posterior: Posterior, sweep: Sweep, *, progress: Progress | None = No
     InputError
         If the posterior is that of one group of a pooled fit.
     """
-    if posterior.group_meant is not None:
+    if posterior.chosen_group is not None:
         msg = (
             "A posterior that is updated must be that of a whole fit; this one is about one of its groups, "
             f"{posterior.group_label!r}. Update the fit, and ask the result for the group."
         )
         raise InputError(msg)
-    model = _moved_to(sweep, posterior.model)
+    model = _for_sweep(sweep, posterior.model)
     k = math.nan
     if _same_parameters(posterior.model, model):
         after = Evaluation(model, _free(posterior, model))
         weights = smooth((after.log_density - posterior.evaluation.log_density).ravel())
         k = weights.pareto_k
         if k < MAX_PARETO_K and weights.efficiency * len(weights.weight) >= FOR_INTERVALS.min_ess:
-            near = _resampled(posterior, after, weights)
-            return Update(near, k, weights.efficiency, reweighted=True)
-    again = fitting.fit_models(
+            resampled = _resampled(posterior, after, weights)
+            return Update(resampled, k, weights.efficiency, reweighted=True)
+    refitted = fitting.fit_models(
         [model],
         engine=posterior.diagnostics.engine,
         random_seed=posterior.random_seed,
         progress=progress,
     )
-    fitting.require_trustworthy(again)
-    return Update(again[0], k, 1.0, reweighted=False)
+    fitting.require_trustworthy(refitted)
+    return Update(refitted[0], k, 1.0, reweighted=False)
 
 
-def _moved_to(sweep: Sweep, model: Model) -> Model:
+def _for_sweep(sweep: Sweep, model: Model) -> Model:
     """The model of another sweep, with the priors that were given to the former one."""
     observations = observe(sweep, model.covariates)
-    usual, defaults = (default_priors(seen, model.law) for seen in (model.observations, observations))
-    given = {n: p for n, p in model.priors.items() if n in defaults and usual.get(n) != p}
+    former, defaults = (default_priors(runs, model.law) for runs in (model.observations, observations))
+    given = {n: p for n, p in model.priors.items() if n in defaults and former.get(n) != p}
     return Model.of(sweep, model.law, priors=given, covariates=model.covariates, observations=observations)
 
 
@@ -140,9 +140,9 @@ def _resampled(posterior: Posterior, after: Evaluation, weights: Weights) -> Pos
         flat = values.reshape(-1, *values.shape[2:])
         return np.asarray(flat[chosen].reshape(values.shape))
 
-    draws, told = ({n: take(values) for n, values in held.items()} for held in (after.free, stats))
+    draws, statistics = ({n: take(values) for n, values in arrays.items()} for arrays in (after.free, stats))
     return replace(
         posterior,
-        draw_groups=infer(after.model, draws, told, posterior.random_seed),
+        draw_groups=infer(after.model, draws, statistics, posterior.random_seed),
         model=after.model,
     )

@@ -23,7 +23,7 @@ from surge_fit.model.observations import Observations, require_learning_rates
 from surge_fit.model.spec import Model
 from surge_fit.model.steps import log_steps
 from surge_fit.posterior import storage
-from surge_fit.posterior.population import GroupMeant, PooledRuns, choose
+from surge_fit.posterior.population import ChosenGroup, PooledRuns, choose
 from surge_fit.priors import Priors
 from surge_fit.sampling.diagnostics import Diagnostics
 from surge_fit.sweep import Sweep
@@ -53,7 +53,7 @@ class Posterior:
     random_seed : int
     diagnostics : Diagnostics
         Whether the chains can be trusted.
-    group_meant : GroupMeant or None
+    chosen_group : ChosenGroup or None
         The group of a pooled fit that it describes, if `group` made it.
 
     Examples
@@ -72,7 +72,7 @@ class Posterior:
     model: Model
     random_seed: int
     diagnostics: Diagnostics
-    group_meant: GroupMeant | None = None
+    chosen_group: ChosenGroup | None = None
 
     def __repr__(self) -> str:
         law = self.law.name if self.has_law else "steps to a target"
@@ -136,8 +136,8 @@ class Posterior:
     @cached_property
     def evaluation(self) -> Evaluation:
         """The model at all draws: their densities, and all else that follows from them."""
-        held = self.draw_groups["posterior"].variables.items()
-        return Evaluation(self.model, {name: values for name, (_, values) in held})
+        variables = self.draw_groups["posterior"].variables.items()
+        return Evaluation(self.model, {name: values for name, (_, values) in variables})
 
     @property
     def is_pooled(self) -> bool:
@@ -147,13 +147,13 @@ class Posterior:
     @property
     def has_own_runs(self) -> bool:
         """Whether the sweep has runs of the group in question: false for a group that was never run."""
-        return self.group_meant is None or self.group_meant.tried
+        return self.chosen_group is None or self.chosen_group.tried
 
     @property
     def group_label(self) -> str | None:
         """Label of the group that the posterior describes, if there is one."""
-        if self.group_meant is not None:
-            return self.group_meant.label
+        if self.chosen_group is not None:
+            return self.chosen_group.label
         return self.sweep.groups[0] if len(self.sweep.groups) == 1 else None
 
     @property
@@ -193,11 +193,11 @@ class Posterior:
         InputError
             If there is no such variable.
         """
-        held = self.draw_groups["posterior"]
-        if name not in held:
-            msg = f"The posterior has no variable {name!r}; it has: {', '.join(held.variables)}."
+        posterior = self.draw_groups["posterior"]
+        if name not in posterior:
+            msg = f"The posterior has no variable {name!r}; it has: {', '.join(posterior.variables)}."
             raise InputError(msg)
-        values = np.asarray(held[name], dtype=np.float64)
+        values = np.asarray(posterior[name], dtype=np.float64)
         return values.reshape(-1, *values.shape[2:])
 
     @cached_property
@@ -222,7 +222,7 @@ class Posterior:
         batch_size : ndarray, shape (batch_size,)
             In the sweep's batch unit.
         deviations : int
-            How many to draw for each draw of the law.
+            Number of deviations for each draw of the law.
 
         Returns
         -------
@@ -230,10 +230,10 @@ class Posterior:
             In units of log learning rate; the same for equal arguments.
         """
         tried = self.observations.batch_size
-        curve = self.law_draws.optimum(tried)
+        law = self.law_draws.optimum(tried)
         return discrepancy.conditional_draws(
             np.log(tried),
-            np.repeat(self.draws("log_optimal_learning_rate") - curve, deviations, axis=0),
+            np.repeat(self.draws("log_optimal_learning_rate") - law, deviations, axis=0),
             np.repeat(self.draws("discrepancy_scale"), deviations),
             np.log(batch_size),
             np.random.default_rng(self.random_seed),
@@ -365,22 +365,22 @@ class Posterior:
                 f"{self.sweep.source} has one. Ask it directly, or fit a sweep read with group_by=…."
             )
             raise InputError(msg)
-        chosen, data = choose(which, PooledRuns(self.sweep, self.observations)), self.draw_groups
+        group, data = choose(which, PooledRuns(self.sweep, self.observations)), self.draw_groups
 
         def of_chosen(name: str, stream: int) -> Dataset:
             rng = np.random.default_rng([self.random_seed, stream])
-            return Dataset.of_dataset(chosen.draws(data[name].to_dataset(), self.law, self.priors, rng))
+            return Dataset.of_dataset(group.draws(data[name].to_dataset(), self.law, self.priors, rng))
 
         makers = {
             "posterior": partial(of_chosen, "posterior", _FROM_POSTERIOR),
             "prior": partial(of_chosen, "prior", _FROM_PRIOR),
         }
-        kept = {name: partial(data.__getitem__, name) for name in _OF_EVERY_DRAW if name in data}
+        unchanged = {name: partial(data.__getitem__, name) for name in _OF_EVERY_DRAW if name in data}
         return replace(
             self,
-            draw_groups=DrawGroups(makers | kept),
-            model=replace(self.model, sweep=chosen.sweep, observations=chosen.own),
-            group_meant=chosen.meant,
+            draw_groups=DrawGroups(makers | unchanged),
+            model=replace(self.model, sweep=group.sweep, observations=group.own),
+            chosen_group=group.chosen,
         )
 
     def save(self, path: Path) -> None:
@@ -402,6 +402,6 @@ class Posterior:
             "priors": json.dumps(self.priors.to_dict()),
             "diagnostics": json.dumps(asdict(self.diagnostics)),
             "covariates": json.dumps(self.covariates),
-            "group_meant": json.dumps(None if self.group_meant is None else asdict(self.group_meant)),
+            "group_meant": json.dumps(None if self.chosen_group is None else asdict(self.chosen_group)),
         }
         storage.write(path, self.to_datatree(), attributes)

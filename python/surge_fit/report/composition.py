@@ -16,7 +16,7 @@ from surge_fit.decisions.steps_prediction import StepsPrediction, predict_steps
 from surge_fit.decisions.trends import Population, estimate_population
 from surge_fit.law import Law
 from surge_fit.model.steps import StraightLine, straight_line
-from surge_fit.posterior.population import GroupMeant
+from surge_fit.posterior.population import ChosenGroup
 from surge_fit.posterior.value import Posterior
 from surge_fit.priors import Priors
 from surge_fit.report.statements import statement, warnings_of
@@ -98,7 +98,7 @@ class Report:
     ----------
     source : str
         The table of runs.
-    group : GroupMeant or None
+    group : ChosenGroup or None
         Which group of a pooled fit it is about.
     runs : int
         Runs (or optimum points) that entered the model.
@@ -129,7 +129,7 @@ class Report:
     """
 
     source: str
-    group: GroupMeant | None
+    group: ChosenGroup | None
     runs: int
     batch_sizes: tuple[float, ...]
     batch_unit: BatchUnit
@@ -166,7 +166,7 @@ def compose(posterior: Posterior, recommendations: Sequence[Recommendation] = ()
     sensitivities = _sensitivities(posterior, recommendations)
     return Report(
         source=sweep.source,
-        group=posterior.group_meant,
+        group=posterior.chosen_group,
         runs=posterior.observations.count,
         batch_sizes=tuple(posterior.observations.batch_size.tolist()),
         batch_unit=sweep.batch_unit,

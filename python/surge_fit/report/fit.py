@@ -11,7 +11,7 @@ from surge_fit._support.wording import plural
 from surge_fit.decisions.estimates import PROBABILITY, ParameterEstimate
 from surge_fit.decisions.recommendation import Alternative, Recommendation
 from surge_fit.law import Law
-from surge_fit.posterior.population import GroupMeant
+from surge_fit.posterior.population import ChosenGroup
 from surge_fit.report import steps
 from surge_fit.report.blocks import Block, Line, Table
 from surge_fit.report.composition import PopulationReport, Report
@@ -121,7 +121,7 @@ def evidence(report: Report | PopulationReport) -> dict[str, Any]:
     }
 
 
-def _group(group: GroupMeant) -> str:
+def _group(group: ChosenGroup) -> str:
     if group.tried:
         return f"Group {group.label}"
     return f"Group {', '.join([group.label, *group.outside])}: never run, drawn from the population"

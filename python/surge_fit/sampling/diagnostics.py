@@ -1,4 +1,4 @@
-"""Whether a fit can be trusted: R-hat, effective sample size and divergences, checked for the user."""
+"""Diagnostics of a fit, checked for the user: R-hat, effective sample sizes and divergences."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from surge_fit.typing import Engine, FloatArray
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What chains must reach.
+    """Limits that chains must keep before their draws are trusted.
 
     Attributes
     ----------
     max_rhat : float
         Chains that agree have R-hat below this.
     min_ess : float
-        Effective samples that it takes at least.
+        Least effective sample size.
     """
 
     max_rhat: float
@@ -48,16 +48,16 @@ class Diagnostics(Result):
     max_rhat : float
         Largest rank-normalised split R-hat over all parameters.
     max_rhat_parameter : str
-        Whose it is.
+        The parameter with that R-hat.
     min_ess_bulk, min_ess_tail : float
         Smallest effective sample sizes over all parameters.
     min_ess_parameter : str
-        Whose the smaller of the two is.
+        The parameter with the smaller of the two.
     divergences : int
     draws : int
         Kept draws, all chains together.
     engine : {"native", "pymc"}
-        What sampled them.
+        Engine that sampled them.
     """
 
     max_rhat: float
@@ -95,7 +95,7 @@ class Diagnostics(Result):
         return self.beyond(FOR_INTERVALS)
 
     def beyond(self, limits: Limits) -> tuple[str, ...]:
-        """Tell in a sentence each what exceeds the limits.
+        """Describe in a sentence each what exceeds the limits.
 
         Parameters
         ----------
@@ -105,23 +105,23 @@ class Diagnostics(Result):
         -------
         tuple of str
         """
-        found = []
+        problems = []
         if not self.max_rhat <= limits.max_rhat:
-            found.append(
+            problems.append(
                 f"R-hat is {self.max_rhat:.3f} for {self.max_rhat_parameter} (must be at most "
                 f"{limits.max_rhat:g}): the chains disagree."
             )
         if not self.min_ess >= limits.min_ess:
-            found.append(
+            problems.append(
                 f"Only {self.min_ess:.0f} effective samples for {self.min_ess_parameter} "
                 f"(must be at least {limits.min_ess:.0f})."
             )
         if self.diverged:
-            found.append(
+            problems.append(
                 f"{self.divergences} of {self.draws} draws diverged: the posterior has a corner that the "
                 "sampler could not enter."
             )
-        return tuple(found)
+        return tuple(problems)
 
     @property
     def trustworthy(self) -> bool:
@@ -138,22 +138,24 @@ def diagnose(posterior: Mapping[str, FloatArray], diverging: np.ndarray, engine:
         Draws of every parameter.
     diverging : ndarray of bool, shape (chain, draw)
     engine : {"native", "pymc"}
-        What sampled them.
+        Engine that sampled them.
 
     Returns
     -------
     Diagnostics
     """
-    found = {name: _worst(draws) for name, draws in posterior.items()}
+    mixing = {name: _worst(draws) for name, draws in posterior.items()}
     # NaN is the worst that R-hat can be.
-    worst = max(found, key=lambda name: np.inf if np.isnan(found[name].rhat) else found[name].rhat)
-    bulk, tail = (min(found, key=lambda name: getattr(found[name], ess)) for ess in ("ess_bulk", "ess_tail"))
+    worst = max(mixing, key=lambda name: np.inf if np.isnan(mixing[name].rhat) else mixing[name].rhat)
+    bulk, tail = (
+        min(mixing, key=lambda name: getattr(mixing[name], ess)) for ess in ("ess_bulk", "ess_tail")
+    )
     return Diagnostics(
-        max_rhat=found[worst].rhat,
+        max_rhat=mixing[worst].rhat,
         max_rhat_parameter=worst,
-        min_ess_bulk=found[bulk].ess_bulk,
-        min_ess_tail=found[tail].ess_tail,
-        min_ess_parameter=bulk if found[bulk].ess_bulk <= found[tail].ess_tail else tail,
+        min_ess_bulk=mixing[bulk].ess_bulk,
+        min_ess_tail=mixing[tail].ess_tail,
+        min_ess_parameter=bulk if mixing[bulk].ess_bulk <= mixing[tail].ess_tail else tail,
         divergences=int(diverging.sum()),
         draws=diverging.size,
         engine=engine,

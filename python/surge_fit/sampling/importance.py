@@ -1,4 +1,4 @@
-"""Draws of one density as weighted draws of another: Pareto-smoothed importance sampling (arXiv:1507.02646).
+"""Importance weights: draws of one density that stand for another, Pareto-smoothed (arXiv:1507.02646).
 
 The same numbers as ArviZ's ``psislw`` (tested), without importing it.
 """
@@ -36,23 +36,23 @@ class Weights:
 
     @property
     def efficiency(self) -> float:
-        """How many equally weighted draws they are worth, as a share of the draws."""
+        """Effective sample size of the weights, as a share of the draws."""
         return float(1 / (self.weight**2).sum()) / len(self.weight)
 
     def resample(self, rng: np.random.Generator) -> IndexArray:
         """Choose as many draws, each as often as it weighs, by systematic resampling; in their order."""
         count = len(self.weight)
-        places = (rng.random() + np.arange(count)) / count
-        return np.minimum(np.searchsorted(np.cumsum(self.weight), places), count - 1)
+        positions = (rng.random() + np.arange(count)) / count
+        return np.minimum(np.searchsorted(np.cumsum(self.weight), positions), count - 1)
 
 
 def smooth(log_ratio: FloatArray) -> Weights:
-    """Weigh draws by the ratio of two densities, its largest values replaced by those of a Pareto tail.
+    """Smooth importance ratios into weights: the largest are replaced by quantiles of a Pareto tail.
 
     Parameters
     ----------
     log_ratio : ndarray, shape (draw,)
-        Log of the density that is wanted less that of the density that was drawn from, up to a constant.
+        Log density of the target less that of the proposal, which the draws are of, up to a constant.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""How well chains mix: rank-normalised split R-hat, and effective sample sizes (arXiv:1903.08008).
+"""Mixing of chains: rank-normalised split R-hat, and effective sample sizes (arXiv:1903.08008).
 
 The same numbers as ArviZ, to the last digits (tested), without importing it: that alone takes longer than a
 fit. Everything else that ArviZ offers is left to it.
@@ -19,7 +19,7 @@ _TAILS = (0.05, 0.95)
 
 
 class Mixing(NamedTuple):
-    """How well the chains of one quantity mix.
+    """Mixing of the chains of one quantity.
 
     Attributes
     ----------
@@ -111,7 +111,7 @@ def _ess(chains: FloatArray) -> float:
 
 
 def _autocovariance(chains: FloatArray) -> FloatArray:
-    """Of every chain, at all lags, divided by the number of draws; shape (chain, lag)."""
+    """Autocovariance of every chain at all lags, biased (over the number of draws); shape (chain, lag)."""
     count = chains.shape[1]
     padded = 1 << (2 * count - 1).bit_length()
     spectrum = np.fft.rfft(chains - chains.mean(axis=1, keepdims=True), padded, axis=1)

@@ -34,7 +34,7 @@ class Sampler:
     ----------
     model : Model
     report : callable
-        Told what takes long.
+        Called with every stage that takes long.
     """
 
     def __init__(self, model: Model, report: Progress) -> None:
@@ -101,7 +101,7 @@ def _wait(sampler: Any, progress: Callable[[int], None] | None) -> xr.DataTree:
 
 
 def _drawn(sampler: Any) -> int:
-    """How many draws, tuning included, the chains have made so far."""
+    """Count the draws that the chains have made so far, tuning included."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # ArviZ wonders at chains without draws
         so_far = as_datatree(sampler.inspect())

@@ -63,7 +63,7 @@ def test_floors_are_told_in_the_scales_of_the_group(largest):
 def test_a_group_is_meant_by_label_or_by_its_columns(pooled, largest):
     for which in ({"params": 4e9}, {"params": "4000000000"}):
         again = pooled.group(which)
-        assert again.group_meant == largest.group_meant
+        assert again.chosen_group == largest.chosen_group
         assert np.array_equal(again.draws("log_noise_scale"), largest.draws("log_noise_scale"))
 
 
@@ -164,7 +164,7 @@ def test_a_mapping_that_means_several_groups_is_refused():
     pooled = PooledRuns(sweep, sf.observe(sweep))
     with pytest.raises(sf.InputError, match=r"means 2: 'params=1, data=a' and 'params=1, data=b'. Give more"):
         choose({"params": 1}, pooled)
-    assert choose({"data": "b"}, pooled).meant.label == "params=1, data=b"
+    assert choose({"data": "b"}, pooled).chosen.label == "params=1, data=b"
 
 
 def test_a_posterior_of_one_group_has_none_to_choose_from(largest):
@@ -175,7 +175,7 @@ def test_a_posterior_of_one_group_has_none_to_choose_from(largest):
 
 def test_without_covariates_a_new_group_is_asked_for_by_nothing():
     held = make_pooled_posterior(covariates=()).group({})
-    assert held.group_meant.covariate_e_folds == ()
+    assert held.chosen_group.covariate_e_folds == ()
     assert held.draws("log_noise_scale").mean() == pytest.approx(MEAN["log_noise_scale"], abs=0.016)
 
 
@@ -198,7 +198,7 @@ def test_a_saved_posterior_still_has_its_groups_and_knows_which_it_speaks_of(poo
     assert np.array_equal(again.draws("log_noise_scale"), new.draws("log_noise_scale"))
     new.save(tmp_path / "new.nc")
     stored = sf.load_posterior(tmp_path / "new.nc")
-    assert stored.group_meant == new.group_meant
+    assert stored.chosen_group == new.chosen_group
     assert sf.recommend(stored, batch_size=[64, 1000]) == sf.recommend(new, batch_size=[64, 1000])
 
 
