@@ -170,8 +170,8 @@ def test_runs_are_drawn_with_the_moments_of_their_likelihoods():
     assert drawn["diverged"][1][0].mean(axis=0) == pytest.approx(chance, abs=0.01)
     # The loss: floor + κ h(u), with scale √(s² + (ρ κ h)² + se²).
     runs, of_run = observations.finished, {name: values[0, 0] for name, values in one.items()}
-    lever = observations.log_batch_size - observations.log_reference_batch_size
-    curvature = np.exp(of_run["log_curvature"] + of_run["curvature_slope"] * lever)[runs.cell_index]
+    log_distance = observations.log_batch_size - observations.log_reference_batch_size
+    curvature = np.exp(of_run["log_curvature"] + of_run["curvature_slope"] * log_distance)[runs.cell_index]
     u = runs.log_learning_rate - of_run["log_optimal_learning_rate"][runs.cell_index]
     depth = curvature * valley(np, u, of_run["valley_rate"], of_run["valley_asymmetry"])
     sd = np.sqrt(of_run["loss_noise"] ** 2 + (of_run["shape_error"] * depth) ** 2 + runs.se**2)

@@ -31,11 +31,11 @@ def write_safetensors(path, arrays, **metadata):
 def gaussian(rows, shapes, noise_scale=20.0, seed=0):
     """Per-example gradients g = G + noise with tr Σ/|G|² = `noise_scale`, as float64 by tensor."""
     rng = np.random.default_rng(seed)
-    found = {}
+    gradients = {}
     for name, shape in shapes.items():
         mean = rng.standard_normal(shape)
-        found[name] = mean + np.sqrt(noise_scale) * rng.standard_normal((rows, *shape))
-    return found
+        gradients[name] = mean + np.sqrt(noise_scale) * rng.standard_normal((rows, *shape))
+    return gradients
 
 
 def flat(arrays):

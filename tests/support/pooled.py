@@ -29,7 +29,7 @@ TREND = {
     "log_min_steps": 0.3,
 }
 SPREAD = 0.2
-"""Of every parameter."""
+"""Standard deviation of every parameter between groups."""
 
 
 def groups(**columns: object) -> Sweep:
@@ -53,14 +53,14 @@ def make_pooled_posterior(*, covariates: tuple[str, ...] = ("params",)) -> Poste
     rng = np.random.default_rng(0)
     sweep, law = groups(), get_law("broken_power")
     model = Model.of(sweep, law, covariates=covariates)
-    seen = model.observations
-    x, cell = seen.log_batch_size, seen.cell_group
+    observations = model.observations
+    x, cell = observations.log_batch_size, observations.cell_group
     shape = (CHAINS, DRAWS)
     group_dims, cell_dims = ("chain", "draw", "group"), ("chain", "draw", "cell")
-    held: dict[str, tuple[tuple[str, ...], np.ndarray]] = {}
+    variables: dict[str, tuple[tuple[str, ...], np.ndarray]] = {}
 
     def keep(name: str, values: np.ndarray, dims: tuple[str, ...] = ("chain", "draw")) -> np.ndarray:
-        held[name] = (dims, values)
+        variables[name] = (dims, values)
         return values
 
     theta = {}
@@ -68,15 +68,15 @@ def make_pooled_posterior(*, covariates: tuple[str, ...] = ("params",)) -> Poste
         keep(f"{name}_mean", np.full(shape, mean))
         keep(f"{name}_spread", np.full(shape, SPREAD))
         offset = keep(f"{name}_offset", rng.standard_normal((*shape, 3)), group_dims)
-        moved = np.zeros(3)
+        shift = np.zeros(3)
         if covariates and name in TREND:
             keep(f"{name}_trend", np.full((*shape, 1), TREND[name]), ("chain", "draw", "covariate"))
-            moved = TREND[name] * (np.log(PARAMS) - np.log(PARAMS).mean())
+            shift = TREND[name] * (np.log(PARAMS) - np.log(PARAMS).mean())
         positive = name == "small_batch_slope"
-        value = mean * np.exp(SPREAD * offset) if positive else mean + moved + SPREAD * offset
+        value = mean * np.exp(SPREAD * offset) if positive else mean + shift + SPREAD * offset
         theta[name] = keep(name, value, group_dims)
     shapes = {p.name: theta[p.name] for p in law.parameters[1:]}
-    reference = np.full((*shape, 3), seen.log_reference_batch_size)
+    reference = np.full((*shape, 3), observations.log_reference_batch_size)
     scale = keep(
         law.parameters[0].name,
         theta["log_reference_learning_rate"] - law.shape(np, reference, **shapes),
@@ -93,7 +93,7 @@ def make_pooled_posterior(*, covariates: tuple[str, ...] = ("params",)) -> Poste
     keep("steps_discrepancy_scale", np.full(shape, 0.1))
     keep("steps_noise", np.full(shape, 0.05))
     gap = keep("floor_gap", rng.uniform(0, 1, curve.shape), cell_dims)
-    keep("floor", seen.scales.best_loss - seen.scales.gap * gap, cell_dims)
+    keep("floor", observations.scales.best_loss - observations.scales.gap * gap, cell_dims)
     for name, value in (
         ("curvature_slope", 0.1),
         ("valley_rate", 0.6),
@@ -104,10 +104,10 @@ def make_pooled_posterior(*, covariates: tuple[str, ...] = ("params",)) -> Poste
         ("wall_width", 0.3),
     ):
         keep(name, np.full(shape, value))
-    after = xr.Dataset(held, coords={"group": list(seen.groups)})
+    dataset = xr.Dataset(variables, coords={"group": list(observations.groups)})
     return Posterior(
         draw_groups=DrawGroups.of_tree(
-            xr.DataTree.from_dict({"posterior": after, "prior": after, "sample_stats": xr.Dataset()})
+            xr.DataTree.from_dict({"posterior": dataset, "prior": dataset, "sample_stats": xr.Dataset()})
         ),
         model=model,
         random_seed=0,

@@ -21,7 +21,7 @@ OPTIMA = np.array([1e-3, 3e-3, 8e-3])
 """The optimum that the runs and the draws are made around."""
 
 MIN_STEPS, CRITICAL_BATCH_SIZE = 1000.0, 2000.0
-"""Of the steps to a target."""
+"""Fewest steps to the target, and critical batch size."""
 
 FLOOR, CURVATURE, RATE, ASYMMETRY = 2.0, 0.05, 0.6, 1.6
 GOOD = Diagnostics(1.003, "log_noise_scale", 900.0, 800.0, "wall", 1, CHAINS * DRAWS)
@@ -86,9 +86,12 @@ def make_steps_posterior(*, smallest: float = 64, spread: float = 0.1) -> Poster
     groups = {"posterior": after, "prior": before}
     sets = {
         group: xr.Dataset(
-            {name: (("chain", "draw", "batch_size")[: values.ndim], values) for name, values in held.items()}
+            {
+                name: (("chain", "draw", "batch_size")[: values.ndim], values)
+                for name, values in arrays.items()
+            }
         )
-        for group, held in groups.items()
+        for group, arrays in groups.items()
     }
     return Posterior(
         draw_groups=DrawGroups.of_tree(xr.DataTree.from_dict(sets)),
@@ -123,7 +126,7 @@ def make_posterior(
     variables = {chosen.parameters[0].name: scale, **theta}
     curve = np.stack([scale + chosen.shape(np, np.full(shape, x), **theta) for x in tried], axis=-1)
     draws = {name: (("chain", "draw"), values) for name, values in variables.items()}
-    # So small a discrepancy that no text depends on how a platform factorises its kernel.
+    # So small a discrepancy that no text depends on how a platform factorises its covariance.
     draws["discrepancy_scale"] = (("chain", "draw"), np.full(shape, 1e-6))
     draws["log_optimal_learning_rate"] = (("chain", "draw", "batch_size"), curve)
     if sweep.kind == "runs":
@@ -164,13 +167,13 @@ def make_comparison(*, tie: bool = False) -> LawComparison:
     verdicts = {"square_root": "best", "surge": "tie", "constant": "loses"}
     scores = []
     for name in names:
-        behind = np.array(pointwise[name]) - pointwise["square_root"]
+        differences = np.array(pointwise[name]) - pointwise["square_root"]
         scores.append(
             LawScore(
                 law=get_law(name),
                 elpd=sum(pointwise[name]),
-                difference=float(behind.sum()),
-                standard_error=float(np.sqrt(3) * behind.std(ddof=1)),
+                difference=float(differences.sum()),
+                standard_error=float(np.sqrt(3) * differences.std(ddof=1)),
                 weight={"square_root": 0.8, "surge": 0.2, "constant": 0.0}[name],
                 pointwise=pointwise[name],
                 monte_carlo_error=0.7 if tie else 0.1,

@@ -59,7 +59,7 @@ def main(kind, folder, rank):
             with recorder.microbatch():
                 (mean_loss(model, microbatch(row, rank)) / ROWS).backward()
     if kind != "ddp":
-        accumulated = {name: held.grad.full_tensor() for name, held in model.named_parameters()}
+        accumulated = {name: parameter.grad.full_tensor() for name, parameter in model.named_parameters()}
         if rank == 0:
             torch.save(accumulated, f"{folder}/accumulated.pt")
     distributed.destroy_process_group()

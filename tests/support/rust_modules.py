@@ -1,4 +1,4 @@
-"""Which file of the Rust sources uses which: `use` declarations and paths, read by rule."""
+"""Uses between the files of the Rust sources: `use` declarations and paths, read by rule."""
 
 import re
 from collections.abc import Iterator
@@ -17,13 +17,13 @@ ModulePath = tuple[str, ...]
 def _without_tests(text: str) -> str:
     """Leave out comments, literals, and what is compiled for tests or fuzzing alone."""
     text = re.sub(r"pub\(in [^)]*\)", "pub(crate)", _COMMENT_OR_TEXT.sub('""', text))
-    while found := _OF_TESTS.search(text):
-        end = min(at for at in (text.find("{", found.end()), text.find(";", found.end())) if at >= 0)
+    while match := _OF_TESTS.search(text):
+        end = min(at for at in (text.find("{", match.end()), text.find(";", match.end())) if at >= 0)
         depth = text[end] == "{"
         while depth:
             end += 1
             depth += {"{": 1, "}": -1}.get(text[end], 0)
-        text = text[: found.start()] + text[end + 1 :]
+        text = text[: match.start()] + text[end + 1 :]
     return text
 
 

@@ -45,10 +45,10 @@ def plot_learning_rate_curve(curve: LearningRateCurve) -> Figure:
         )
         sizes = [point.batch_size for point in curve.points]
         for name, color, marker, points in series:
-            held = [(size, value) for size, value, _ in points if value is not None]
+            known = [(size, value) for size, value, _ in points if value is not None]
             axis.plot(
-                *zip(*held, strict=True), marker, ls="-", lw=0.9, ms=4.5, color=color, label=name
-            ) if held else None
+                *zip(*known, strict=True), marker, ls="-", lw=0.9, ms=4.5, color=color, label=name
+            ) if known else None
             for size, _, interval in points:
                 if interval is not None:
                     axis.plot([size, size], interval, color=color, lw=1.4, solid_capstyle="butt")

@@ -50,20 +50,20 @@ def save_gradient_noise(checkpoints: Sequence[GradientStatistics], path: Path) -
     save_figure(lambda: plot_gradient_noise(checkpoints), path)
 
 
-def _by_tensor(held: GradientStatistics) -> Figure:
+def _by_tensor(checkpoint: GradientStatistics) -> Figure:
     import matplotlib.pyplot as plt
 
-    rows = (*held.tensors, *held.groups, held.total)
+    rows = (*checkpoint.tensors, *checkpoint.groups, checkpoint.total)
     count = len(rows)
     figure, axis = plt.subplots(
         figsize=(7.6, 1.6 + 0.24 * min(count, 3 * _MOST_LABELS)), layout="constrained"
     )
     end = _end([row.simple_noise_scale for row in rows])
     for position, row in enumerate(rows):
-        special = position >= len(held.tensors)
+        special = position >= len(checkpoint.tensors)
         _interval(axis, row.simple_noise_scale, position, end, ORANGE if special else BLUE)
-    axis.axvline(held.examples, color=GREY, lw=0.9, ls=":", label=f"{held.unit} dumped")
-    axis.set(ylim=(count - 0.4, -0.6), xlabel=f"simple noise scale tr Σ/|G|² [{held.unit}]")
+    axis.axvline(checkpoint.examples, color=GREY, lw=0.9, ls=":", label=f"{checkpoint.unit} dumped")
+    axis.set(ylim=(count - 0.4, -0.6), xlabel=f"simple noise scale tr Σ/|G|² [{checkpoint.unit}]")
     _plain_log_scale(axis, "x")
     step = math.ceil(count / _MOST_LABELS)
     shown = [position for position in range(count) if position % step == 0 or position == count - 1]
@@ -71,7 +71,7 @@ def _by_tensor(held: GradientStatistics) -> Figure:
     axis.grid(axis="x", color="#E4E4E4", lw=0.6)
     axis.set_axisbelow(True)
     axis.legend(loc="best")
-    where = "" if held.step is None else f", step {held.step:g}"
+    where = "" if checkpoint.step is None else f", step {checkpoint.step:g}"
     axis.set_title(f"Gradient noise by tensor{where}: estimate and 95 % interval")
     return figure
 
@@ -90,9 +90,11 @@ def _over_steps(checkpoints: Sequence[GradientStatistics]) -> Figure:
     import matplotlib.pyplot as plt
 
     figure, axis = plt.subplots(figsize=(7.6, 4.6), layout="constrained")
-    noise = [held.total.simple_noise_scale for held in checkpoints]
+    noise = [checkpoint.total.simple_noise_scale for checkpoint in checkpoints]
     end = _end(noise)
-    steps = [float(k) if held.step is None else held.step for k, held in enumerate(checkpoints)]
+    steps = [
+        float(k) if checkpoint.step is None else checkpoint.step for k, checkpoint in enumerate(checkpoints)
+    ]
     for step, quantity in zip(steps, noise, strict=True):
         low, high = quantity.interval
         axis.plot([step, step], [min(low, end), min(high, end)], color=BLUE, lw=1.6, solid_capstyle="butt")
@@ -121,6 +123,6 @@ def _plain_log_scale(axis: Any, which: str) -> None:
 
 
 def _end(quantities: Sequence[Quantity]) -> float:
-    """How far unbounded intervals are drawn."""
+    """Return the value up to which unbounded intervals are drawn."""
     ends = [end for q in quantities for end in (q.value, *q.interval) if math.isfinite(end) and end > 0]
     return _BEYOND * max(ends, default=1.0)

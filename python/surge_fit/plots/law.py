@@ -53,9 +53,12 @@ def plot_law(
 def draw_law(ax: Axes, posterior: Posterior, recommendations: Sequence[Recommendation]) -> None:
     """Draw what `plot_law` promises."""
     tried = posterior.observations.batch_size
-    asked = [held.batch_size for held in recommendations]
-    low, high = min(tried[0] / _REACH, *asked, tried[0]), max(tried[-1] * _REACH, *asked, tried[-1])
-    low, high = (low if low not in asked else low / 2), (high if high not in asked else high * 2)
+    recommended = [recommendation.batch_size for recommendation in recommendations]
+    low, high = (
+        min(tried[0] / _REACH, *recommended, tried[0]),
+        max(tried[-1] * _REACH, *recommended, tried[-1]),
+    )
+    low, high = (low if low not in recommended else low / 2), (high if high not in recommended else high * 2)
     sizes = np.geomspace(low, high, _CURVE_POINTS)
     bands = np.exp(np.quantile(posterior.log_optimal_learning_rate(sizes), QUANTILES, axis=0))
     for label, edge in (("not tried", (low, tried[0])), ("", (tried[-1], high))):
@@ -67,11 +70,11 @@ def draw_law(ax: Axes, posterior: Posterior, recommendations: Sequence[Recommend
         _draw_runs(ax, posterior)
         _draw_rules(ax, posterior, sizes)
     if recommendations:
-        rate = np.array([held.learning_rate for held in recommendations])
-        ends = np.array([held.interval_90 for held in recommendations]).T
+        rate = np.array([recommendation.learning_rate for recommendation in recommendations])
+        ends = np.array([recommendation.interval_90 for recommendation in recommendations]).T
         error = np.clip(np.stack([rate - ends[0], ends[1] - rate]), 0, None)
         ax.errorbar(
-            asked,
+            recommended,
             rate,
             yerr=error,
             fmt="D",
@@ -120,9 +123,9 @@ def _draw_runs(ax: Axes, posterior: Posterior) -> None:
             label="diverged",
         )
     winners = [_winner(posterior, size) for size in sweep.batch_sizes]
-    found = np.array([held for held in winners if held is not None])
-    if len(found):
-        ax.plot(*found.T, "o", color="black", markersize=5.5, zorder=4, label="best of its batch size")
+    best = np.array([winner for winner in winners if winner is not None])
+    if len(best):
+        ax.plot(*best.T, "o", color="black", markersize=5.5, zorder=4, label="best of its batch size")
 
 
 def _winner(posterior: Posterior, size: float) -> tuple[float, float] | None:
@@ -169,10 +172,10 @@ def _batch_size_ticks(ax: Axes, low: float, high: float) -> None:
 def _law_title(posterior: Posterior, recommendations: Sequence[Recommendation]) -> str:
     if recommendations:
         parts = []
-        for held in recommendations[:_MOST_NAMED]:
-            rate, interval = together(held.learning_rate, held.interval_90)
+        for recommendation in recommendations[:_MOST_NAMED]:
+            rate, interval = together(recommendation.learning_rate, recommendation.interval_90)
             spread = f" ({interval})" if len(recommendations) == 1 else ""
-            parts.append(f"{rate}{spread} at batch size {number(held.batch_size)}")
+            parts.append(f"{rate}{spread} at batch size {number(recommendation.batch_size)}")
         return "Use " + ", ".join(parts) + (", …" if len(recommendations) > _MOST_NAMED else "")
     tried = posterior.observations.batch_size
     ends = posterior.log_optimal_learning_rate(tried[[0, -1]])

@@ -52,15 +52,15 @@ def plot_population(posterior: Posterior, ax: Axes | None = None) -> Axes:
 
 
 def _draw(ax: Axes, posterior: Posterior) -> None:
-    name = _shown(posterior)
-    known = posterior.observations.covariates
-    seen = np.exp(known.log_value[:, 0])
-    low, high = seen.min() / _REACH, seen.max() * _REACH
+    name = _variable(posterior)
+    covariates = posterior.observations.covariates
+    values = np.exp(covariates.log_value[:, 0])
+    low, high = values.min() / _REACH, values.max() * _REACH
     grid = np.geomspace(low, high, _CURVE_POINTS)
-    others = dict(zip(known.names, np.exp(known.log_centre).tolist(), strict=True))
-    drawn = [posterior.group(others | {known.names[0]: float(value)}).draws(name) for value in grid]
+    others = dict(zip(covariates.names, np.exp(covariates.log_centre).tolist(), strict=True))
+    drawn = [posterior.group(others | {covariates.names[0]: float(value)}).draws(name) for value in grid]
     bands = np.exp(np.quantile(np.array(drawn), QUANTILES, axis=1))
-    for label, edge in (("not seen", (low, seen.min())), (None, (seen.max(), high))):
+    for label, edge in (("not seen", (low, values.min())), (None, (values.max(), high))):
         ax.axvspan(*edge, color=BEYOND, zorder=0, linewidth=0, label=label)
     ax.fill_between(
         grid, bands[0], bands[4], color=BLUE, alpha=WIDE, linewidth=0, label="90 %, group never run"
@@ -68,30 +68,32 @@ def _draw(ax: Axes, posterior: Posterior) -> None:
     ax.fill_between(grid, bands[1], bands[3], color=BLUE, alpha=NARROW, linewidth=0, label="50 %")
     ax.plot(grid, bands[2], color=BLUE, linewidth=1.8, label="median")
     title = name.removeprefix("log_")
-    found = [
-        {held.name: held for held in parameters}.get(title)
+    estimates = [
+        {estimate.name: estimate for estimate in parameters}.get(title)
         for _, parameters in estimate_population(posterior).groups
     ]
-    _draw_groups(ax, seen.tolist(), found)
+    _draw_groups(ax, values.tolist(), estimates)
     unit = "" if name == "log_reference_learning_rate" else f" [{posterior.sweep.batch_unit}]"
     ax.set(xscale="log", yscale="log", xlim=(low, high))
-    ax.set_xlabel(known.names[0])
+    ax.set_xlabel(covariates.names[0])
     ax.set_ylabel(title.replace("_", " ") + unit)
     ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), handlelength=1.8)
 
 
-def _shown(posterior: Posterior) -> str:
+def _variable(posterior: Posterior) -> str:
     names = ("log_critical_batch_size", "log_noise_scale", "log_reference_learning_rate")
     return next(name for name in names if name in posterior.draw_groups["posterior"])
 
 
-def _draw_groups(ax: Axes, where: list[float], found: list[ParameterEstimate | None]) -> None:
-    held = [(at, estimate) for at, estimate in zip(where, found, strict=True) if estimate is not None]
-    if held:
-        median = np.array([estimate.median for _, estimate in held])
-        ends = np.array([estimate.interval for _, estimate in held]).T
+def _draw_groups(ax: Axes, covariate: list[float], estimates: list[ParameterEstimate | None]) -> None:
+    points = [
+        (at, estimate) for at, estimate in zip(covariate, estimates, strict=True) if estimate is not None
+    ]
+    if points:
+        median = np.array([estimate.median for _, estimate in points])
+        ends = np.array([estimate.interval for _, estimate in points]).T
         error = np.stack([median - ends[0], ends[1] - median])
-        at = [value for value, _ in held]
+        at = [value for value, _ in points]
         ax.errorbar(
             at, median, yerr=error, fmt="o", color="black", markersize=5, capsize=3.5, label="groups, 90 %"
         )

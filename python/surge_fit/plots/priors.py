@@ -61,7 +61,7 @@ def plot_priors(posterior: Posterior) -> Figure:
         figure = plt.figure(figsize=(2.3 * _COLUMNS, 1.7 * rows + 0.6), layout="constrained")
         axes = figure.subplots(rows, _COLUMNS, squeeze=False).ravel()
         for ax, (name, prior) in zip(axes, posterior.priors.items(), strict=False):
-            _draw(ax, name, prior, _of_prior(posterior, name))
+            _draw(ax, name, prior, _posterior_draws(posterior, name))
         for spare in axes[len(posterior.priors) :]:
             spare.set_visible(False)
         handles = [
@@ -96,11 +96,11 @@ def hardly_narrower(prior: Prior, draws: FloatArray) -> bool:
     """
     scale = np.log if isinstance(prior, LogNormal) else np.asarray
     low, high = np.quantile(scale(draws), [0.05, 0.95])
-    before_low, before_high = np.quantile(scale(_prior_draws(prior)), [0.05, 0.95])
-    return bool(high - low >= HARDLY_NARROWER * (before_high - before_low))
+    prior_low, prior_high = np.quantile(scale(_prior_draws(prior)), [0.05, 0.95])
+    return bool(high - low >= HARDLY_NARROWER * (prior_high - prior_low))
 
 
-def _of_prior(posterior: Posterior, name: str) -> FloatArray:
+def _posterior_draws(posterior: Posterior, name: str) -> FloatArray:
     """All draws of what has this prior: of several groups, the mean of the population."""
     mean = f"{name}_mean"
     return posterior.draws(mean if mean in posterior.draw_groups["posterior"] else name).ravel()
@@ -114,12 +114,12 @@ def _draw(ax: Axes, name: str, prior: Prior, draws: FloatArray) -> None:
     from matplotlib.ticker import LogLocator, NullLocator
 
     logarithmic = isinstance(prior, LogNormal)
-    before = _prior_draws(prior)
-    ends = [np.quantile(before, [0.005, 0.995]), np.quantile(draws, [0.001, 0.999])]
+    prior_draws = _prior_draws(prior)
+    ends = [np.quantile(prior_draws, [0.005, 0.995]), np.quantile(draws, [0.001, 0.999])]
     low, high = (float(end) for end in (min(low for low, _ in ends), max(high for _, high in ends)))
     space = np.geomspace if logarithmic else np.linspace
     x = space(low, high, _POINTS)
-    # Per unit of what the axis shows.
+    # Density per unit of the axis.
     density = np.exp(prior.log_density(x) + (np.log(x) if logarithmic else 0.0))
     first, last = np.quantile(draws, [0.001, 0.999])
     counts, edges = np.histogram(draws, space(float(first), float(last), _BINS + 1))

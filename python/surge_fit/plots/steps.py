@@ -47,8 +47,10 @@ def plot_steps(posterior: Posterior, ax: Axes | None = None) -> Axes:
 
 
 def _draw(ax: Axes, posterior: Posterior) -> None:
-    held = posterior.observations
-    tried = held.batch_size[np.union1d(held.steps.cell_index, held.censored_steps.cell_index)]
+    observations = posterior.observations
+    tried = observations.batch_size[
+        np.union1d(observations.steps.cell_index, observations.censored_steps.cell_index)
+    ]
     low, high = tried[0] / _REACH, tried[-1] * _REACH
     sizes = np.geomspace(low, high, _CURVE_POINTS)
     bands = np.exp(np.quantile(posterior.log_steps(sizes), QUANTILES, axis=0))
@@ -57,11 +59,11 @@ def _draw(ax: Axes, posterior: Posterior) -> None:
     ax.fill_between(sizes, bands[0], bands[4], color=BLUE, alpha=WIDE, linewidth=0, label="90 % of the steps")
     ax.fill_between(sizes, bands[1], bands[3], color=BLUE, alpha=NARROW, linewidth=0, label="50 %")
     ax.plot(sizes, bands[2], color=BLUE, linewidth=1.8, label="median")
-    found = {estimate.name: estimate for estimate in estimate_parameters(posterior)}
-    fewest, examples = found["min_steps"].median, found["min_examples"].median
+    estimates = {estimate.name: estimate for estimate in estimate_parameters(posterior)}
+    fewest, examples = estimates["min_steps"].median, estimates["min_examples"].median
     ax.axhline(fewest, color=GREY, linewidth=1.0, linestyle=":", zorder=2, label="fewest steps")
     ax.plot(sizes, examples / sizes, "--", color=GREY, linewidth=1.0, zorder=2, label="fewest examples")
-    critical = found["critical_batch_size"]
+    critical = estimates["critical_batch_size"]
     ax.axvspan(
         *np.clip(critical.interval, low, high),
         color=ORANGE,
@@ -70,13 +72,16 @@ def _draw(ax: Axes, posterior: Posterior) -> None:
         zorder=1,
         label="critical batch size, 90 %",
     )
-    for runs, marker, label in ((held.steps, "o", "runs"), (held.censored_steps, "^", "ended before")):
+    for runs, marker, label in (
+        (observations.steps, "o", "runs"),
+        (observations.censored_steps, "^", "ended before"),
+    ):
         if len(runs) and posterior.has_own_runs:
-            where = held.batch_size[runs.cell_index]
+            where = observations.batch_size[runs.cell_index]
             ax.plot(where, np.exp(runs.value), marker, color="black", markersize=5, zorder=4, label=label)
     ax.set(xscale="log", yscale="log", xlim=(low, high), ylim=(bands[2].min() / 2, bands[2].max() * 1.6))
     ax.set_xlabel(f"batch size [{posterior.sweep.batch_unit}]")
     ax.set_ylabel("optimizer steps to the target")
-    said = statement(critical, posterior.sweep.batch_unit)
-    ax.set_title(said[0].upper() + said[1:])
+    title = statement(critical, posterior.sweep.batch_unit)
+    ax.set_title(title[0].upper() + title[1:])
     ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), handlelength=1.8)

@@ -1,4 +1,4 @@
-"""How every figure looks: the colours of Okabe and Ito, which colour-blind readers can tell apart."""
+"""The style of every figure: the colours of Okabe and Ito, which colour-blind readers can tell apart."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ STYLE: Any = {
     "legend.fontsize": 8.5,
     "svg.hashsalt": "surge_fit",
 }
-"""For `matplotlib.rc_context`."""
+"""Settings for `matplotlib.rc_context`."""
 
 
 @contextmanager

@@ -98,7 +98,7 @@ def draw_valleys(axes: Sequence[Axes], posterior: Posterior) -> None:
     """Draw one valley per batch size tried."""
     rates = posterior.sweep.learning_rate
     span = (float(rates.min()) / 1.5, float(rates.max()) * 1.5)
-    seen = posterior.observations
+    observations = posterior.observations
     top = _loss_top(posterior)
     bottom = float(np.quantile(posterior.draws("floor"), 0.05, axis=0).min())
     margin = 0.06 * (top - bottom)
@@ -107,7 +107,7 @@ def draw_valleys(axes: Sequence[Axes], posterior: Posterior) -> None:
         ax.set(xscale="log", xlim=span, ylim=(bottom - margin, top + 2 * margin))
         _draw_off_scale(ax, posterior, index, top + margin)
         optimum = np.exp(np.quantile(posterior.draws("log_optimal_learning_rate")[:, index], QUANTILES))
-        ax.set_title(f"B = {number(seen.batch_size[index])}: best at {scientific(float(optimum[2]))}")
+        ax.set_title(f"B = {number(observations.batch_size[index])}: best at {scientific(float(optimum[2]))}")
         ax.label_outer()
         ax.set_xlabel("learning rate")
     for ax in axes:
@@ -116,10 +116,10 @@ def draw_valleys(axes: Sequence[Axes], posterior: Posterior) -> None:
 
 
 def _draw_valley(ax: Axes, posterior: Posterior, index: int, rates: FloatArray) -> None:
-    seen = posterior.observations
+    observations = posterior.observations
     centre = posterior.draws("log_optimal_learning_rate")[:, index]
-    lever = seen.log_batch_size[index] - seen.log_reference_batch_size
-    curvature = np.exp(posterior.draws("log_curvature") + posterior.draws("curvature_slope") * lever)
+    log_distance = observations.log_batch_size[index] - observations.log_reference_batch_size
+    curvature = np.exp(posterior.draws("log_curvature") + posterior.draws("curvature_slope") * log_distance)
     shape = valley(
         np,
         np.log(rates)[None, :] - centre[:, None],
@@ -134,10 +134,10 @@ def _draw_valley(ax: Axes, posterior: Posterior, index: int, rates: FloatArray) 
     low, middle, high = np.exp(np.quantile(centre, [0.05, 0.5, 0.95]))
     ax.axvspan(low, high, color=ORANGE, alpha=0.3, linewidth=0, zorder=0, label="optimum, 90 %")
     ax.axvline(middle, color=ORANGE, linewidth=1.2, zorder=1)
-    here = seen.finished.cell_index == index
+    here = observations.finished.cell_index == index
     ax.plot(
-        np.exp(seen.finished.log_learning_rate[here]),
-        seen.finished.value[here],
+        np.exp(observations.finished.log_learning_rate[here]),
+        observations.finished.value[here],
         "o",
         color="black",
         markersize=4,
@@ -148,13 +148,15 @@ def _draw_valley(ax: Axes, posterior: Posterior, index: int, rates: FloatArray) 
 
 def _draw_off_scale(ax: Axes, posterior: Posterior, index: int, top: float) -> None:
     """Mark at the top what is too high to show, and what diverged."""
-    seen = posterior.observations
-    high = (seen.finished.cell_index == index) & (seen.finished.value > top)
-    censored = seen.censored.cell_index == index
+    observations = posterior.observations
+    high = (observations.finished.cell_index == index) & (observations.finished.value > top)
+    censored = observations.censored.cell_index == index
     arrows = np.concatenate(
-        [seen.finished.log_learning_rate[high], seen.censored.log_learning_rate[censored]]
+        [observations.finished.log_learning_rate[high], observations.censored.log_learning_rate[censored]]
     )
-    crosses = seen.wall.log_learning_rate[(seen.wall.cell_index == index) & (seen.wall.value == 1)]
+    crosses = observations.wall.log_learning_rate[
+        (observations.wall.cell_index == index) & (observations.wall.value == 1)
+    ]
     for rates, marker, label in ((arrows, "^", "loss off the scale"), (crosses, "x", "diverged")):
         if len(rates):
             ax.plot(

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import surge_fit as sf
-from support.native_draws import told_and_own_density
+from support.native_draws import reported_and_own_density
 from surge_fit import _core
 from surge_fit.model.spec import Model
 from surge_fit.sampling import native
@@ -98,11 +98,11 @@ def a_pooled_model(groups):
     return native.assemble(Model.of(sweep, "power"))
 
 
-def test_what_is_told_of_a_draw_is_its_density_in_the_variables_of_the_model():
+def test_the_reported_log_density_of_a_draw_is_its_density_in_the_variables_of_the_model():
     model = a_pooled_model(20)
     assert not model.is_small()
-    told, own = told_and_own_density(model)
-    assert told == pytest.approx(own, rel=1e-9)
+    reported, own = reported_and_own_density(model)
+    assert reported == pytest.approx(own, rel=1e-9)
 
 
 def test_every_entry_of_a_group_is_found():

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import surge_fit as sf
-from support.native_draws import told_and_own_density
+from support.native_draws import reported_and_own_density
 from surge_fit import _core
 from surge_fit.model.spec import Model
 from surge_fit.sampling import native
@@ -65,9 +65,9 @@ def a_model():
     return native.assemble(Model.of(sweep, "broken_power"))
 
 
-def test_what_is_told_of_a_draw_is_its_density_in_the_variables_of_the_model():
-    told, own = told_and_own_density(a_model())
-    assert told == pytest.approx(own, rel=1e-9)
+def test_the_reported_log_density_of_a_draw_is_its_density_in_the_variables_of_the_model():
+    reported, own = reported_and_own_density(a_model())
+    assert reported == pytest.approx(own, rel=1e-9)
 
 
 def test_energies_move_further_from_draw_to_draw_in_the_learnt_coordinates():
