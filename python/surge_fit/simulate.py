@@ -113,10 +113,10 @@ def simulate_sweep(
 
 def _require_parameters(law: Law, parameters: Mapping[str, float]) -> None:
     """Refuse parameters that are not the law's own: a misspelt name must not be ignored."""
-    known = law.parameter_names
-    if set(parameters) != set(known) or any(np.ndim(value) for value in parameters.values()):
+    names = law.parameter_names
+    if set(parameters) != set(names) or any(np.ndim(value) for value in parameters.values()):
         msg = (
-            f"'parameters' must hold one number for each of {', '.join(known)} of the law {law.name!r}; "
+            f"'parameters' must hold one number for each of {', '.join(names)} of the law {law.name!r}; "
             f"got {dict(parameters)!r}."
         )
         raise InputError(msg)

@@ -112,14 +112,14 @@ def make_posterior(
     def normal(mean: float, sd: float) -> np.ndarray:
         return mean + sd * rng.standard_normal(shape)
 
-    where = {
+    location_and_sd = {
         "log_noise_scale": (np.log(200.0), 0.3),
         "small_batch_slope": (0.55, 0.05),
         "large_batch_fall": (0.1, 0.1),
         "slope": (0.5, 0.1),
     }
-    theta = {p.name: normal(*where[p.name]) for p in chosen.parameters[1:]}
-    prior = {p.name: normal(where.get(p.name, (0, 0))[0], 2.0) for p in chosen.parameters}
+    theta = {p.name: normal(*location_and_sd[p.name]) for p in chosen.parameters[1:]}
+    prior = {p.name: normal(location_and_sd.get(p.name, (0, 0))[0], 2.0) for p in chosen.parameters}
     reference = tried.mean()
     centre = np.interp(reference, np.log(BATCH_SIZES), np.log(OPTIMA))
     scale = normal(centre, 0.1) - chosen.shape(np, np.full(shape, reference), **theta)

@@ -30,14 +30,14 @@ def _without_tests(text: str) -> str:
 def _leaves(tree: str) -> Iterator[tuple[ModulePath, str]]:
     """Yield the path of each name in a `use` tree, and the name it is known by."""
     tree = tree.strip()
-    head, brace, rest = tree.partition("{")
+    stem, brace, rest = tree.partition("{")
     if not brace:
         path, _, alias = tree.partition(" as ")
         parts = tuple(part.strip() for part in path.split("::"))
         parts = parts[:-1] if parts[-1] == "self" else parts
         yield parts, alias.strip() or (parts[-1] if parts else "")
         return
-    prefix = tuple(part.strip() for part in head.split("::") if part.strip())
+    prefix = tuple(part.strip() for part in stem.split("::") if part.strip())
     depth, start, inner = 0, 0, rest[: rest.rindex("}")] + ","
     for at, letter in enumerate(inner):
         depth += {"{": 1, "}": -1}.get(letter, 0)
@@ -73,16 +73,16 @@ class Modules:
 
     def _absolute(self, module: ModulePath, path: ModulePath) -> ModulePath | None:
         """Give a path from the root of the crate; None for one of another crate or of the file itself."""
-        head, rest = path[0], path[1:]
-        if head == "crate":
+        first, rest = path[0], path[1:]
+        if first == "crate":
             return rest
-        if head == "self":
+        if first == "self":
             return module + rest
-        if head == "super":
+        if first == "super":
             while rest[:1] == ("super",):
                 module, rest = module[:-1], rest[1:]
             return module[:-1] + rest
-        if (*module, head) in self._code:
+        if (*module, first) in self._code:
             return module + path
         return None
 
@@ -114,7 +114,7 @@ class Modules:
                 for name, path in every.items()
                 if name not in public or re.search(rf"(?<!\.)(?<!fn )\b{re.escape(name)}\b", body)
             }
-            paths = {tuple(found.split("::")) for found in _PATH.findall(body)}
+            paths = {tuple(name.split("::")) for name in _PATH.findall(body)}
             paths |= {every[path[0]] + path[1:] for path in paths if path[0] in every}
             targets = {self.defined_in(module, path) for path in used | paths}
             graph[module] = {target for target in targets if target is not None} - {module}
@@ -128,9 +128,9 @@ def circles(graph: dict[ModulePath, set[ModulePath]]) -> list[list[ModulePath]]:
         for targets in reach.values():
             if middle in targets:
                 targets |= reach[middle]
-    found = {
+    components = {
         frozenset({module} | {other for other in reach[module] if module in reach.get(other, ())})
         for module in graph
         if module in reach[module]
     }
-    return sorted((sorted(circle) for circle in found), key=len, reverse=True)
+    return sorted((sorted(circle) for circle in components), key=len, reverse=True)

@@ -245,7 +245,7 @@ class LawDraws(Mapping[str, FloatArray]):
         Returns
         -------
         ndarray of float64, shape (probability, batch_size)
-            What `numpy.quantile` gives with its default method.
+            As `numpy.quantile` gives them with its default method.
 
         Raises
         ------

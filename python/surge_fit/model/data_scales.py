@@ -26,7 +26,7 @@ class Scales:
     best_loss : ndarray, shape (cell,)
         Loss of the best run of each cell; the mean of the group's others where none finished.
     gap : ndarray, shape (cell,)
-        How far the floor of each valley may lie below that run [loss].
+        Distance by which the floor of each valley may lie below that run [loss].
     log_fewest_steps : float
         Log of the fewest steps to the target of any run; NaN without a target.
     """
@@ -93,11 +93,11 @@ def data_scales(cells: Sequence[Cell], optima: FloatArray, reached: FloatArray) 
 
 def _filled(best_loss: FloatArray, group: IndexArray) -> FloatArray:
     """Give cells without a finished run the mean of their group, or of all."""
-    known = ~np.isnan(best_loss)
+    has_best = ~np.isnan(best_loss)
     filled = best_loss.copy()
-    for c in np.flatnonzero(~known):
-        alike = known & (group == group[c])
-        pool = alike if alike.any() else known
+    for c in np.flatnonzero(~has_best):
+        alike = has_best & (group == group[c])
+        pool = alike if alike.any() else has_best
         filled[c] = best_loss[pool].mean() if pool.any() else 0.0
     return filled
 

@@ -140,7 +140,7 @@ def conditional_draws(
     Parameters
     ----------
     log_batch_size : ndarray, shape (n,)
-        Where δ is known.
+        Batch sizes at which δ is known.
     discrepancy : ndarray, shape (draw, n)
         δ there, in units of log learning rate.
     scale : ndarray, shape (draw,)

@@ -19,7 +19,7 @@ _NAMES = {"sgd": "SGD", "sign": "sign descent", "adam": "Adam"}
 def plot_learning_rate_curve(curve: LearningRateCurve) -> Figure:
     """Draw the best learning rate over the batch size, by theory and by resampling, with 95 % intervals.
 
-    Of sign descent and Adam, thin lines show Theorem 2 at the moments as they are, with exact expected signs
+    For sign descent and Adam, thin lines show Theorem 2 at the moments as they are, with exact expected signs
     and, dashed, with approximate ones.
 
     Parameters
@@ -45,10 +45,10 @@ def plot_learning_rate_curve(curve: LearningRateCurve) -> Figure:
         )
         sizes = [point.batch_size for point in curve.points]
         for name, color, marker, points in series:
-            known = [(size, value) for size, value, _ in points if value is not None]
+            defined = [(size, value) for size, value, _ in points if value is not None]
             axis.plot(
-                *zip(*known, strict=True), marker, ls="-", lw=0.9, ms=4.5, color=color, label=name
-            ) if known else None
+                *zip(*defined, strict=True), marker, ls="-", lw=0.9, ms=4.5, color=color, label=name
+            ) if defined else None
             for size, _, interval in points:
                 if interval is not None:
                     axis.plot([size, size], interval, color=color, lw=1.4, solid_capstyle="butt")
@@ -76,8 +76,8 @@ def plot_learning_rate_curve(curve: LearningRateCurve) -> Figure:
         axis.grid(color="#E4E4E4", lw=0.6)
         axis.set_axisbelow(True)
         axis.legend(loc="best")
-        where = "" if curve.step is None else f", step {curve.step:g}"
-        axis.set_title(f"Best next step of {_NAMES[curve.optimizer]}{where}")
+        at_step = "" if curve.step is None else f", step {curve.step:g}"
+        axis.set_title(f"Best next step of {_NAMES[curve.optimizer]}{at_step}")
     return figure
 
 

@@ -71,8 +71,8 @@ def _by_tensor(checkpoint: GradientStatistics) -> Figure:
     axis.grid(axis="x", color="#E4E4E4", lw=0.6)
     axis.set_axisbelow(True)
     axis.legend(loc="best")
-    where = "" if checkpoint.step is None else f", step {checkpoint.step:g}"
-    axis.set_title(f"Gradient noise by tensor{where}: estimate and 95 % interval")
+    at_step = "" if checkpoint.step is None else f", step {checkpoint.step:g}"
+    axis.set_title(f"Gradient noise by tensor{at_step}: estimate and 95 % interval")
     return figure
 
 

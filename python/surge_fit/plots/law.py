@@ -39,7 +39,7 @@ def plot_law(
     recommendations : sequence of Recommendation
         From `surge_fit.recommend`.
     ax : matplotlib.axes.Axes, optional
-        Where to draw; a new figure without.
+        Axes to draw on; a new figure without.
 
     Returns
     -------

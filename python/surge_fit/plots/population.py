@@ -30,9 +30,9 @@ def plot_population(posterior: Posterior, ax: Axes | None = None) -> Axes:
     Parameters
     ----------
     posterior : Posterior
-        Of several groups.
+        A posterior of several groups.
     ax : matplotlib.axes.Axes, optional
-        Where to draw; a new figure without.
+        Axes to draw on; a new figure without.
 
     Returns
     -------

@@ -28,9 +28,9 @@ def plot_steps(posterior: Posterior, ax: Axes | None = None) -> Axes:
     Parameters
     ----------
     posterior : Posterior
-        Of a sweep with steps to a target.
+        A posterior of steps to a target.
     ax : matplotlib.axes.Axes, optional
-        Where to draw; a new figure without.
+        Axes to draw on; a new figure without.
 
     Returns
     -------
@@ -77,8 +77,10 @@ def _draw(ax: Axes, posterior: Posterior) -> None:
         (observations.censored_steps, "^", "ended before"),
     ):
         if len(runs) and posterior.has_own_runs:
-            where = observations.batch_size[runs.cell_index]
-            ax.plot(where, np.exp(runs.value), marker, color="black", markersize=5, zorder=4, label=label)
+            sizes_of_runs = observations.batch_size[runs.cell_index]
+            ax.plot(
+                sizes_of_runs, np.exp(runs.value), marker, color="black", markersize=5, zorder=4, label=label
+            )
     ax.set(xscale="log", yscale="log", xlim=(low, high), ylim=(bands[2].min() / 2, bands[2].max() * 1.6))
     ax.set_xlabel(f"batch size [{posterior.sweep.batch_unit}]")
     ax.set_ylabel("optimizer steps to the target")

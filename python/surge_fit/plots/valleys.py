@@ -33,7 +33,7 @@ def plot_valleys(posterior: Posterior, ax: Sequence[Axes] | None = None) -> Figu
     Parameters
     ----------
     posterior : Posterior
-        Of a sweep of runs.
+        A posterior of runs with losses.
     ax : sequence of matplotlib.axes.Axes, optional
         One for every batch size tried; a new figure without.
 

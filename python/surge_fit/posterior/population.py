@@ -44,7 +44,7 @@ class ChosenGroup:
     tried : bool
         Whether the sweep has runs of it.
     covariate_e_folds : tuple of (str, float)
-        How far each covariate lies outside those of the groups that were run, in natural log units: positive
+        Distance of each covariate from those of the groups that were run, in natural log units: positive
         beyond the largest, negative below the smallest, 0 inside.
     """
 
@@ -96,11 +96,11 @@ class TriedGroup:
         Parameters
         ----------
         draws : xarray.Dataset
-            Of the pooled model: dims ``chain``, ``draw``, ``group``, ``cell`` and ``covariate``.
+            Draws of the pooled model: dims ``chain``, ``draw``, ``group``, ``cell`` and ``covariate``.
         law : Law
-            Of the fit.
+            Law of the fit.
         priors : Priors
-            Of the fit; as little used as `rng`.
+            Not used; `NewGroup.draws` needs them.
         rng : numpy.random.Generator
             Not used: nothing is left to chance.
 
