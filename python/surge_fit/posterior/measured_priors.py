@@ -56,8 +56,8 @@ def with_measured_noise_scale(
 def _with(priors: Mapping[str, Prior] | None, prior: Prior, origin: str, law: Law) -> dict[str, Prior]:
     if not law.has_noise_scale:
         msg = (
-            f"{origin.capitalize()} can inform only a law with a noise scale; {law.name!r} has none. Choose a "
-            "law that has one (`surge-fit laws`), or fit without."
+            f"{origin.capitalize()} can inform only a law with a noise scale; {law.name!r} has none. "
+            "Choose a law that has one (`surge-fit laws`), or fit without."
         )
         raise InputError(msg)
     if priors is not None and "log_noise_scale" in priors:
