@@ -105,4 +105,4 @@ def test_a_saved_posterior_that_cannot_be_trusted_fails_too(tmp_path, monkeypatc
 def test_a_missing_posterior_fails():
     result = run("recommend", "nowhere.nc", "-b", "64")
     assert result.exit_code == 1
-    assert "nowhere.nc is not there" in result.stderr
+    assert "nowhere.nc does not exist" in result.stderr
