@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import tarfile
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -81,6 +82,28 @@ def test_reading_changes_nothing_and_makes_no_file(unpacked, name):
     for path in [*folder.glob("*.db"), *folder.glob("*.log"), *(p for p in folder.iterdir() if p.is_dir())]:
         read_sweep(path, batch_unit="examples", columns={} if name == "optuna" else VALIDATION)
     assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
+
+
+@pytest.mark.parametrize("name", ["optuna", "mlflow", "wandb", "trackio", "tensorboard"])
+def test_damaged_files_are_read_or_refused_but_never_crash(unpacked, name):
+    folder = unpacked(name)
+    random = np.random.default_rng(0)
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    whole = {file: file.read_bytes() for file in files}
+    for _ in range(25):
+        file = files[random.integers(len(files))]
+        data = bytearray(whole[file])
+        for place in random.integers(len(data), size=8):
+            data[place] = random.integers(256)
+        file.write_bytes(data[: random.integers(1, len(data) + 1)])
+        for path in [
+            *folder.glob("*.db"),
+            *folder.glob("*.log"),
+            *(p for p in folder.iterdir() if p.is_dir()),
+        ]:
+            with suppress(SweepError):
+                read_sweep(path, batch_unit="examples", columns={} if name == "optuna" else VALIDATION)
+        file.write_bytes(whole[file])
 
 
 def test_no_tracker_is_imported_to_read_its_files(unpacked):

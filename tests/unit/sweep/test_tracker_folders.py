@@ -91,6 +91,25 @@ def test_of_checkpoints_the_last_one_counts_and_a_model_card_states_the_batch(tm
     assert sweep.run_id == ("out",)
 
 
+def test_event_files_beside_a_checkpoint_are_of_the_same_run(tmp_path):
+    for index, rate in enumerate((1e-3, 2e-3)):
+        state = trainer_state(4, (rate,), (3.0,))
+        state["log_history"].append(end(40 * 4))
+        written(tmp_path, {f"run{index}/checkpoint-40/trainer_state.json": state})
+        events = tmp_path / f"run{index}" / "runs" / "Jan01_host"
+        events.mkdir(parents=True)
+        (events / "events.out.tfevents.1.host").write_bytes(event_file([("eval/loss", 0, 9.0)]))
+    sweep = read_sweep(tmp_path, batch_unit="examples", columns={"loss": "eval_loss"})
+    assert runs_of(sweep) == [(4, 1e-3, 3.0), (4, 2e-3, 3.0)]
+
+
+def test_a_folder_may_name_the_settings_of_its_run(tmp_path):
+    for rate in (0.001, 0.01):
+        written(tmp_path, {f"bs=16,lr={rate}/metrics.csv": f"epoch,val_loss\n0,3.0\n1,{2 + rate}\n"})
+    sweep = read_sweep(tmp_path, batch_unit="examples")
+    assert runs_of(sweep) == [(16, 0.001, 2.001), (16, 0.01, 2.01)]
+
+
 def test_the_batch_of_a_device_alone_is_asked_about(tmp_path):
     for index, rate in enumerate((1e-3, 2e-3)):
         state = trainer_state(4, (rate,), (3.0,))

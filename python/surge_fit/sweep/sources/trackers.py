@@ -71,7 +71,17 @@ def read(location: str, *, where: Sequence[Condition] = (), progress: Progress |
         If the place holds no runs, those of several trackers, or what is damaged.
     """
     request, reader = _request(location, where, progress)
-    return table_of(reader(request), request)
+    try:
+        tracked = reader(request)
+    except SweepError:
+        raise
+    except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
+        msg = (
+            f"'{location}' must hold runs as their tracker writes them; something in it is damaged: "
+            f"{type(error).__name__}, {error}. Copy it again, or leave out the run that is damaged."
+        )
+        raise SweepError(msg) from error
+    return table_of(tracked, request)
 
 
 def _request(location: str, where: Sequence[Condition], progress: Progress | None) -> tuple[Request, Reader]:
@@ -196,7 +206,7 @@ def _search(folder: Path) -> dict[str, _Found]:
         if tracker is not None and (not within or tracker.NAME in _WHOLE):
             found.setdefault(tracker.NAME, _Found(tracker.read, [])).places.append(here)
             if tracker.NAME in _WHOLE:
-                inside.append(here)
+                inside.append(here.parent if here.name.startswith("checkpoint-") else here)
         deep = len(here.relative_to(folder).parts) >= _DEEPEST
         folders[:] = [] if deep else [name for name in folders if name[0] != "." and name not in _NOT_RUNS]
         if not within and tracker is None:

@@ -28,7 +28,7 @@ def is_run_folder(folder: Path, entries: Collection[str]) -> bool:
     if any(_CHECKPOINT.fullmatch(name) for name in entries):
         return True
     logged = [name for name in entries if _is_logged(name)]
-    if logged and (any(map(_is_settings, entries)) or _pairs(entries)):
+    if logged and (any(map(_is_settings, entries)) or _pairs(entries) or parameters_in(folder.name)):
         return True
     return any(name.endswith(TEXT_SUFFIXES) and is_text_log(folder / name) for name in logged)
 
