@@ -2,6 +2,7 @@
 
 import json
 import struct
+import sys
 
 import pytest
 from support.tracked_runs import GRID, jsonl_runs, require_grid
@@ -313,7 +314,8 @@ def test_conditions_choose_runs(tmp_path):
         read_sweep(tmp_path, where="batch_size", **options)
 
 
-def test_places_without_runs_are_refused_in_words(tmp_path):
+def test_places_without_runs_are_refused_in_words(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "wandb", None)  # which is how a package that is not there looks
     with pytest.raises(SweepError, match="nothing in it is recognised"):
         read_sweep(tmp_path, batch_unit="examples")
     with pytest.raises(SweepError, match="must be there"):
