@@ -309,7 +309,7 @@ def test_conditions_choose_runs(tmp_path):
     with pytest.raises(SweepError, match="none of 7"):
         read_sweep(tmp_path, where="optimizer.name=sgd", **options)
     with pytest.raises(SweepError, match="Did you mean 'batch_size'"):
-        read_sweep(tmp_path, where="batch_siz=8", **options)
+        read_sweep(tmp_path, where="batch_sizes=8", **options)
     with pytest.raises(SweepError, match="must be a column, one of"):
         read_sweep(tmp_path, where="batch_size", **options)
 
