@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from surge_fit.model.run_noise import loss_noise, luck_of_best
 from surge_fit.typing import FloatArray, IndexArray
 
 DEFAULT_GRID_STEP = 0.7
@@ -24,9 +25,10 @@ class Scales:
     curvature : float
         Typical curvature of the loss valley [loss per squared log learning rate].
     best_loss : ndarray, shape (cell,)
-        Loss of the best run of each cell; the mean of the group's others where none finished.
+        Loss of the best run of each cell, without the luck that the least of many noisy losses has; the mean
+        of the group's others where none finished.
     gap : ndarray, shape (cell,)
-        Distance by which the floor of each valley may lie below that run [loss].
+        Scale of the distance from the floor of each valley to that [loss]: the spacing of the grid, and noise.
     log_fewest_steps : float
         Log of the fewest steps to the target of any run; NaN without a target.
     """
@@ -80,13 +82,15 @@ def data_scales(cells: Sequence[Cell], optima: FloatArray, reached: FloatArray) 
         if depth > 0 and distance > 0:
             depths.append(depth)
             distances.append(distance)
+    noise = loss_noise([(cell.log_learning_rate, cell.loss) for cell in cells])
+    luck = np.array([luck_of_best(cell.loss, noise) if len(cell.loss) else 0.0 for cell in cells])
     curvature = 2 * float(np.median(depths)) / float(np.median(distances)) ** 2 if depths else 1.0
     centre = optima if len(optima) else best_rate[~np.isnan(best_rate)]
     return Scales(
         log_learning_rate=float(centre.mean()) if len(centre) else np.nan,
         curvature=curvature,
-        best_loss=_filled(best_loss, np.array([cell.group for cell in cells], dtype=np.int64)),
-        gap=0.5 * curvature * (step / 2) ** 2,
+        best_loss=_filled(best_loss + luck, np.array([cell.group for cell in cells], dtype=np.int64)),
+        gap=np.hypot(0.5 * curvature * (step / 2) ** 2, noise),
         log_fewest_steps=float(np.log(reached.min())) if len(reached) else np.nan,
     )
 

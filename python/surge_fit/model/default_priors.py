@@ -9,8 +9,8 @@ from surge_fit.model.observations import Observations
 from surge_fit.model.pooling import JOINT, pooled_parameters
 from surge_fit.priors import HalfNormal, LogNormal, Normal, Prior, Priors, StudentT
 
-FLOOR_GAP = StudentT(degrees=4.0, location=0.5, scale=1.0)
-"""Prior of the distance from the best run of a valley down to its floor, in units of `Scales.gap`."""
+FLOOR_GAP = StudentT(degrees=4.0, location=0.0, scale=5.0)
+"""Prior of the distance from the best run of a valley, luck apart, to its floor, in units of `Scales.gap`."""
 
 
 def default_priors(observations: Observations, law: Law) -> Priors:

@@ -20,14 +20,16 @@ _SEVERITIES = ("error", "warning", "note")
 def check_sweep(sweep: SweepColumns) -> tuple[Finding, ...]:
     """Return the findings about a sweep, errors first, then warnings, then notes."""
     mixture = mixed_settings(sweep)
-    found = [
+    about_runs, about_batch_sizes = check_runs(sweep)
+    findings = [
         mixture,
-        *check_runs(sweep),
+        *about_runs,
         *(check_steps(sweep) if sweep.steps_to_target is not None else ()),
         *check_reading(sweep),
+        *about_batch_sizes,
         *check_outliers(sweep),
         one_factor_at_a_time(sweep),
         # Among runs of several kinds no effect of batch size and rate could show.
         *(check_effects(sweep) if sweep.kind == "runs" and mixture is None else ()),
     ]
-    return tuple(sorted(filter(None, found), key=lambda finding: _SEVERITIES.index(finding.severity)))
+    return tuple(sorted(filter(None, findings), key=lambda finding: _SEVERITIES.index(finding.severity)))

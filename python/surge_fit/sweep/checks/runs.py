@@ -30,26 +30,26 @@ class _Valley:
     best: float
 
 
-def check_runs(sweep: SweepColumns) -> list[Finding | None]:
-    """Return the findings about batch sizes and rates that were tried, None for what was not found."""
-    found = [_one_batch_size(sweep)]
+def check_runs(sweep: SweepColumns) -> tuple[list[Finding | None], list[Finding | None]]:
+    """Return the findings about learning rates and runs, then those about batch sizes and settings."""
     valleys = [] if sweep.kind == "steps_to_target" else list(_valleys(sweep))
+    about_runs = [_one_batch_size(sweep)]
     if sweep.kind == "runs":
-        found += [
+        about_runs += [
             _no_usable_run(sweep),
             _few_learning_rates(valleys),
             _winner_on_edge(valleys),
             _without_outcome(sweep),
             _diverged(sweep),
         ]
-    return [
-        *found,
+    about_batch_sizes = [
         _few_batch_sizes(sweep, valleys),
         _peak_not_bracketed(sweep, valleys),
         _few_steps(sweep),
         _changes_with_batch_size(sweep),
         _fixed_with_batch_size(sweep),
     ]
+    return about_runs, about_batch_sizes
 
 
 def _one_batch_size(sweep: SweepColumns) -> Finding | None:
