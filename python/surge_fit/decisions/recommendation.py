@@ -14,6 +14,7 @@ from surge_fit._support.intervals import Interval
 from surge_fit._support.results import Result
 from surge_fit._support.wording import number
 from surge_fit.decisions.estimates import PROBABILITY
+from surge_fit.decisions.known_batch_sizes import require_known_batch_sizes
 from surge_fit.decisions.landscape import landscape_of
 from surge_fit.law import LawDraws
 from surge_fit.posterior.value import Posterior
@@ -187,7 +188,7 @@ def recommend(
     posterior.require_one_group()
     asked = require_batch_sizes(batch_size)
     sizes = distinct(asked)
-    posterior.require_known_batch_sizes(sizes)
+    require_known_batch_sizes(posterior, sizes)
     require_positive("current_learning_rate", current_learning_rate)
     deviation = posterior.discrepancy(sizes)
     log_optimum = posterior.law_draws.optimum(sizes) + deviation

@@ -28,7 +28,7 @@ class Scales:
         Loss of the best run of each cell, without the luck that the least of many noisy losses has; the mean
         of the group's others where none finished.
     gap : ndarray, shape (cell,)
-        Scale of the distance from the floor of each valley to that [loss]: the spacing of the grid, and noise.
+        Scale of the distance from the floor of each valley to that [loss]: grid spacing, and noise.
     log_fewest_steps : float
         Log of the fewest steps to the target of any run; NaN without a target.
     """

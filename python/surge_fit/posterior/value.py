@@ -12,7 +12,7 @@ import numpy as np
 
 from surge_fit._support import compat
 from surge_fit._support.arguments import require_batch_sizes
-from surge_fit._support.wording import listing, number
+from surge_fit._support.wording import listing
 from surge_fit._version import __version__
 from surge_fit.errors import InputError
 from surge_fit.law import Law, LawDraws
@@ -296,27 +296,6 @@ class Posterior:
         """
         sizes = require_batch_sizes(batch_size)
         return self.law_draws.optimum(sizes) + self.discrepancy(sizes)
-
-    def require_known_batch_sizes(self, batch_size: FloatArray) -> None:
-        """Refuse all other batch sizes where the runs share a single one.
-
-        Parameters
-        ----------
-        batch_size : ndarray, shape (batch_size,)
-
-        Raises
-        ------
-        InputError
-        """
-        other = batch_size[~np.isclose(batch_size, self.observations.batch_size[0])]
-        if self.has_one_batch_size and len(other):
-            tried = number(self.observations.batch_size[0])
-            msg = (
-                f"All runs of {self.sweep.source} have batch size {tried}: nothing shows how the best "
-                f"learning rate changes with it, so none can be recommended at {number(other[0])}. Ask for "
-                f"{tried}, or add runs at other batch sizes."
-            )
-            raise InputError(msg)
 
     def require_one_group(self) -> None:
         """Refuse a posterior of several groups, whose draws are not those of any one.

@@ -9,6 +9,7 @@ from itertools import groupby
 import numpy as np
 
 from surge_fit._support.arguments import require_batch_sizes, require_positive
+from surge_fit.decisions.known_batch_sizes import require_known_batch_sizes
 from surge_fit.decisions.planning.candidates import Block, blocks_of, default_runs, given_runs
 from surge_fit.decisions.planning.costs import Cost, cost_of
 from surge_fit.decisions.planning.outlook import Outlook, State, outlook_of
@@ -91,7 +92,7 @@ def next_runs(
     True
     """
     targets = require_batch_sizes(np.atleast_1d(np.asarray(batch_size, dtype=np.float64)))
-    posterior.require_known_batch_sizes(targets)
+    require_known_batch_sizes(posterior, targets)
     _require(posterior, count, worth)
     price = cost_of(posterior, cost)
     runs = default_runs(posterior, targets) if candidates is None else given_runs(candidates)
