@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+import numpy as np
+
 from surge_fit._support.wording import listing, plural
 from surge_fit.decisions.estimates import ParameterEstimate
 from surge_fit.decisions.recommendation import Recommendation
@@ -80,6 +82,7 @@ def warnings_of(
     """
     cautions = list(posterior.diagnostics.problems)
     cautions += [_extrapolated(recommendations)] if any(r.extrapolation for r in recommendations) else []
+    cautions += _beyond_all_rates(recommendations, posterior)
     # Runs without a loss are named below, with what the fit made of them.
     cautions += [
         str(check)
@@ -136,6 +139,34 @@ def _extrapolated(recommendations: Sequence[Recommendation]) -> str:
         f"{subject} outside those tried, where the law is extrapolated. Try one or two runs there before a "
         "long one."
     )
+
+
+def _beyond_all_rates(recommendations: Sequence[Recommendation], posterior: Posterior) -> Iterator[str]:
+    """Sentences for rates beyond every rate tried, and for rates outside their own interval."""
+    rates = posterior.sweep.learning_rate
+    tried = rates[np.isfinite(rates)]
+    if not len(tried) or not posterior.has_own_runs:
+        return
+    lowest, highest = float(tried.min()), float(tried.max())
+    beyond = [
+        r
+        for r in recommendations
+        if not (lowest <= r.learning_rate <= highest)
+        # Elsewhere the interval reaches far because nothing was tried there, which is said already.
+        or (not r.extrapolation and not (lowest <= r.interval_90[0] and r.interval_90[1] <= highest))
+    ]
+    if beyond:
+        yield (
+            f"At batch size {listing([batch_size(r.batch_size) for r in beyond])} the learning rate or its "
+            f"interval lies beyond every rate tried ({scientific(lowest)} … {scientific(highest)}): no run "
+            "shows what happens there. Add runs at rates beyond those tried."
+        )
+    outside = [r for r in recommendations if not r.interval_90[0] <= r.learning_rate <= r.interval_90[1]]
+    if outside:
+        yield (
+            f"At batch size {listing([batch_size(r.batch_size) for r in outside])} the rate of least regret "
+            "lies outside the interval of the best one: a step to one side costs far more than to the other."
+        )
 
 
 def _unused(posterior: Posterior) -> str:

@@ -1,6 +1,7 @@
 import io
 import math
 import sys
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -8,10 +9,11 @@ from hypothesis import strategies as st
 from support.posteriors import make_posterior
 from surge_fit._support.files import replacing
 from surge_fit.decisions.estimates import ParameterEstimate
+from surge_fit.decisions.recommendation import recommend
 from surge_fit.report import compose, progress_bar
 from surge_fit.report.blocks import Line, Table, render
 from surge_fit.report.numbers import batch_size, plain, probability, scientific, signed_together, together
-from surge_fit.report.statements import statement
+from surge_fit.report.statements import statement, warnings_of
 
 POSITIVE = st.floats(1e-12, 1e12)
 
@@ -166,3 +168,33 @@ def test_a_file_is_replaced_whole(tmp_path):
         draft.write_text("new")
     assert path.read_text() == "new"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def cautions(**changes):
+    """Reasons for caution about a recommendation inside the grid, changed in this."""
+    posterior = make_posterior()
+    made = replace(recommend(posterior, batch_size=64.0), **changes)
+    return [text for text in warnings_of(posterior, (), [made], ()) if "At batch size 64" in text]
+
+
+def test_a_rate_inside_the_grid_and_its_interval_is_no_reason_for_caution():
+    assert cautions(learning_rate=3e-3, interval_90=(2e-3, 4e-3)) == []
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"learning_rate": 3.0, "interval_90": (2.0, 4.0)},
+        {"learning_rate": 3e-3, "interval_90": (2e-3, 4.0)},
+        {"learning_rate": 3e-3, "interval_90": (1e-9, 4e-3)},
+    ],
+)
+def test_a_rate_or_an_interval_beyond_every_rate_tried_is(changes):
+    # The rates tried are 1e-3·0.1 to 8e-3·20.
+    (text,) = cautions(**changes)
+    assert "beyond every rate tried (1.0e-4 … 0.16)" in text or "(1.0e-4 … 1.6e-1)" in text
+
+
+def test_a_rate_outside_its_own_interval_is():
+    (text,) = cautions(learning_rate=1e-3, interval_90=(2e-3, 4e-3))
+    assert "outside the interval of the best one" in text

@@ -66,16 +66,16 @@ def read_optimizer_state(path: Path, tensors: Mapping[str, tuple[int, ...]]) -> 
     """
     arrays, metadata = read_arrays(path)
     matches = {name: match for name in (*arrays, *metadata) if (match := _STATE.match(name)) is not None}
-    befores = {match["before"] for match in matches.values()}
-    if not befores:
+    prefixes = {match["before"] for match in matches.values()}
+    if not prefixes:
         return OptimizerState(arrays, metadata)
-    if len(befores) > 1:
+    if len(prefixes) > 1:
         msg = (
-            f"A file must hold the state of one optimizer; '{path}' holds {listing(sorted(befores), 3)}. "
+            f"A file must hold the state of one optimizer; '{path}' holds {listing(sorted(prefixes), 3)}. "
             "Save the one that is meant."
         )
         raise InputError(msg)
-    groups = _groups(metadata, befores.pop())
+    groups = _groups(metadata, prefixes.pop())
     held: dict[str, dict[str, Any]] = {}
     for name, match in matches.items():
         value = arrays[name] if name in arrays else metadata[name]
