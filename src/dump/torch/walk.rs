@@ -61,12 +61,11 @@ impl Walk<'_, '_> {
             Value::List(items) | Value::Tuple(items) => {
                 self.enter(id, items.len(), depth)?;
                 if items.iter().all(|&item| plain(pickle.value(item))) {
-                    return match self.listed(id, items)? {
-                        Some(text) => self.note(id, path, text),
-                        None => {
-                            let why = format!("{} of Python values", pickle.value(id).kind());
-                            self.leave_out(id, path, why)
-                        }
+                    return if let Some(text) = self.listed(id, items)? {
+                        self.note(id, path, text)
+                    } else {
+                        let why = format!("{} of Python values", pickle.value(id).kind());
+                        self.leave_out(id, path, why)
                     };
                 }
                 for (index, &item) in items.iter().enumerate() {
