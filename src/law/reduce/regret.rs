@@ -26,7 +26,7 @@ pub struct Landscape<'a> {
     pub wall: ArrayView1<'a, f64>,
     /// Width of the wall; positive.
     pub wall_width: ArrayView1<'a, f64>,
-    /// Least cost of a diverged run [nats].
+    /// Least cost of a diverged run in nats.
     pub divergence_cost: f64,
 }
 
