@@ -80,7 +80,7 @@ def by_quadrature(posterior, observations, index):
     best, gap = scales.best_loss[index], scales.gap[index]
 
     def integrand(floor):
-        total = stats.t(4, best - 0.5 * gap, gap).pdf(floor)
+        total = stats.t(4, best, 5 * gap).pdf(floor)
         u, loss, se = at(observations.finished)
         total *= residual(u, se, floor).pdf(loss).prod()
         u, threshold, se = at(observations.censored)

@@ -145,7 +145,7 @@ def _beyond_all_rates(recommendations: Sequence[Recommendation], posterior: Post
     """Sentences for rates beyond every rate tried, and for rates outside their own interval."""
     rates = posterior.sweep.learning_rate
     tried = rates[np.isfinite(rates)]
-    if not len(tried) or not posterior.has_own_runs:
+    if not len(tried) or not posterior.has_own_runs or posterior.sweep.kind != "runs":
         return
     lowest, highest = float(tried.min()), float(tried.max())
     beyond = [
