@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from surge_fit._support.json_text import strict_dict
@@ -17,14 +19,14 @@ _PAIR = re.compile(r"(^|_)(interval|range)(_\d+)?$")
 """Fields that hold a lower and an upper end, or None."""
 
 
-class Result:
+class Result(ABC):
     """Base of public results: `to_dict` and `to_frame` from one record of the fields."""
 
     __slots__ = ()
 
+    @abstractmethod
     def _record(self) -> dict[str, Any]:
         """Return the fields under the names of the JSON, in full precision."""
-        raise NotImplementedError
 
     def _rows(self) -> Sequence[Mapping[str, Any]]:
         """Return the records of the rows of `to_frame`."""
@@ -141,6 +143,7 @@ def frame_of(columns: Mapping[str, Sequence[Any]], backend: FrameLibrary) -> Any
     import narwhals as nw
 
     try:
+        import_module(backend)  # narwhals takes a library that was imported once for one that is there
         return nw.from_dict(columns, backend=backend).to_native()
     except ImportError as error:
         msg = "backend='pandas' needs pandas, which is not installed: pip install pandas, or leave it out."
