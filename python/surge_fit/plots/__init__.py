@@ -50,7 +50,7 @@ __all__ = [
 
 
 def plot_recommendation(posterior: Posterior, recommendations: Sequence[Recommendation] = ()) -> Figure:
-    """Draw the law and, where losses were fitted, the valleys below it.
+    """Draw the law and, where losses were fitted, the valleys below it; of one batch size its valley alone.
 
     Parameters
     ----------
@@ -63,6 +63,8 @@ def plot_recommendation(posterior: Posterior, recommendations: Sequence[Recommen
     """
     import matplotlib.pyplot as plt
 
+    if posterior.has_one_batch_size and posterior.has_surface and posterior.has_own_runs:
+        return plot_valleys(posterior)
     with plt.rc_context(STYLE):
         if not (posterior.has_surface and posterior.has_own_runs):
             figure = plt.figure(figsize=(7.6, 5.0), layout="constrained")

@@ -62,7 +62,8 @@ def plot_valleys(posterior: Posterior, ax: Sequence[Axes] | None = None) -> Figu
             draw_valleys(ax, posterior)
             return cast("Figure", ax[0].get_figure(root=True))
         rows, columns = grid(count)
-        figure = plt.figure(figsize=(2.6 * columns + 0.6, 2.5 * rows + 0.9), layout="constrained")
+        # Wide enough for the legend and for ticks of a narrow range, however few valleys there are.
+        figure = plt.figure(figsize=(max(2.6 * columns + 0.6, 7.6), 2.5 * rows + 0.9), layout="constrained")
         axes = valley_axes(figure, count)
         draw_valleys(axes, posterior)
         valley_legend(figure, axes)

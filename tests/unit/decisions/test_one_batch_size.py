@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import surge_fit as sf
 from support.command_line import run
+from surge_fit.plots import plot_recommendation
 
 RATES = 1e-3 * 2.0 ** np.arange(-2, 3)
 
@@ -45,3 +46,9 @@ def test_the_command_says_what_it_does_not_know(posterior, tmp_path):
     told = json.loads(run("recommend", path, "-b", "256", "--json").stdout)
     assert told["recommendations"][0]["batch_size"] == 256
     assert run("recommend", path, "-b", "512").exit_code == 1
+
+
+def test_its_figure_is_the_valley_alone(posterior):
+    figure = plot_recommendation(posterior, [sf.recommend(posterior, batch_size=256)])
+    (axes,) = figure.axes
+    assert axes.get_xlabel() == "learning rate"
