@@ -11,6 +11,12 @@ def one_factor_at_a_time(sweep: SweepColumns) -> Finding | None:
     """Find a table in which the rates vary at one batch size alone, and the batch sizes at one rate alone."""
     if sweep.kind != "runs" or len(sweep.groups) > 1 or sweep.batch_sizes.size < 3:
         return None
+    at = np.searchsorted(sweep.batch_sizes, sweep.batch_size)
+    lowest, highest = np.full(sweep.batch_sizes.size, np.inf), np.zeros(sweep.batch_sizes.size)
+    np.minimum.at(lowest, at, sweep.learning_rate)
+    np.maximum.at(highest, at, sweep.learning_rate)
+    if (highest > lowest).sum() != 1:
+        return None
     pairs = np.unique(np.stack([sweep.batch_size, sweep.learning_rate]), axis=1)
     sizes, rates_at = np.unique(pairs[0], return_counts=True)
     rates, sizes_at = np.unique(pairs[1], return_counts=True)
