@@ -27,6 +27,8 @@ _ALIKE, _APART = 0.005, 0.2
 far they lie above the best loss."""
 
 _MOST_NAMED = 6
+_MOST_FAR = 10
+"""Replicates of one set that are looked at, the farthest first."""
 
 
 def check_outliers(sweep: SweepColumns) -> list[Finding | None]:
@@ -47,9 +49,9 @@ def _replicates(sweep: SweepColumns) -> Iterator[IndexArray]:
     ends = np.flatnonzero((np.diff(key[:, order]) != 0).any(axis=0)) + 1
     starts = np.concatenate([[0], ends])
     sizes = np.diff(np.concatenate([starts, [usable.size]]))
-    for start, size in zip(starts, sizes, strict=True):
-        if size >= _FEWEST_REPLICATES:
-            yield usable[order[start : start + size]]
+    for several in np.flatnonzero(sizes >= _FEWEST_REPLICATES):
+        start = starts[several]
+        yield usable[order[start : start + sizes[several]]]
 
 
 def _far_from_siblings(sweep: SweepColumns, sets: list[IndexArray]) -> tuple[Finding | None, Finding | None]:
@@ -63,11 +65,12 @@ def _far_from_siblings(sweep: SweepColumns, sets: list[IndexArray]) -> tuple[Fin
         if _has_two_clusters(values, least):
             split.append(int(runs[0]))
             continue
-        for index, run in enumerate(runs.tolist()):
+        distance = np.abs(values - np.median(values))
+        # Where many are far from the middle none is far from its siblings.
+        for index in np.argsort(-distance)[:_MOST_FAR].tolist():
             others = np.delete(values, index)
-            distance = abs(float(values[index] - np.median(others)))
-            if distance > max(_FAR * float(others.std(ddof=1)), least):
-                far.append(run)
+            if abs(values[index] - np.median(others)) > max(_FAR * float(others.std(ddof=1)), least):
+                far.append(int(runs[index]))
     return _one_far(sweep, far), _two_clusters(sweep, split)
 
 
