@@ -132,6 +132,16 @@ def test_failures_that_nobody_marked_are_found():
     assert finding.message.startswith("3 finished runs ended at nearly one loss, 2.30")
 
 
+def test_both_sides_of_a_symmetric_valley_are_no_failures():
+    # Without noise the two ends of the grid have one loss at every batch size, three per cent above the best.
+    size, step = (held.ravel() for held in np.meshgrid(SIZES, [-2, -1, 0, 1, 2], indexing="ij"))
+    rate = 1e-3 * np.sqrt(size / 256) * 2.0**step
+    sweep = sf.Sweep.from_columns(
+        batch_size=size, learning_rate=rate, loss=3 + 0.025 * step**2, batch_unit="examples"
+    )
+    assert "unmarked_failures" not in slugs(sweep)
+
+
 def test_failures_that_are_marked_are_not():
     assert "unmarked_failures" not in slugs(with_failures("diverged"))
 

@@ -26,6 +26,9 @@ _ALIKE, _APART = 0.005, 0.2
 """Failures of one kind differ by less, and lie apart from the loss below them by more, than this share of how
 far they lie above the best loss."""
 
+_UNTRAINED = 0.25
+"""How far above the best loss, as a share of it, an untrained network lies at the least."""
+
 _MOST_NAMED = 6
 _MOST_FAR = 10
 """Replicates of one set that are looked at, the farthest first."""
@@ -165,7 +168,8 @@ def _plateau(loss: FloatArray, runs: IndexArray) -> list[int]:
     height = ordered[first] - best
     end = np.searchsorted(ordered, ordered[first] + _ALIKE * height, side="right")
     apart = ordered[first] - ordered[first - 1] > _APART * height
-    plateau = np.flatnonzero((end - first >= _FEWEST_FAILURES) & apart & (height > 3 * (middle - best)))
+    high = height > max(3 * (middle - best), _UNTRAINED * abs(best))
+    plateau = np.flatnonzero((end - first >= _FEWEST_FAILURES) & apart & high)
     if not plateau.size:
         return []
     lowest = plateau[0]
