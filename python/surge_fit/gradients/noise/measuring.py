@@ -167,6 +167,9 @@ class _Scan:
             if self.progress is not None:
                 self.progress(stage, done, total)
 
+        # Rust loads NumPy's C interface when it first meets an array, which Ctrl-C must not find half done:
+        # any small array will do, before anything is said.
+        _core.law_peak("constant", np.zeros((1, 1)))
         report(0)
         return _core.scan_gradients(
             [
