@@ -2,6 +2,7 @@
 
 import io
 import zipfile
+from collections.abc import Callable
 from typing import Any
 
 from surge_fit._support.wording import Source, listing
@@ -21,13 +22,7 @@ def read_parquet(data: bytes, name: str) -> Table:
     """
     import polars as pl
 
-    try:
-        frame = pl.read_parquet(io.BytesIO(data))
-    except (pl.exceptions.PolarsError, OSError) as error:
-        msg = f"{name} cannot be read as Parquet. Write the table again."
-        raise SweepError(msg) from error
-    source = Source(name, is_file=True)
-    return Table(frame_of(frame, source), source)
+    return _read_by_polars(pl.read_parquet, data, name, "Parquet")
 
 
 def read_arrow(data: bytes, name: str) -> Table:
@@ -41,10 +36,16 @@ def read_arrow(data: bytes, name: str) -> Table:
     import polars as pl
 
     read = pl.read_ipc if data.startswith(b"ARROW1") else pl.read_ipc_stream
+    return _read_by_polars(read, data, name, "Arrow")
+
+
+def _read_by_polars(read: Callable[[io.BytesIO], Any], data: bytes, name: str, kind: str) -> Table:
+    import polars as pl
+
     try:
         frame = read(io.BytesIO(data))
     except (pl.exceptions.PolarsError, OSError) as error:
-        msg = f"{name} cannot be read as Arrow. Write the table again."
+        msg = f"{name} cannot be read as {kind}. Write the table again."
         raise SweepError(msg) from error
     source = Source(name, is_file=True)
     return Table(frame_of(frame, source), source)
